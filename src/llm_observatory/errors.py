@@ -1,0 +1,107 @@
+"""Every error the service raises on purpose, and what a client is told.
+
+ObservatoryError
+├── ConfigError              a setting is wrong; the process does not start
+├── IngestError              what a caller of the receiver gets to hear
+│   ├── InvalidPayload       INVALID_ARGUMENT, never retried
+│   ├── RequestTooLarge      RESOURCE_EXHAUSTED without RetryInfo, never retried
+│   └── Overloaded           UNAVAILABLE + RetryInfo
+│       └── ShuttingDown     UNAVAILABLE + RetryInfo
+└── StorageError
+    ├── StorageUnavailable   UNAVAILABLE + RetryInfo; a later try may succeed
+    │   └── SchemaMismatch   the same for the client; readiness goes off, an operator is needed
+    ├── DataRejected         PostgreSQL refused the values (SQLSTATE 22, 23, 54); INTERNAL if it ever reaches a client
+    ├── MissingPartition     no partition holds the row (23514); made and tried again
+    └── EmbeddedServerError  the embedded PostgreSQL cannot be run; the message says the way out
+
+`grpc_code` is the name of a `grpc.StatusCode`, kept as text because only `otlp/`, `query/` and `app/` import grpc.
+Messages of errors with a `grpc_code` may reach clients: they name no table, host, or SQL.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+RETRY_AFTER_SECONDS = 1.0
+"""Hint for clients that were held before they were refused. Python, Java and JS clients have about 10 s in all."""
+
+
+class ObservatoryError(Exception):
+    """Base of every error raised on purpose."""
+
+    grpc_code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(ObservatoryError):
+    """One or more settings are wrong. `faults` holds one readable line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class IngestError(ObservatoryError):
+    """A request that is answered with an error status."""
+
+
+class InvalidPayload(IngestError):
+    """The body is not an OTLP export request."""
+
+    grpc_code = "INVALID_ARGUMENT"
+
+
+class RequestTooLarge(IngestError):
+    """The request is beyond a limit; the message names the limit and the setting."""
+
+    grpc_code = "RESOURCE_EXHAUSTED"
+
+
+class Overloaded(IngestError):
+    """No room now. The client should come back after `retry_after` seconds."""
+
+    grpc_code = "UNAVAILABLE"
+    retryable = True
+
+    def __init__(self, message: str = "the service is at capacity", retry_after: float = RETRY_AFTER_SECONDS) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ShuttingDown(Overloaded):
+    """The process is draining."""
+
+    def __init__(self, message: str = "the service is shutting down") -> None:
+        super().__init__(message)
+
+
+class StorageError(ObservatoryError):
+    """PostgreSQL did not do what was asked. `sqlstate` is its code, None where no server answered."""
+
+    def __init__(self, message: str = "storage failed", sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached or is busy; a later try may succeed."""
+
+    grpc_code = "UNAVAILABLE"
+    retryable = True
+    retry_after = RETRY_AFTER_SECONDS
+
+
+class SchemaMismatch(StorageUnavailable):
+    """The database refuses our statements or our login (SQLSTATE 42, 28). Only an operator can mend it."""
+
+
+class DataRejected(StorageError):
+    """PostgreSQL refused the values of at least one record (SQLSTATE 22, 23, 54)."""
+
+
+class MissingPartition(StorageError):
+    """No partition covers a row's timestamp (SQLSTATE 23514 with no constraint name)."""
+
+
+class EmbeddedServerError(StorageError):
+    """The embedded PostgreSQL cannot be started or adopted. The message says what to do."""

@@ -1,0 +1,118 @@
+"""Every Prometheus instrument of the service, declared once.
+
+Names and labels are a contract with dashboards, alerts and the manual: `writer_type` = trace, metric, log, copy;
+`method` = copy, insert; `status` = success, error; `state` = active, idle, max; `buffer_type` = rows, bytes.
+The `otelcol_receiver_*` counters keep the Collector's names, unsuffixed, so that its dashboards work.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+REGISTRY = CollectorRegistry()
+
+_LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROWS = (1, 10, 32, 100, 512, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000)
+
+
+class UnsuffixedCounter(Collector):
+    """A counter exported without the `_total` suffix, as the Collector exports its own (`otelcol_receiver_…`)."""
+
+    def __init__(self, name: str, documentation: str, labels: tuple[str, ...]) -> None:
+        self._name, self._documentation, self._labels = name, documentation, labels
+        self._values: dict[tuple[str, ...], float] = {}
+        REGISTRY.register(self)
+
+    def inc(self, amount: float, *labels: str) -> None:
+        """Add `amount` to the series with these label values, in declaration order."""
+        self._values[labels] = self._values.get(labels, 0.0) + amount
+
+    def collect(self) -> list[CounterMetricFamily]:
+        """The family as Prometheus scrapes it: sample name equal to the metric name."""
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, value in sorted(self._values.items()):
+            family.add_sample(self._name, dict(zip(self._labels, labels, strict=True)), value)
+        return [family]
+
+
+WRITES = Counter(
+    "storage_writes_total", "Transactions that wrote records.", ("writer_type", "method", "status"), registry=REGISTRY
+)
+WRITE_DURATION = Histogram(
+    "storage_write_duration_seconds",
+    "Seconds from BEGIN to COMMIT of one write transaction.",
+    ("writer_type", "method"),
+    buckets=_LATENCY_SECONDS,
+    registry=REGISTRY,
+)
+ITEMS_WRITTEN = Counter(
+    "storage_items_written_total", "Records committed (spans, points, log records).", ("writer_type",), registry=REGISTRY
+)
+BATCH_SIZE = Histogram(
+    "storage_batch_size", "Records in one write transaction.", ("writer_type",), buckets=_ROWS, registry=REGISTRY
+)
+QUERY_DURATION = Histogram(
+    "storage_query_duration_seconds",
+    "Seconds a repository method took.",
+    ("repository", "method"),
+    buckets=_LATENCY_SECONDS,
+    registry=REGISTRY,
+)
+QUERY_RESULTS = Histogram(
+    "storage_query_results", "Rows a repository method returned.", ("repository", "method"), buckets=_ROWS, registry=REGISTRY
+)
+POOL_CONNECTIONS = Gauge("storage_pool_connections", "Connections of the read pool by state.", ("state",), registry=REGISTRY)
+CONNECTION_ACQUIRE = Histogram(
+    "storage_connection_acquire_duration_seconds",
+    "Seconds waited for a connection of the read pool.",
+    buckets=_LATENCY_SECONDS,
+    registry=REGISTRY,
+)
+ERRORS = Counter("storage_errors_total", "Errors of PostgreSQL by kind.", ("error_type",), registry=REGISTRY)
+RETRIES = Counter("storage_retries_total", "Write transactions tried again after a transient error.", registry=REGISTRY)
+BUFFER_SIZE = Gauge(
+    "storage_buffer_size", "What waits for a commit, by lane.", ("writer_type", "buffer_type"), registry=REGISTRY
+)
+FLUSHES = Counter("storage_flushes_total", "Groups handed to a committer.", ("writer_type", "status"), registry=REGISTRY)
+DATABASE_UP = Gauge("storage_database_up", "1 when the last probe of the database succeeded, else 0.", registry=REGISTRY)
+
+REJECTED = Counter(
+    "otlp_records_rejected_total", "Records refused by themselves, by rule.", ("signal", "rule"), registry=REGISTRY
+)
+REPAIRED = Counter(
+    "otlp_values_repaired_total", "Values changed so that they could be stored, by rule.", ("signal", "rule"), registry=REGISTRY
+)
+DUPLICATE_REQUESTS = Counter(
+    "ingest_duplicate_requests_total", "Requests answered from an earlier copy of themselves.", ("signal",), registry=REGISTRY
+)
+DEAD_LETTERS = Counter(
+    "ingest_dead_letters_total", "Requests the database refused, kept in dead_letters.", ("signal",), registry=REGISTRY
+)
+INFLIGHT_BYTES = Gauge("ingest_inflight_bytes", "Bytes admitted and not yet committed or refused.", registry=REGISTRY)
+REFUSED_REQUESTS = Counter(
+    "ingest_refused_requests_total", "Requests answered with an error status.", ("signal", "reason"), registry=REGISTRY
+)
+LOOP_LAG = Histogram(
+    "event_loop_lag_seconds",
+    "How late the event loop woke a timer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+    registry=REGISTRY,
+)
+MAINTENANCE_RUNS = Counter(
+    "storage_maintenance_runs_total", "Runs of a maintenance step.", ("step", "status"), registry=REGISTRY
+)
+
+RECEIVER_ACCEPTED = {
+    noun: UnsuffixedCounter(f"otelcol_receiver_accepted_{noun}", f"{noun} committed.", ("receiver", "transport"))
+    for noun in ("spans", "metric_points", "log_records")
+}
+RECEIVER_REFUSED = {
+    noun: UnsuffixedCounter(f"otelcol_receiver_refused_{noun}", f"{noun} refused.", ("receiver", "transport"))
+    for noun in ("spans", "metric_points", "log_records")
+}
+RECEIVER_FAILED = {
+    noun: UnsuffixedCounter(f"otelcol_receiver_failed_{noun}", f"{noun} failed inside.", ("receiver", "transport"))
+    for noun in ("spans", "metric_points", "log_records")
+}

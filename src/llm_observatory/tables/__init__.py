@@ -1,0 +1,35 @@
+"""Pure data: every table's columns in order, the promoted attributes, the names of the rules.
+
+No Python outside this room names a column of a table. `TABLES` is in writing order: inside one transaction the
+ledger comes first, then the facts and their indexes in this order; dimensions are upserted before it.
+"""
+
+from __future__ import annotations
+
+from llm_observatory.tables.beside import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED, TELEMETRY_SOURCES
+from llm_observatory.tables.column import Column, PgType, Source, Table
+from llm_observatory.tables.spec import render
+from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
+
+TABLES: tuple[Table, ...] = (LLM_TRACES, TRACE_INDEX, INGEST_TOUCHED, TELEMETRY_SOURCES, INGEST_LEDGER, DEAD_LETTERS)
+
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+SPEC: str = render(TABLES)
+"""What both codecs read at start."""
+
+__all__ = [
+    "BY_NAME",
+    "DEAD_LETTERS",
+    "INGEST_LEDGER",
+    "INGEST_TOUCHED",
+    "LLM_TRACES",
+    "SPEC",
+    "TABLES",
+    "TELEMETRY_SOURCES",
+    "TRACE_INDEX",
+    "Column",
+    "PgType",
+    "Source",
+    "Table",
+]

@@ -1,0 +1,68 @@
+"""The tables beside the facts: dimensions, the queue of what changed, the ledger, dead letters."""
+
+from __future__ import annotations
+
+from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+
+TELEMETRY_SOURCES = Table(
+    name="telemetry_sources",
+    kind="dimension",
+    columns=(
+        TENANT,
+        Column(name="source_id", type="uuid", op="source.id", role="id"),
+        Column(
+            name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES
+        ),
+        Column(name="resource", type="jsonb", op="resource.attributes", role="document"),
+        Column(name="resource_dropped_attributes_count", type="int8", op="resource.dropped_attributes_count"),
+        Column(name="resource_schema_url", type="text", op="resource.schema_url"),
+        Column(name="entity_refs", type="jsonb", op="resource.entity_refs", nullable=True, role="document"),
+        Column(name="scope_name", type="text", op="scope.name", role="label"),
+        Column(name="scope_version", type="text", op="scope.version", role="label"),
+        Column(name="scope_attributes", type="jsonb", op="scope.attributes", role="document"),
+        Column(name="scope_dropped_attributes_count", type="int8", op="scope.dropped_attributes_count"),
+        Column(name="scope_schema_url", type="text", op="scope.schema_url"),
+        Column(name="last_seen", type="date", op="request.received_date"),
+    ),
+)
+"""Who sent it. `source_id` is computed from all columns but itself and `last_seen`, so it is never looked up."""
+
+INGEST_TOUCHED = Table(
+    name="ingest_touched",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="touched.signal"),
+        Column(name="hour", type="timestamptz", op="touched.hour", role="time"),
+        Column(name="trace_ids", type="uuid[]", op="touched.trace_ids"),
+        Column(name="touched_at", type="timestamptz", op="request.received_at"),
+    ),
+)
+"""What changed: one row per request and hour of its records."""
+
+INGEST_LEDGER = Table(
+    name="ingest_ledger",
+    kind="ledger",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="none"),
+        Column(name="digest", type="bytea", op="none", role="id"),
+        Column(name="received_at", type="timestamptz", op="none", role="time"),
+        Column(name="answer", type="bytea", op="none"),
+    ),
+)
+"""One row per committed request: its digest and the answer it got. Written with its rows; a retry reads the answer."""
+
+DEAD_LETTERS = Table(
+    name="dead_letters",
+    kind="ledger",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="none"),
+        Column(name="digest", type="bytea", op="none", role="id"),
+        Column(name="received_at", type="timestamptz", op="none", role="time"),
+        Column(name="error", type="text", op="none"),
+        Column(name="payload", type="bytea", op="none", role="document"),
+    ),
+)
+"""Requests that PostgreSQL refused although every rule was kept: for people to look at and to send again."""

@@ -1,0 +1,143 @@
+"""The vocabulary of a table's declaration: columns, where their values come from, and the closed list of ops.
+
+An op names how a codec fills a column. Both codecs know exactly OPS and refuse anything else, so a new way to fill a
+column is a visible event. Three ops carry an argument: `attr:KEY:CONVERSION`, `resource_attr:KEY:CONVERSION` and
+`llm.usage_role` reads the columns of its own row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PgType = Literal[
+    "bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]"
+]
+
+Role = Literal["key", "time", "id", "fact", "label", "document"]
+"""key: leads indexes and segments; time: the partition column; id: looked up by equality; fact: measured;
+label: grouped by; document: JSONB or large text."""
+
+Conversion = Literal["text", "int", "float", "bool", "text_list", "seconds_to_ms", "provider", "operation", "finish_reasons"]
+
+OPS: dict[str, PgType] = {
+    "request.tenant": "text",
+    "request.received_date": "date",
+    "source.id": "uuid",
+    "source.service_name": "text",
+    "resource.attributes": "jsonb",
+    "resource.dropped_attributes_count": "int8",
+    "resource.schema_url": "text",
+    "resource.entity_refs": "jsonb",
+    "scope.name": "text",
+    "scope.version": "text",
+    "scope.attributes": "jsonb",
+    "scope.dropped_attributes_count": "int8",
+    "scope.schema_url": "text",
+    "span.start_us": "timestamptz",
+    "span.start_nanos": "int2",
+    "span.trace_id": "uuid",
+    "span.span_id": "bytea",
+    "span.parent_span_id": "bytea",
+    "span.trace_state": "text",
+    "span.flags": "int8",
+    "span.is_entry": "bool",
+    "span.name": "text",
+    "span.kind": "int2",
+    "span.duration_ns": "int8",
+    "span.duration_ms": "float8",
+    "span.status_code": "int2",
+    "span.status_message": "text",
+    "span.attributes": "jsonb",
+    "span.events": "jsonb",
+    "span.links": "jsonb",
+    "span.dropped_attributes_count": "int8",
+    "span.dropped_events_count": "int8",
+    "span.dropped_links_count": "int8",
+    "llm.usage_role": "text",
+    "trace.id": "uuid",
+    "trace.first_us": "timestamptz",
+    "trace.last_us": "timestamptz",
+    "touched.signal": "text",
+    "touched.hour": "timestamptz",
+    "touched.trace_ids": "uuid[]",
+    "request.received_at": "timestamptz",
+    "none": "bytea",
+}
+"""Every op without argument and the type it renders. `none` marks columns that no codec fills."""
+
+CONVERSIONS: dict[Conversion, PgType] = {
+    "text": "text",
+    "int": "int8",
+    "float": "float8",
+    "bool": "bool",
+    "text_list": "text[]",
+    "seconds_to_ms": "float8",
+    "provider": "text",
+    "operation": "text",
+    "finish_reasons": "text[]",
+}
+
+INDEXED_TEXT_MAX_BYTES = 512
+"""Text that is indexed or segmented by is cut here (on a character boundary); a btree entry may hold 2,704 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place a promoted column may come from: an attribute key of the span or of its resource."""
+
+    key: str
+    conversion: Conversion = "text"
+    carrier: Literal["span", "resource"] = "span"
+
+    @property
+    def op(self) -> str:
+        """The op of this source, as the spec spells it."""
+        prefix = "attr" if self.carrier == "span" else "resource_attr"
+        return f"{prefix}:{self.key}:{self.conversion}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column. `op` fills it; `aliases` are other sources tried in order when `op` gives nothing."""
+
+    name: str
+    type: PgType
+    op: str
+    nullable: bool = False
+    role: Role = "fact"
+    max_bytes: int | None = None
+    aliases: tuple[Source, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.op.startswith(("attr:", "resource_attr:")):
+            expected = self.type if self.op == "none" else OPS[self.op]
+        else:
+            expected = CONVERSIONS[self.op.rsplit(":", 1)[1]]  # type: ignore[index]  # checked by the KeyError
+        if expected != self.type:
+            message = f"column {self.name}: op {self.op} renders {expected}, the column is {self.type}"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table. `partitioned` tables are split by `timestamp` and dropped at retention.
+
+    `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger.
+    """
+
+    name: str
+    kind: Literal["fact", "index", "dimension", "queue", "ledger"]
+    columns: tuple[Column, ...]
+    partitioned: bool = False
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+TENANT = Column(name="tenant", type="text", op="request.tenant", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES)
+"""Every row of every table begins with it."""

@@ -1,0 +1,24 @@
+"""The names of everything that may happen to a record on the way in, with the words a client or an operator reads."""
+
+from __future__ import annotations
+
+REJECTIONS: dict[str, str] = {
+    "trace_id_invalid": "trace_id must be 16 bytes and not all zero",
+    "span_id_invalid": "span_id must be 8 bytes and not all zero",
+    "parent_span_id_invalid": "parent_span_id must be empty or 8 bytes",
+    "time_out_of_range": "a time is beyond 2^63-1 nanoseconds",
+    "too_old": "the start time is older than ACCEPT_MAX_AGE allows",
+    "too_far_ahead": "the start time is further ahead than ACCEPT_MAX_AHEAD allows",
+    "enum_out_of_range": "kind or status code is beyond 32767",
+    "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
+    "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
+}
+"""Why a record was refused by itself (OTLP partial success)."""
+
+REPAIRS: dict[str, str] = {
+    "nul_replaced": "a NUL character became U+FFFD: PostgreSQL text cannot hold it",
+    "duplicate_key": "of attributes with the same key the last was kept",
+    "link_dropped": "a link with an invalid id was dropped and counted in dropped_links_count",
+    "string_index_ignored": "a string table index outside profiles was read as absent",
+}
+"""What was changed so that a record could be stored."""

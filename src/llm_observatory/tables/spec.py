@@ -1,0 +1,53 @@
+"""The JSON spec that both codecs run: tables, columns, ops, value maps, rule names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llm_observatory.tables import llm
+from llm_observatory.tables.column import Column, Table
+from llm_observatory.tables.rules import REJECTIONS, REPAIRS
+
+SPEC_VERSION = 1
+
+
+def _column(column: Column) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
+        "name": column.name,
+        "type": column.type,
+        "nullable": column.nullable,
+        "role": column.role,
+        "op": column.op,
+    }
+    if column.max_bytes is not None:
+        rendered["max_bytes"] = column.max_bytes
+    if column.aliases:
+        rendered["aliases"] = [source.op for source in column.aliases]
+    return rendered
+
+
+def render(tables: tuple[Table, ...]) -> str:
+    """The spec of `tables` as canonical JSON (sorted keys, no spaces)."""
+    spec = {
+        "version": SPEC_VERSION,
+        "tables": [
+            {"name": table.name, "kind": table.kind, "columns": [_column(column) for column in table.columns]}
+            for table in tables
+        ],
+        "llm": {
+            "absent_text": sorted(llm.ABSENT_TEXT),
+            "call_operations": sorted(llm.CALL_OPERATIONS),
+            "rollup_operations": sorted(llm.ROLLUP_OPERATIONS),
+            "carrier_mark": list(llm.CARRIER_MARK),
+            "non_call_span_names": sorted(llm.NON_CALL_SPAN_NAMES),
+            "provider_aliases": llm.PROVIDER_ALIASES,
+            "dotted_providers": sorted(llm.DOTTED_PROVIDERS),
+            "frameworks": sorted(llm.FRAMEWORKS),
+            "operation_aliases": llm.OPERATION_ALIASES,
+            "finish_reason_aliases": llm.FINISH_REASON_ALIASES,
+        },
+        "rejections": sorted(REJECTIONS),
+        "repairs": sorted(REPAIRS),
+    }
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"))
