@@ -1,0 +1,113 @@
+"""A real PostgreSQL for tests: one server a session, one migrated template, one fresh clone a test.
+
+`TEST_DATABASE_URL` names a server to use (its role must be a superuser); without it the embedded one is started in
+a temporary folder. Databases are named after the process, so that several runs share one server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+_numbers = itertools.count()
+
+
+def database_url(conninfo: str, database: str) -> str:
+    """`conninfo` (URL or keywords) as a URL that names `database`; sockets and other parameters go to the query part."""
+    given: dict[str, Any] = conninfo_to_dict(conninfo)
+    given.pop("dbname", None)
+    user, password = given.pop("user", "postgres"), given.pop("password", None)
+    login = quote(str(user), safe="") + (f":{quote(str(password), safe='')}" if password else "")
+    query = urlencode({name: value for name, value in given.items() if value}, quote_via=quote)
+    return f"postgresql://{login}@/{quote(database, safe='')}" + (f"?{query}" if query else "")
+
+
+def execute(conninfo: str, *statements: sql.Composed | str) -> None:
+    """Run statements, each in a transaction of its own."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode() if isinstance(statement, str) else statement)
+
+
+def _new_name(kind: str) -> str:
+    return f"observatory_{kind}_{os.getpid()}_{next(_numbers)}"
+
+
+def _create(server: str, name: str, template: str) -> str:
+    execute(
+        server,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'").format(sql.Identifier(name), sql.Identifier(template)),
+    )
+    return database_url(server, name)
+
+
+def _drop(server: str, name: str) -> None:
+    execute(server, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _migrate(conninfo: str) -> None:
+    from llm_observatory.storage import migrate
+
+    # A thread of its own: the event loop of the test that asks first stays as it is.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, migrate.up(conninfo, lambda _line: None)).result()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Conninfo of a superuser on a real PostgreSQL."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    from llm_observatory.storage.embedded import EmbeddedServer
+
+    embedded = EmbeddedServer(Path(tmp_path_factory.mktemp("pg")) / "data")
+    conninfo = embedded.start(lambda _line: None)
+    try:
+        yield conninfo
+    finally:
+        embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """Name of a database with all migrations applied. Nobody can connect to it, so it can always be cloned."""
+    name = _new_name("template")
+    try:
+        _migrate(_create(server, name, "template0"))
+        execute(server, sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        yield name
+    finally:
+        _drop(server, name)
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Iterator[str]:
+    """URL of a fresh database with all migrations applied."""
+    name = _new_name("clone")
+    try:
+        yield _create(server, name, template)
+    finally:
+        _drop(server, name)
+
+
+@pytest.fixture
+def empty_database(server: str) -> Iterator[str]:
+    """URL of a fresh database with nothing in it."""
+    name = _new_name("empty")
+    try:
+        yield _create(server, name, "template0")
+    finally:
+        _drop(server, name)
