@@ -1,0 +1,87 @@
+# Every target sets up what it needs; nothing has to be installed but Python 3.11+ and make.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := src tests $(wildcard demo benchmarks)
+PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
+ARGS ?=
+
+# An activated environment of another project must not become the target of ours.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help setup run demo test test-unit check fix lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## prepare .venv with all that is needed; instant the second time
+
+$(READY): pyproject.toml uv.lock
+	@$(FIND_PYTHON) $(MAKE_VENV)
+	$(BIN)/uv sync --frozen
+	@touch $@
+
+run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
+	@exec $(BIN)/llm-observatory serve $(ARGS)
+
+demo: $(READY) ## send real LLM telemetry to the running service and show the rows it became
+	@$(BIN)/python -m demo $(ARGS)
+
+test: $(READY) ## run all tests; ARGS='-k name' narrows them
+	$(BIN)/python -m pytest $(ARGS)
+
+test-unit: $(READY) ## run the tests that need no database, in seconds
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+check: $(READY) ## formatting, lint, types, the law of layers, the lock file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo
+	$(if $(PROTOS),$(BIN)/buf lint)
+	$(BIN)/uv lock --check
+
+fix: $(READY) ## format and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
+	$(BIN)/uv lock
+
+clean: ## remove the environment and all caches; data of the embedded PostgreSQL stays
+	rm -rf .venv .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The first interpreter that really runs and is new enough (version managers leave dead shims on PATH).
+define FIND_PYTHON
+python=; \
+for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
+    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+    echo "make: Python 3.11 or newer is needed and none was found. Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+    exit 1; \
+fi;
+endef
+
+# venv with pip; where Debian split venv off, virtualenv or a uv at hand do as well.
+define MAKE_VENV
+if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+    rm -rf .venv; \
+    "$$python" -m venv .venv >/dev/null 2>&1 \
+    || { rm -rf .venv; "$$python" -m virtualenv --quiet .venv >/dev/null 2>&1; } \
+    || { rm -rf .venv; uv venv --quiet --seed --python "$$python" .venv >/dev/null 2>&1; } \
+    || { rm -rf .venv; "$$python" -m pip install --user --quiet uv==$(UV_VERSION) >/dev/null 2>&1 \
+         && "$$python" -m uv venv --quiet --seed --python "$$python" .venv; } \
+    || { rm -rf .venv; \
+         echo "make: $$python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+fi; \
+if ! $(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)'; then \
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+fi
+endef
