@@ -41,7 +41,8 @@ class EncodedRequest:
     `tables` are in the order of `tables.TABLES`. `sources` and `labels` map a 16-byte id to one COPY row of
     `telemetry_sources` and `metric_labels`. `rejected` holds the first REJECTION_SAMPLES rejections, `rejected_by_rule`
     counts all of them; `repaired` counts changed values by rule. `min_time`/`max_time` are the lowest and highest
-    partition timestamp in microseconds since the Unix epoch, None when nothing was accepted.
+    partition timestamp in microseconds since the Unix epoch, None when nothing was accepted; `hours` are the starts of
+    the hours in which rows lie, in the same unit, ascending.
     """
 
     tables: tuple[EncodedTable, ...]
@@ -53,6 +54,7 @@ class EncodedRequest:
     repaired: Mapping[str, int] = field(default_factory=dict)
     min_time: int | None = None
     max_time: int | None = None
+    hours: tuple[int, ...] = ()
 
     @property
     def rejected_count(self) -> int:

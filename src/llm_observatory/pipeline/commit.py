@@ -1,0 +1,172 @@
+"""How a group is committed when things go wrong: retry inside the hold, make the partition, find the guilty request.
+
+Transient errors are tried again; a request whose hold has passed leaves with UNAVAILABLE. A request whose values the
+database refuses is found by halving the group and kept in `dead_letters`; the others commit. If every request of a
+group is refused, or a lone one together with a row that is known to be good, the fault is ours: UNAVAILABLE for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+import tenacity
+
+from llm_observatory import codec, metrics
+from llm_observatory.codec.request import EncodedRequest
+from llm_observatory.errors import DataRejected, MissingPartition, ObservatoryError, StorageError, StorageUnavailable
+from llm_observatory.pipeline.submission import Submission
+from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
+
+log = structlog.get_logger(__name__)
+
+_UNREACHABLE = ("08", "57P")
+BUSY = "the same request is being stored by another process"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """DB_RETRY_*: tries of one write, and the waits between them in seconds."""
+
+    max_attempts: int
+    initial_delay: float
+    max_delay: float
+    multiplier: float
+
+
+class Store(Protocol):
+    """A committer's own way into the database (`storage.session.CommitSession`)."""
+
+    async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
+        """See `storage.write.Writer`."""
+        ...
+
+    async def dry_run(self, request: WriteRequest) -> None:
+        """Send rows and roll back; raises as `write`."""
+        ...
+
+    async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
+        """Keep a refused request."""
+        ...
+
+
+class Committer:
+    """Commits groups through one store. `probe` is a request that is known to be good."""
+
+    def __init__(self, store: Store, policy: RetryPolicy, probe: WriteRequest) -> None:
+        self._store = store
+        self._policy = policy
+        self._probe = probe
+        self._backoff = tenacity.wait_exponential(policy.initial_delay, policy.max_delay, exp_base=policy.multiplier)
+
+    async def commit(self, group: list[Submission]) -> None:
+        """Resolve or fail every ack of `group`; never raises, whatever happens."""
+        try:
+            refused = await self._commit(group)
+            await self._judge(group, refused)
+        except StorageUnavailable as error:
+            _fail_all(group, error)
+        except Exception:
+            # Unknown is not the client's fault: it keeps its data and comes back.
+            log.exception("commit failed unexpectedly", requests=len(group))
+            _fail_all(group, StorageUnavailable())
+
+    async def _commit(self, group: list[Submission]) -> dict[Submission, DataRejected]:
+        """Commit what can be; returns what the database refused, by request."""
+        try:
+            await self._attempt(group)
+        except DataRejected as error:
+            if len(group) == 1:
+                return {group[0]: error}
+            half = len(group) // 2
+            return {**await self._commit(group[:half]), **await self._commit(group[half:])}
+        return {}
+
+    async def _attempt(self, group: list[Submission]) -> None:
+        """Write `group`, again after transient errors, and resolve what was stored. Raises DataRejected."""
+        pending = [submission for submission in group if not submission.ack.done()]
+        answered = 0
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((StorageUnavailable, MissingPartition)),
+            wait=lambda state: min(self._backoff(state), _hold_left(pending)),
+            stop=tenacity.stop_never,
+            before_sleep=lambda _: metrics.RETRIES.inc(),
+        ):
+            with attempt:
+                try:
+                    pending = await self._write(pending)
+                    if pending:
+                        raise StorageUnavailable(BUSY, "55P03")
+                except (StorageUnavailable, MissingPartition) as error:
+                    answered += _was_answered(error)
+                    pending = self._still_held(pending, error, out_of_tries=answered >= self._policy.max_attempts)
+                    if pending:
+                        raise
+
+    async def _write(self, pending: list[Submission]) -> list[Submission]:
+        """One transaction. Resolves what is stored, returns what another process is storing at this moment."""
+        if not pending:
+            return []
+        outcomes = await self._store.write([submission.write for submission in pending])
+        busy = []
+        for submission, outcome in zip(pending, outcomes, strict=True):
+            if isinstance(outcome, Busy):
+                busy.append(submission)
+            else:
+                submission.resolve(outcome)
+        return busy
+
+    def _still_held(self, pending: list[Submission], error: StorageError, *, out_of_tries: bool) -> list[Submission]:
+        now = asyncio.get_running_loop().time()
+        held = []
+        for submission in pending:
+            if out_of_tries or submission.hold_until <= now:
+                submission.fail(error if isinstance(error, StorageUnavailable) else StorageUnavailable())
+            else:
+                held.append(submission)
+        return held
+
+    async def _judge(self, group: list[Submission], refused: dict[Submission, DataRejected]) -> None:
+        if not refused:
+            return
+        ours = len(refused) == len(group) > 1 or await self._good_row_is_refused()
+        for submission, error in refused.items():
+            if ours:
+                log.error("the database refuses good data", sqlstate=error.sqlstate, requests=len(refused))
+                submission.fail(StorageUnavailable("the database refuses good data", error.sqlstate))
+            else:
+                await self._bury(submission, error)
+
+    async def _good_row_is_refused(self) -> bool:
+        try:
+            await self._store.dry_run(self._probe)
+        except DataRejected:
+            return True
+        return False
+
+    async def _bury(self, submission: Submission, error: DataRejected) -> None:
+        request = submission.write
+        log.error("request refused by the database", signal=request.signal, digest=request.digest.hex(), sqlstate=error.sqlstate)
+        metrics.DEAD_LETTERS.labels(request.signal).inc()
+        cause = f"SQLSTATE {error.sqlstate}: {error.__cause__}"
+        refusal = EncodedRequest(tables=(), accepted=0, rejected_by_rule={"refused_by_database": request.encoded.accepted})
+        answered = replace(request, answer=codec.answer(request.signal, refusal))
+        submission.resolve(await self._store.bury(answered, submission.payload, cause))
+
+
+def _was_answered(error: StorageError) -> bool:
+    """Whether a server answered. While none can be reached tries are not counted: only the hold ends them."""
+    return error.sqlstate is not None and not error.sqlstate.startswith(_UNREACHABLE)
+
+
+def _hold_left(pending: list[Submission]) -> float:
+    now = asyncio.get_running_loop().time()
+    return max(0.0, max(submission.hold_until for submission in pending) - now)
+
+
+def _fail_all(group: list[Submission], error: ObservatoryError) -> None:
+    for submission in group:
+        submission.fail(error)

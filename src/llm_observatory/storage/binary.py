@@ -1,0 +1,101 @@
+"""COPY field bytes as parameters and as streams: the second use of what the codec encoded, with no second encoder.
+
+A field of a binary COPY row and a binary parameter of the extended query protocol are the same bytes
+(PostgreSQL documentation, COPY "Binary Format" and typsend/typreceive).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg.adapt import AdaptersMap, Buffer, Dumper
+from psycopg.pq import Format
+
+from llm_observatory.codec import tuple_fields
+from llm_observatory.tables import PgType, Table
+
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
+COPY_BUFFER_BYTES = 128 * 1024
+"""psycopg cuts larger blocks at this size because libpq grows its buffer quadratically."""
+
+
+class _FieldDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> Buffer:
+        return obj
+
+
+def _field_class(adapters: AdaptersMap, pg_type: PgType) -> type[bytes]:
+    info = adapters.types[pg_type.removesuffix("[]")]
+    oid = info.array_oid if pg_type.endswith("[]") else info.oid
+    field = type(f"Field_{pg_type}", (bytes,), {})
+    adapters.register_dumper(field, type(f"FieldDumper_{pg_type}", (_FieldDumper,), {"oid": oid}))
+    return cast("type[bytes]", field)
+
+
+ADAPTERS = AdaptersMap(psycopg.adapters)
+"""psycopg's adapters, and one pass-through class for each column type of `tables`."""
+
+_PG_TYPES: tuple[PgType, ...] = (
+    "bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]",
+)  # fmt: skip
+_FIELDS = {pg_type: _field_class(ADAPTERS, pg_type) for pg_type in _PG_TYPES}
+
+
+def copy_statement(table: Table) -> LiteralString:
+    """`COPY … FROM STDIN` for all columns of `table` in their order."""
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return cast(LiteralString, f"COPY {table.name} ({columns}) FROM STDIN (FORMAT binary)")
+
+
+def insert_statement(table: Table, rows: int, suffix: LiteralString = "") -> LiteralString:
+    """`INSERT … VALUES` with `$n` placeholders for `rows` rows of `table`, for a raw cursor."""
+    width = len(table.columns)
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    values = ", ".join(
+        "(" + ", ".join(f"${row * width + column + 1}" for column in range(width)) + ")" for row in range(rows)
+    )
+    return cast(LiteralString, f"INSERT INTO {table.name} ({columns}) VALUES {values} {suffix}")
+
+
+def parameters(table: Table, rows: Iterable[bytes]) -> list[bytes | None]:
+    """The fields of COPY rows of `table` as parameters of `insert_statement`, row by row."""
+    classes = [_FIELDS[column.type] for column in table.columns]
+    return [
+        None if value is None else field(value)
+        for row in rows
+        for field, value in zip(classes, tuple_fields(row), strict=True)
+    ]
+
+
+def split_rows(chunks: Iterable[bytes], width: int) -> Iterator[bytes]:
+    """Cut concatenated COPY rows of `width` fields into single rows."""
+    for chunk in chunks:
+        start = position = 0
+        while position < len(chunk):
+            position += 2
+            for _ in range(width):
+                length = int.from_bytes(chunk[position : position + 4], "big", signed=True)
+                position += 4 + max(length, 0)
+            yield chunk[start:position]
+            start = position
+
+
+def copy_blocks(chunks: Sequence[bytes]) -> Iterator[bytes]:
+    """A whole COPY stream (header, rows, trailer) as blocks of about COPY_BUFFER_BYTES."""
+    buffer: list[bytes] = []
+    size = 0
+    for piece in chain((COPY_HEADER,), chunks, (COPY_TRAILER,)):
+        buffer.append(piece)
+        size += len(piece)
+        if size >= COPY_BUFFER_BYTES:
+            yield b"".join(buffer)
+            buffer.clear()
+            size = 0
+    if buffer:
+        yield b"".join(buffer)

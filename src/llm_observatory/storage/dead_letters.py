@@ -1,0 +1,30 @@
+"""Requests that PostgreSQL refused although every rule was kept. Written with their ledger row: a retry gets the same answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.ledger import claim
+from llm_observatory.storage.statements import statement
+from llm_observatory.storage.translate import translated
+from llm_observatory.storage.write import Stored, WriteRequest
+
+PAYLOAD_MAX_BYTES = 16 * 1024 * 1024
+"""A longer payload is kept up to here; its digest still names it."""
+
+
+async def bury(connection: AsyncConnection, request: WriteRequest, payload: bytes, error: str) -> Stored:
+    """Keep the refused request with its answer, in one transaction. Raises StorageUnavailable when even that fails."""
+    with translated():
+        async with connection.transaction():
+            [outcome] = await claim(connection, [request])
+            if isinstance(outcome, Stored) and not outcome.duplicate:
+                received_at = datetime.fromtimestamp(request.received_at / 1e6, UTC)
+                kept = payload[:PAYLOAD_MAX_BYTES]
+                await connection.execute(
+                    statement("dead_letter"), (request.tenant, request.signal, request.digest, received_at, error, kept)
+                )
+    if isinstance(outcome, Stored) and outcome.duplicate:
+        return outcome
+    return Stored(request.answer, refused=True)

@@ -1,0 +1,80 @@
+"""The ledger of committed requests: what makes a retry harmless.
+
+A digest is claimed in the transaction that writes the rows. READ COMMITTED and the primary key do the rest: a second
+claim of the same digest waits for the first transaction, then finds it committed (and answers with the first one's
+answer) or rolled back (and claims it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import psycopg
+import psycopg.errors
+
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.statements import statement
+from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
+
+Claim = Callable[[AsyncConnection, Sequence[WriteRequest]], Awaitable[list[Outcome]]]
+
+
+async def claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
+    """Claim the digests of `group` inside the open transaction.
+
+    Returns Stored(duplicate=False) for each claimed request and Stored(duplicate=True) for each that was there before.
+    Raises psycopg.errors.LockNotAvailable when another transaction holds one for longer than lock_timeout.
+    """
+    rows = await (
+        await connection.execute(
+            statement("claim_digests"),
+            (
+                [request.tenant for request in group],
+                [request.signal for request in group],
+                [request.digest for request in group],
+                [datetime.fromtimestamp(request.received_at / 1e6, UTC) for request in group],
+                [request.answer for request in group],
+            ),
+        )
+    ).fetchall()
+    claimed = {bytes(digest) for (digest,) in rows}
+    known = await _answers(connection, [request for request in group if request.digest not in claimed])
+    return [
+        Stored(request.answer) if request.digest in claimed else Stored(known[request.digest], duplicate=True)
+        for request in group
+    ]
+
+
+async def _answers(connection: AsyncConnection, group: Sequence[WriteRequest]) -> dict[bytes, bytes]:
+    if not group:
+        return {}
+    cursor = await connection.execute(
+        statement("known_answers"),
+        (
+            [request.tenant for request in group],
+            [request.signal for request in group],
+            [request.digest for request in group],
+        ),
+    )
+    return {bytes(digest): bytes(answer) for digest, answer in await cursor.fetchall()}
+
+
+async def claim_one_by_one(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
+    """As `claim`, but what another transaction holds is Busy instead of failing the group.
+
+    Used only after `claim` timed out: each digest under its own savepoint with a short lock_timeout.
+    """
+    outcomes: dict[bytes, Outcome] = {}
+    await connection.execute("SET LOCAL lock_timeout = '20ms'")
+    for request in sorted(group, key=lambda request: (request.tenant, request.signal, request.digest)):
+        await connection.execute("SAVEPOINT claim")
+        try:
+            [outcomes[request.digest]] = await claim(connection, [request])
+        except psycopg.errors.LockNotAvailable:
+            await connection.execute("ROLLBACK TO SAVEPOINT claim")
+            outcomes[request.digest] = Busy()
+        else:
+            await connection.execute("RELEASE SAVEPOINT claim")
+    await connection.execute("SET LOCAL lock_timeout = '1s'")
+    return [outcomes[request.digest] for request in group]

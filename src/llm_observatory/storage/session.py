@@ -1,0 +1,112 @@
+"""A committer's own connection: opened when needed, severed at a deadline, never used by queries."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from llm_observatory.storage import dead_letters, sources
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.copy_writer import ConnectionWriter
+from llm_observatory.storage.translate import translated
+from llm_observatory.storage.write import Outcome, Stored, WriteRequest
+
+DEADLINE_SECONDS = 20.0
+"""From taking the connection to COMMIT. The server's own statement_timeout (15 s) comes first wherever it still answers;
+this one is for a server that is frozen or cut off."""
+
+_DAY_US = 86_400_000_000
+
+Connect = Callable[[], Awaitable[AsyncConnection]]
+EnsurePartitions = Callable[[Iterable[int]], Awaitable[None]]
+"""Make the partitions of all fact tables that hold these timestamps (microseconds since the Unix epoch)."""
+
+
+class CommitSession:
+    """Writer over one connection of its own (see `storage.write.Writer` for what a return and an error mean)."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        writer: ConnectionWriter,
+        ensure_partitions: EnsurePartitions,
+        known_sources: sources.KnownSources,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._connect = connect
+        self._writer = writer
+        self._ensure_partitions = ensure_partitions
+        self._known_sources = known_sources
+        self._deadline_seconds = deadline_seconds
+        self._connection: AsyncConnection | None = None
+
+    async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
+        """Partitions, then sources, then the group in one transaction."""
+        await self._ensure_partitions({hour for request in group for hour in request.encoded.hours})
+        connection = await self._ready()
+        with self._deadline(connection):
+            await self._store_sources(connection, group)
+            return await self._writer.write(connection, group)
+
+    async def dry_run(self, request: WriteRequest) -> None:
+        """Send the rows of `request` and roll back. Raises as `write` does: tells whether good rows can be stored at all."""
+        await self._ensure_partitions(request.encoded.hours)
+        connection = await self._ready()
+        with self._deadline(connection):
+            await self._writer.dry_run(connection, request)
+
+    async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
+        """Keep a refused request in `dead_letters`, with its answer in the ledger."""
+        connection = await self._ready()
+        with self._deadline(connection):
+            return await dead_letters.bury(connection, request, payload, error)
+
+    async def close(self) -> None:
+        """Close the connection; the session may be used again and then connects anew."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    async def _ready(self) -> AsyncConnection:
+        if self._connection is None or self._connection.closed:
+            self._connection = None
+            connection = await self._connect()
+            # What we believe to be stored may have gone with a failover or a restore.
+            self._known_sources.clear()
+            self._connection = connection
+        return self._connection
+
+    async def _store_sources(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
+        day = max(request.received_at for request in group) // _DAY_US
+        rows = self._known_sources.missing((request.encoded for request in group), day)
+        if rows:
+            with translated():
+                await sources.upsert(connection, rows)
+            self._known_sources.add(rows, day)
+
+    @contextmanager
+    def _deadline(self, connection: AsyncConnection) -> Iterator[None]:
+        """Sever the connection at the deadline.
+
+        Cancelling the task would not do: psycopg then asks the server to cancel and waits for its word, which a frozen
+        server never gives. A shut-down socket fails whatever waits on it at once, as a lost connection.
+        """
+        timer = asyncio.get_running_loop().call_later(self._deadline_seconds, _sever, connection)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _sever(connection: AsyncConnection) -> None:
+    if connection.closed:
+        return
+    try:
+        with socket.socket(fileno=socket.dup(connection.pgconn.socket)) as duplicate:
+            duplicate.shutdown(socket.SHUT_RDWR)
+    except (OSError, psycopg.Error):
+        return  # gone already: whoever waits on it has been told

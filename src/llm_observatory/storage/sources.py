@@ -1,0 +1,59 @@
+"""Telemetry sources (resource, scope) are upserted before the facts that name them, in their own short transaction.
+
+An orphan is harmless, a missing one is not; and two open transactions that insert the same new source would block each
+other. What this process knows to be there today is remembered, and forgotten whenever a connection is made anew: the
+database behind it may have been restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from llm_observatory.codec.request import EncodedRequest
+from llm_observatory.storage.binary import insert_statement, parameters
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.statements import statement
+from llm_observatory.tables import TELEMETRY_SOURCES
+
+KNOWN_SOURCES_MAX = 100_000
+"""About 10 MB of ids. Beyond it the oldest are forgotten and upserted again."""
+
+_ROWS_PER_STATEMENT = 500
+
+
+class KnownSources:
+    """Sources that are stored with today's `last_seen`. Shared by all writers of the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, int], None] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+
+    def missing(self, requests: Iterable[EncodedRequest], day: int) -> dict[bytes, bytes]:
+        """Id → row of the sources of `requests` not known to be stored on `day`, sorted by id."""
+        rows = {
+            source_id: row
+            for request in requests
+            for source_id, row in request.sources.items()
+            if (source_id, day) not in self._known
+        }
+        return dict(sorted(rows.items()))
+
+    def add(self, source_ids: Iterable[bytes], day: int) -> None:
+        """Remember sources that were stored on `day`."""
+        for source_id in source_ids:
+            self._known[source_id, day] = None
+        while len(self._known) > KNOWN_SOURCES_MAX:
+            del self._known[next(iter(self._known))]
+
+
+async def upsert(connection: AsyncConnection, rows: dict[bytes, bytes]) -> None:
+    """Store source rows, sorted by id so that two writers cannot deadlock; an older `last_seen` is moved on."""
+    ordered = list(rows.values())
+    suffix = statement("upsert_telemetry_sources")
+    for start in range(0, len(ordered), _ROWS_PER_STATEMENT):
+        part = ordered[start : start + _ROWS_PER_STATEMENT]
+        async with connection.cursor() as cursor:
+            await cursor.execute(insert_statement(TELEMETRY_SOURCES, len(part), suffix), parameters(TELEMETRY_SOURCES, part))

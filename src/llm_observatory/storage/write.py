@@ -1,0 +1,58 @@
+"""What the pipeline asks the database to write, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from llm_observatory.codec.request import EncodedRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteRequest:
+    """One export request, encoded. It is never split across transactions.
+
+    `digest` identifies its bytes (16 bytes); `answer` is the response it gets, stored beside the digest;
+    `received_at` is in microseconds since the Unix epoch.
+    """
+
+    tenant: str
+    signal: str
+    digest: bytes
+    answer: bytes
+    received_at: int
+    encoded: EncodedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Committed. `answer` is this request's, or the first copy's when `duplicate`: then no row was written now.
+
+    `refused`: the database refused its rows; it is kept in `dead_letters` and the answer says so.
+    """
+
+    answer: bytes
+    duplicate: bool = False
+    refused: bool = False
+
+
+class Busy:
+    """Another process is committing the same digest right now; come back later."""
+
+
+Outcome = Stored | Busy
+
+
+class Writer(Protocol):
+    """Writes a group of requests in one transaction.
+
+    When `write` returns, every request whose outcome is Stored is durable (COMMIT returned with synchronous_commit on)
+    and written once, however often the same digest was written before, here or elsewhere. When it raises, nothing of
+    the group is known to be stored: StorageUnavailable (try again; a lost COMMIT is recognised by its digest),
+    SchemaMismatch, DataRejected (some request's values), MissingPartition.
+    """
+
+    async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
+        """Write the group; one outcome a request, in order."""
+        ...
