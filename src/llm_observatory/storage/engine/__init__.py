@@ -1,1 +1,8 @@
-""""""
+"""What differs between plain PostgreSQL and TimescaleDB, behind one protocol."""
+
+from __future__ import annotations
+
+from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.engine.protocol import Engine
+
+__all__ = ["Engine", "detect"]

@@ -1,0 +1,133 @@
+"""Plain PostgreSQL: range partitions by time, made ahead and on demand, dropped at retention.
+
+No DEFAULT partition: it would be scanned on every ATTACH and forbids DETACH CONCURRENTLY. No CHECK on a new partition either:
+it spares ATTACH the scan of a table that holds rows, and a new one holds none, while COPY would test it row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine import expiry
+from llm_observatory.storage.engine.compression import compress_documents
+from llm_observatory.storage.engine.partitions import Partition, Range, existing, gaps, moment, overlaps, partition_name, slots
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import BY_NAME, TABLES
+
+_log = structlog.get_logger(__name__)
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class PostgreSQL:
+    """Engine of a PostgreSQL without TimescaleDB."""
+
+    name = "postgresql"
+
+    def __init__(self, settings: Settings) -> None:
+        self._follow(settings)
+        self._known: dict[str, list[Partition]] = {}
+
+    def _follow(self, settings: Settings) -> None:
+        self._interval = settings.chunk_interval // _MICROSECOND
+        self._retention = settings.retention // _MICROSECOND
+
+    async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
+        """See Engine. A partition that is being made by another connection is waited for, up to a second."""
+        wanted = slots(times_us, self._interval)
+        for table in tables:
+            if not BY_NAME[table].partitioned or not self._missing(table, wanted):
+                continue
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                message = "partitions are made outside of a transaction: others could not see them before its end"
+                raise RuntimeError(message)
+            with translated():
+                self._remember(table, await existing(connection, table))
+                for slot in self._missing(table, wanted):
+                    await self._fill(connection, table, slot)
+
+    def _missing(self, table: str, wanted: list[Range]) -> list[Range]:
+        known = self._known.get(table, [])
+        return [slot for slot in wanted if gaps(known, slot)]
+
+    def _remember(self, table: str, partitions: list[Partition]) -> None:
+        routed = (partition for partition in partitions if not partition.detaching)
+        self._known[table] = sorted(routed, key=lambda partition: partition.lower)
+
+    async def _fill(self, connection: AsyncConnection, table: str, slot: Range) -> None:
+        """Make what is free of `slot`, in one transaction."""
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '1s'")
+            # What ATTACH takes, taken first: it excludes itself, so that the catalog is read by one connection at a time,
+            # and readers and COPY go on. Waiting for it with a lock on the parent held (CREATE TABLE … LIKE takes one)
+            # would be a deadlock with DETACH CONCURRENTLY, which waits for all who hold any.
+            await connection.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(table)))
+            taken = await existing(connection, table)
+            if any(partition.detaching and overlaps(partition, slot) for partition in taken):
+                message = "the partition of this time is being dropped"
+                raise StorageUnavailable(message)
+            made = [await _create(connection, table, span) for span in gaps(taken, slot)]
+        self._remember(table, [*taken, *made])
+        for partition in made:
+            _log.info("partition made", table=table, partition=partition.name)
+
+    def forget_partitions(self) -> None:
+        """See Engine."""
+        self._known.clear()
+
+    async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
+        """See Engine."""
+        dropped: list[str] = []
+        try:
+            for table in TABLES:
+                if table.partitioned:
+                    dropped += await expiry.drop_before(connection, table.name, now_us - self._retention)
+        finally:
+            self.forget_partitions()
+        return dropped
+
+    async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
+        """See Engine."""
+        self._follow(settings)
+        return await compress_documents(connection)
+
+
+async def _create(connection: AsyncConnection, table: str, span: Range) -> Partition:
+    schema, name = await _free_name(connection, table, partition_name(table, span))
+    await connection.execute(
+        sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING COMMENTS)").format(
+            sql.Identifier(schema, name), sql.Identifier(table)
+        )
+    )
+    await connection.execute(
+        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+            sql.Identifier(table), sql.Identifier(schema, name), moment(span.lower), moment(span.upper)
+        )
+    )
+    return Partition(schema, name, detaching=False, lower=span.lower, upper=span.upper)
+
+
+_NAME = """
+SELECT n.nspname, to_regclass(format('%%I.%%I', n.nspname, %(name)s::text)) IS NULL
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %(table)s::regclass
+"""
+
+
+async def _free_name(connection: AsyncConnection, table: str, name: str) -> tuple[str, str]:
+    """The parent's schema and `name`, numbered where it is taken: by a partition that was detached to be kept."""
+    candidate, number = name, 1
+    while True:
+        cursor = await connection.execute(_NAME, {"name": candidate, "table": table})
+        row = await cursor.fetchone()
+        if row is not None and row[1]:
+            return row[0], candidate
+        number += 1
+        candidate = f"{name}_{number}"

@@ -1,0 +1,47 @@
+"""The protocol of an engine: how the partitioned tables are cut, tuned and aged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection
+
+
+class Engine(Protocol):
+    """One per process. Connections given to it are autocommit and idle; times are microseconds since the Unix epoch.
+
+    All methods may be called by several processes and connections at once, and again after they failed half-way:
+    what is done stays done. They raise StorageError.
+    """
+
+    @property
+    def name(self) -> str:
+        """The folder of its migrations: `postgresql` or `timescaledb`."""
+        ...
+
+    async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
+        """Have a place in `tables` for every record of the hours that `times_us` lie in.
+
+        Only those hours are looked at, never the range between them: a request with one span of last year and one
+        of today gets two partitions, not 365. Names that are not partitioned are passed over. Without I/O when all are
+        known already. Every partition commits by itself, so that a call that is given up still got somewhere.
+        How many hours a request may reach is the accept window's business.
+        """
+        ...
+
+    def forget_partitions(self) -> None:
+        """Read the catalog again next time: a MissingPartition showed that another process dropped one."""
+        ...
+
+    async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
+        """Drop what lies wholly before `now_us` - RETENTION, and finish what an earlier call began. Returns its names.
+
+        What is busy is left for the next call.
+        """
+        ...
+
+    async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
+        """Bring the database in line with `settings`, and follow them from now on. Returns what was changed."""
+        ...

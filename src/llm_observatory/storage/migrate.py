@@ -1,0 +1,146 @@
+"""Migrations: SQL files that dbmate applies in order, each in its own transaction, one process at a time.
+
+`migrations/` is common, `migrations/<engine>/` differs by engine; dbmate merges both by number. Whether a database is
+current is told by our own SQL, without dbmate, so that readiness can ask often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import llm_observatory
+from llm_observatory.settings import Settings
+from llm_observatory.storage import catalog, dbmate
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.dbmate import MigrationFailed
+from llm_observatory.storage.engine import detect
+from llm_observatory.storage.translate import translated
+
+Progress = Callable[[str], None]
+
+_VERBS = {"Applying:": "applying", "Applied:": "applied", "Rolling back:": "rolling back", "Rolled back:": "rolled back"}
+
+
+class Migration(NamedTuple):
+    """One migration and whether this database has it."""
+
+    version: str
+    name: str
+    applied: bool
+
+
+def root() -> Path:
+    """The folder of the common migrations: inside an installed package, beside `src` in a source tree."""
+    package = Path(llm_observatory.__file__).parent
+    for folder in (package / "migrations", package.parents[1] / "migrations"):
+        if folder.is_dir():
+            return folder
+    message = f"the migrations are neither in {package} nor in {package.parents[1]}; install the package again"
+    raise MigrationFailed(message)
+
+
+async def up(conninfo: str, progress: Progress, settings: Settings | None = None) -> None:
+    """Apply what is pending, then reconcile the settings. Of two at once one waits; both succeed.
+
+    Raises MigrationFailed, StorageUnavailable, SchemaMismatch. Needs a direct connection: dbmate's lock is a session's.
+    """
+    await _dbmate(conninfo, "migrate", progress)
+    connection = await connect(conninfo)
+    try:
+        settings = settings or Settings()
+        engine = await detect(connection, settings)
+        for change in await engine.reconcile(connection, settings):
+            progress(f"set {change}")
+    finally:
+        await connection.close()
+
+
+async def down(conninfo: str, progress: Progress) -> None:
+    """Take the latest migration back, with the data it holds. Raises as `up`, also when there is none."""
+    await _dbmate(conninfo, "rollback", progress)
+
+
+async def status(conninfo: str) -> list[Migration]:
+    """All migrations of this version, and after them what the database has beyond (a newer version was here)."""
+    connection = await connect(conninfo)
+    try:
+        known = await _migrations(connection)
+        applied = await _applied(connection)
+        newer = [Migration(version, "unknown to this version", applied=True) for version in sorted(applied - known.keys())]
+        return [Migration(version, name, version in applied) for version, name in sorted(known.items())] + newer
+    finally:
+        await connection.close()
+
+
+async def verify(conninfo: str) -> list[str]:
+    """Differences between the database and what this version expects, a readable line each. Empty: equal."""
+    connection = await connect(conninfo)
+    try:
+        return [*await pending(connection), *await catalog.differences(connection)]
+    finally:
+        await connection.close()
+
+
+async def pending(connection: AsyncConnection) -> list[str]:
+    """A line for each migration that is not applied yet. Two short statements: for readiness."""
+    known, applied = await _migrations(connection), await _applied(connection)
+    return [f"migration {name} is not applied" for version, name in sorted(known.items()) if version not in applied]
+
+
+async def current(conninfo: str) -> bool:
+    """Whether all migrations of this version are applied."""
+    connection = await connect(conninfo)
+    try:
+        return not await pending(connection)
+    finally:
+        await connection.close()
+
+
+async def _folders(connection: AsyncConnection) -> list[Path]:
+    engine = await detect(connection, Settings())
+    return [root(), root() / engine.name]
+
+
+async def _migrations(connection: AsyncConnection) -> dict[str, str]:
+    files = (file for folder in await _folders(connection) for file in folder.glob("[0-9]*.sql"))
+    return {file.name.split("_", 1)[0]: file.name for file in files}
+
+
+async def _applied(connection: AsyncConnection) -> set[str]:
+    with translated():
+        cursor = await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        if await cursor.fetchone() != (True,):
+            return set()
+        cursor = await connection.execute("SELECT version FROM schema_migrations")
+        return {str(version) for (version,) in await cursor.fetchall()}
+
+
+async def _dbmate(conninfo: str, command: str, progress: Progress) -> None:
+    connection = await connect(conninfo, "llm-observatory-migrate")
+    try:
+        url, folders = dbmate.database_url(connection, conninfo), await _folders(connection)
+    finally:
+        await connection.close()
+    began: list[str] = []
+
+    def on_line(line: str) -> None:
+        for words, verb in _VERBS.items():
+            if line.startswith(words):
+                began.append(line.removeprefix(words).strip())
+                progress(f"{verb} {began[-1]}")
+
+    returned, errors = await dbmate.run(url, folders, command, on_line)
+    if returned != 0:
+        raise MigrationFailed(_explain(began[-1] if began else None, returned, errors))
+
+
+def _explain(file: str | None, returned: int, errors: list[str]) -> str:
+    said = " ".join(errors).removeprefix("Error: ") or f"dbmate ended with status {returned}"
+    if file is None:
+        return f"no migration was run: {said}"
+    return (
+        f"migration {file} failed: {said}. It was rolled back, earlier ones stay; mend the cause and run"
+        " `llm-observatory migrate up` again"
+    )
