@@ -1,8 +1,8 @@
 """The operating system account the server runs under.
 
-PostgreSQL refuses root. As root we give the server the account that owns the data folder, else `postgres`, else `nobody`, and drop
-privileges in the child; as anyone else the server runs as ourselves. No permission of a parent folder is ever changed: where
-the account cannot pass, `blocking` says where.
+PostgreSQL refuses root. As root we give the server the account that owns the data folder, else `postgres`, else `nobody`,
+and drop privileges in the child; as anyone else the server runs as ourselves. No permission of a parent folder is ever
+changed: where the account cannot pass, `blocking` says where.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from llm_observatory.errors import EmbeddedServerError
 
 # Prints the first path that is not what its flag asks. test(1) judges with the account's own rights, ACLs included.
 _PROBE = 'while [ $# -gt 0 ]; do test "$1" "$2" || { printf %s "$2"; exit 3; }; shift 2; done'
+_LACKS = 3
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Account:
         # Not ours: PGPORT, PGDATA and the like would change what runs, and secrets in our settings are none of its business.
         return {"start_new_session": True, "umask": 0o077, "env": {**kept, "LC_ALL": "C", "TZ": "UTC"}, **identity}
 
-    def run(self, command: Sequence[str | Path], folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a short-lived command as the account in `folder`; stderr joins stdout. Does not judge the exit status."""
+    def run(self, command: Sequence[str | Path], folder: Path, said: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a short-lived command as the account in `folder`, `said` to its stdin, stderr joined to stdout; any status."""
         return subprocess.run(
             command,
             cwd=folder,
@@ -57,7 +58,8 @@ class Account:
             encoding="utf-8",
             errors="replace",
             check=False,
-            **{"stdin": subprocess.DEVNULL, **self.child(), **options} if "input" not in options else {**self.child(), **options},
+            input=said,
+            **self.child(),
         )
 
     def blocking(self, needs: Sequence[tuple[str, Path]]) -> Path | None:
@@ -66,7 +68,7 @@ class Account:
         result = self.run(["/bin/sh", "-c", _PROBE, "sh", *words], Path("/"))
         if result.returncode == 0:
             return None
-        if result.returncode == 3 and result.stdout:
+        if result.returncode == _LACKS and result.stdout:
             return Path(result.stdout)
         raise EmbeddedServerError(f"cannot test what account {self.name} may read: {result.stdout.strip()}")
 

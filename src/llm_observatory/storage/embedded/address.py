@@ -48,6 +48,7 @@ def fits_socket(folder: Path) -> bool:
 
 
 def socket_address(folder: Path) -> Address:
+    """The socket in `folder`."""
     return Address(_SOCKET_PORT, folder=str(folder))
 
 

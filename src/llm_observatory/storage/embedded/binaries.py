@@ -36,18 +36,22 @@ class Binaries:
 
     @property
     def major(self) -> str:
+        """What a cluster is bound to: 18."""
         return self.version.split(".", maxsplit=1)[0]
 
     @property
     def installation(self) -> Path:
+        """The folder with bin, lib and share."""
         return self.site / _INSTALLATION
 
     @property
     def postgres(self) -> Path:
+        """The server."""
         return self.installation / "bin" / "postgres"
 
     @property
     def initdb(self) -> Path:
+        """What makes a cluster."""
         return self.installation / "bin" / "initdb"
 
     def has(self, library: str) -> bool:
@@ -72,7 +76,7 @@ def located() -> Binaries:
     try:
         said = subprocess.run([postgres, "-V"], capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
     except (OSError, subprocess.CalledProcessError) as exc:
-        raise EmbeddedServerError(f"{postgres} does not run on this machine ({exc}): set DATABASE_URL to use another server") from exc
+        raise EmbeddedServerError(f"{postgres} does not run here ({exc}): set DATABASE_URL to use another server") from exc
     match = re.search(r"\(PostgreSQL\) (\S+)", said)
     if match is None:
         raise EmbeddedServerError(f"{postgres} -V says {said!r}, which names no version")
@@ -90,7 +94,9 @@ def reachable(binaries: Binaries, account: Account, copies: Path, progress: Call
         _copy(binaries, copy.site)
     blocking = account.blocking(copy.needs())
     if blocking is not None:
-        raise EmbeddedServerError(f"account {account.name} cannot run PostgreSQL: {blocking} stands in the way (is {copies} mounted noexec?)")
+        raise EmbeddedServerError(
+            f"account {account.name} cannot run PostgreSQL: {blocking} stands in the way (is {copies} mounted noexec?)"
+        )
     return copy
 
 

@@ -24,7 +24,7 @@ def check_version(layout: Layout, binaries: Binaries) -> None:
         return
     found = (read_text(layout.cluster / "PG_VERSION") or "").strip()
     if not found:
-        raise EmbeddedServerError(f"{layout.cluster} is no database cluster (it has no PG_VERSION): move it away, or {ELSEWHERE}")
+        raise EmbeddedServerError(f"{layout.cluster} is no database cluster (no PG_VERSION): move it away, or {ELSEWHERE}")
     if found != binaries.major:
         raise EmbeddedServerError(
             f"{layout.cluster} was made by PostgreSQL {found} and this is PostgreSQL {binaries.version}: dump it with the old "
@@ -33,7 +33,7 @@ def check_version(layout: Layout, binaries: Binaries) -> None:
 
 
 def make(layout: Layout, binaries: Binaries, account: Account, progress: Callable[[str], None]) -> None:
-    """Run initdb in a folder beside the cluster's place and rename it when it is complete. Does nothing if there is a cluster."""
+    """Run initdb in a folder beside the cluster's place and rename it when complete. Does nothing if there is a cluster."""
     _forget_half_made(layout)
     if layout.cluster.exists():
         return
@@ -66,7 +66,7 @@ def password(layout: Layout, binaries: Binaries, account: Account) -> str:
     statement = f"ALTER ROLE {SUPERUSER} PASSWORD '{fresh}'\n"
     command: list[str | Path] = [binaries.postgres, "--single", "-D", layout.cluster, "-c", "log_statement=none"]
     # Standalone the server exits with 0 even where the statement failed; "ERROR:" in its output says so.
-    result = account.run([*command, "-c", "log_min_error_statement=panic", "postgres"], layout.cluster, input=statement)
+    result = account.run([*command, "-c", "log_min_error_statement=panic", "postgres"], layout.cluster, said=statement)
     if result.returncode != 0 or "ERROR:" in result.stdout:
         raise failure(layout.root, "cannot set the database superuser's password", result.stdout[-4000:].replace(fresh, "****"))
     replace_text(layout.password, f"{fresh}\n", account)

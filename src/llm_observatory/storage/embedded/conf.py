@@ -27,9 +27,9 @@ def write(layout: Layout, binaries: Binaries, account: Account, address: Address
     lines = [f"{name} = {quoted(value)}\n" for name, value in settings.items()]
     lines.append(f"include_if_exists {quoted(str(layout.local_conf))}\n")
     replace_text(layout.cluster / "postgresql.conf", head + f"# Yours go into {layout.local_conf}\n" + "".join(lines), account)
-    access = f"host all {SUPERUSER} 127.0.0.1/32 scram-sha-256" if address.folder is None else f"local all {SUPERUSER} peer map={_MAP}"
+    way = "host all {} 127.0.0.1/32 scram-sha-256" if address.folder is None else f"local all {{}} peer map={_MAP}"
     theirs = f"include_if_exists {_double(str(layout.local_hba))}\n"
-    replace_text(layout.cluster / "pg_hba.conf", f"{head}{theirs}{access}\n", account)
+    replace_text(layout.cluster / "pg_hba.conf", f"{head}{theirs}{way.format(SUPERUSER)}\n", account)
     users = [account.name, "root"] if account.switched else [account.name]
     mapped = "".join(f"{_MAP} {_double(user)} {SUPERUSER}\n" for user in users)
     replace_text(layout.cluster / "pg_ident.conf", head + mapped, account)

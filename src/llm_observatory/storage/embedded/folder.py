@@ -1,14 +1,14 @@
 """The data folder: what lies where in it, and that it is ours before anything in it is touched.
 
-    serve.lock               held by the one process that runs the server
-    server.json              which process the server is, and how to reach it
-    cluster/                 PGDATA
-    run/                     the socket
-    log/                     server log, bounded
-    binaries/<build>/        copy of the server for an account that cannot reach ours
-    password                 of the superuser where a socket cannot be used
-    postgresql.local.conf    the operator's own settings, never written by us
-    pg_hba.local.conf        the operator's own access rules, never written by us
+- `serve.lock`: held by the one process that runs the server
+- `server.json`: which process the server is, and how to reach it
+- `cluster/`: PGDATA
+- `run/`: the socket
+- `log/`: server log, bounded
+- `binaries/<build>/`: copy of the server for an account that cannot reach ours
+- `password`: of the superuser where a socket cannot be used
+- `postgresql.local.conf`: the operator's own settings, never written by us
+- `pg_hba.local.conf`: the operator's own access rules, never written by us
 """
 
 from __future__ import annotations
@@ -43,46 +43,57 @@ class Layout:
 
     @classmethod
     def of(cls, data_dir: Path) -> Layout:
+        """The layout of a folder as it is set: `~` and links are resolved."""
         return cls(data_dir.expanduser().resolve())
 
     @property
     def lock(self) -> Path:
+        """Held by the process that runs the server."""
         return self.root / "serve.lock"
 
     @property
     def record(self) -> Path:
+        """Which process the server is."""
         return self.root / "server.json"
 
     @property
     def cluster(self) -> Path:
+        """PGDATA."""
         return self.root / "cluster"
 
     @property
     def postmaster_pid(self) -> Path:
+        """PostgreSQL's own lock file."""
         return self.cluster / "postmaster.pid"
 
     @property
     def run(self) -> Path:
+        """The folder of the socket."""
         return self.root / "run"
 
     @property
     def log(self) -> Path:
+        """The folder of the server log."""
         return self.root / "log"
 
     @property
     def binaries(self) -> Path:
+        """Copies of the server, by build."""
         return self.root / "binaries"
 
     @property
     def password(self) -> Path:
+        """Of the superuser, where a socket cannot be used."""
         return self.root / "password"
 
     @property
     def local_conf(self) -> Path:
+        """The operator's settings."""
         return self.root / "postgresql.local.conf"
 
     @property
     def local_hba(self) -> Path:
+        """The operator's access rules."""
         return self.root / "pg_hba.local.conf"
 
 
@@ -96,14 +107,14 @@ def prepare(layout: Layout) -> Account:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = root.stat()
     _refuse_strange_owner(root, found.st_uid)
-    names = set(os.listdir(root))
+    names = {entry.name for entry in root.iterdir()}
     if names - _HARMLESS and not names & _OURS:
         raise EmbeddedServerError(f"{root} holds other things and no database of ours: {ELSEWHERE}, one that is new or empty")
     account = server_account(found.st_uid)
     if found.st_uid != account.uid:
         account.own(root)
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        root.chmod(0o700)
+    if stat.S_IMODE(found.st_mode) != stat.S_IRWXU:
+        root.chmod(stat.S_IRWXU)
     _refuse_strange_cluster(layout, account)
     blocking = account.blocking([*passage(root), ("x", root)])
     if blocking is not None:

@@ -33,7 +33,7 @@ class FolderLock:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise EmbeddedServerError(
-                f"another llm-observatory, pid {holder}, is already serving from {self._path.parent}: stop it first, or {ELSEWHERE}"
+                f"another llm-observatory, pid {holder}, is already serving from {self._path.parent}: stop it, or {ELSEWHERE}"
             ) from None
         except BaseException:
             os.close(descriptor)

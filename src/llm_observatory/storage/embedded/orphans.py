@@ -11,8 +11,6 @@ import signal
 import time
 from collections.abc import Callable
 
-import psutil
-
 from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import process
 from llm_observatory.storage.embedded.account import Account
@@ -28,7 +26,8 @@ _END_SECONDS = 5.0
 def recorded_pid(layout: Layout) -> int | None:
     """The pid in postmaster.pid (negative: a single-user PostgreSQL), None if there is none."""
     first = (read_text(layout.postmaster_pid) or "").partition("\n")[0].strip()
-    return int(first) if first.lstrip("-").isdigit() else None
+    digits = first.removeprefix("-")
+    return int(first) if digits.isascii() and digits.isdecimal() else None
 
 
 def clear(layout: Layout, account: Account, progress: Callable[[str], None]) -> bool:
@@ -68,9 +67,22 @@ def _disarm(layout: Layout, account: Account) -> bool:
     if text is None:
         return False
     pid = recorded_pid(layout)
-    if pid is not None and psutil.pid_exists(abs(pid)):
+    if pid is None:
+        layout.postmaster_pid.unlink()  # empty after a crash on a full disk; PostgreSQL would refuse it for ever
+    elif _is_taken(abs(pid)):
         # PostgreSQL would take that process for a live server. Its parent's pid it knows to be stale, and the rest of the file
         # still lets it check that no shared memory is in use.
         rest = text.partition("\n")[2]
         replace_text(layout.postmaster_pid, f"{os.getpid()}\n{rest}", account)
+    return True
+
+
+def _is_taken(pid: int) -> bool:
+    """Whether PostgreSQL would take `pid` for alive. It asks the same way, and the ids of threads count too."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
     return True

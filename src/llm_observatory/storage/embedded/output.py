@@ -30,7 +30,9 @@ class Output:
         self._folder = folder
         self._first: deque[str] = deque(maxlen=_TAIL_LINES)
         self._closed = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True, name="embedded-postgres-output") if pipe else None
+        self._reader = (
+            threading.Thread(target=self._read, args=(pipe,), daemon=True, name="embedded-postgres-output") if pipe else None
+        )
         if self._reader is not None:
             self._reader.start()
         threading.Thread(target=self._prune, daemon=True, name="embedded-postgres-log").start()

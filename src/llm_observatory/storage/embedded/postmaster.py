@@ -24,6 +24,7 @@ class Postmaster:
         self.child = child
 
     def is_alive(self) -> bool:
+        """Whether it runs."""
         if self.child is not None:
             return self.child.poll() is None
         return process.is_running(self.identity)

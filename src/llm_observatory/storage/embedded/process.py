@@ -61,7 +61,7 @@ def is_running(identity: Identity) -> bool:
 
 
 def servers_on(cluster: Path, uid: int) -> list[Identity]:
-    """Every PostgreSQL process of `uid` that works in `cluster`: a server changes into its data folder, its backends stay there."""
+    """Every PostgreSQL process of `uid` that works in `cluster`: a server changes into it, its backends stay there."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

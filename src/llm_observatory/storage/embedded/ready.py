@@ -20,6 +20,8 @@ RECOVERY_SECONDS = 300.0
 _ANSWER_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _CONNECT_SECONDS = 5
+_STATUS_LINE = 7  # of postmaster.pid, from 0
+_NAME = "llm-observatory-embedded"
 
 
 class StillRecovering(EmbeddedServerError):
@@ -64,13 +66,13 @@ def await_ready(
 
 
 def _says_ready(layout: Layout, pid: int) -> bool:
-    """Whether postmaster.pid is this server's and its eighth line says that connections are taken."""
+    """Whether postmaster.pid is this server's and its status line says that connections are taken."""
     lines = (read_text(layout.postmaster_pid) or "").splitlines()
-    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+    return len(lines) > _STATUS_LINE and lines[0].strip() == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
 
 def _connect(conninfo: str) -> psycopg.Connection[tuple[Any, ...]]:
-    return psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="llm-observatory-embedded")
+    return psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name=_NAME)
 
 
 def _answers(conninfo: str, cluster: Path) -> str | None:

@@ -23,6 +23,7 @@ class Record:
     ready: bool
 
     def write(self, layout: Layout, account: Account) -> None:
+        """Replace the last record."""
         replace_text(layout.record, json.dumps(asdict(self), indent=1) + "\n", account)
 
 
@@ -33,10 +34,11 @@ def read(layout: Layout) -> Record | None:
         return None
     try:
         found = json.loads(text)
-        return Record(Identity(**found["identity"]), found["build"], Address(**found["address"]), found["database"], found["ready"])
+        return Record(**{**found, "identity": Identity(**found["identity"]), "address": Address(**found["address"])})
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def forget(layout: Layout) -> None:
+    """The server has ended."""
     layout.record.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,6 +41,7 @@ class EmbeddedServer:
         self._turn = threading.RLock()
         self._stopping = threading.Event()
         self._postmaster: Postmaster | None = None
+        self._left: Postmaster | None = None
         self._output: Output | None = None
         self._conninfo = ""
 
@@ -57,6 +59,7 @@ class EmbeddedServer:
             try:
                 self._conninfo = self._bring_up(account, progress)
             except ready.StillRecovering:
+                self._left = self._postmaster
                 self._let_go()
                 raise
             except BaseException:
@@ -65,11 +68,14 @@ class EmbeddedServer:
             return self._conninfo
 
     def ensure_running(self, progress: Progress = lambda _: None) -> str:
-        """Start the server again if it died; the conninfo is the same unless a loopback port was taken meanwhile."""
-        return self.start(progress)
+        """Start the server again if it died; the conninfo is the same unless a port was taken meanwhile. Not after `stop`."""
+        with self._turn:
+            if self._stopping.is_set():
+                raise EmbeddedServerError("the embedded PostgreSQL was stopped")
+            return self.start(progress)
 
     def is_alive(self) -> bool:
-        """Whether the server's main process runs. (It restarts by itself after the death of a backend.)"""
+        """Whether the server's main process runs. It mends the death of a backend by itself."""
         postmaster = self._postmaster
         return postmaster is not None and postmaster.is_alive()
 
@@ -107,8 +113,8 @@ class EmbeddedServer:
         conf.write(self._layout, found, account, address)
         progress(f"starting PostgreSQL {found.version}")
         postmaster = spawn(self._layout, found, account, address.settings())
-        self._watch(postmaster)
-        self._await(Record(postmaster.identity, found.build, address, self._database, ready=False), account, progress, crashed=crashed)
+        new = Record(postmaster.identity, found.build, address, self._database, ready=False)
+        self._await(postmaster, new, account, progress, crashed=crashed)
         return address.conninfo(self._database)
 
     def _adopt(self, last: Record, found: Binaries, account: Account, progress: Progress) -> bool:
@@ -119,9 +125,11 @@ class EmbeddedServer:
             progress(f"the running PostgreSQL is of build {last.build} and this is {found.build}: it is restarted")
             return False
         progress(f"adopting the running PostgreSQL, pid {last.identity.pid}")
-        self._watch(Postmaster(last.identity))
+        # Our own child, if it is the one we left at recovery.
+        known = self._left if self._left is not None and self._left.identity == last.identity else Postmaster(last.identity)
+        again = replace(last, database=self._database, ready=False)
         try:
-            self._await(Record(last.identity, last.build, last.address, self._database, ready=False), account, progress, crashed=True)
+            self._await(known, again, account, progress, crashed=True)
         except ready.StillRecovering:
             raise
         except EmbeddedServerError as exc:
@@ -131,26 +139,22 @@ class EmbeddedServer:
             return False
         return True
 
-    def _watch(self, postmaster: Postmaster) -> None:
+    def _await(self, postmaster: Postmaster, new: Record, account: Account, progress: Progress, *, crashed: bool) -> None:
+        """Wait until the recorded server answers and has the database; the record then says so."""
         if self._output is not None:
             self._output.close()
         self._postmaster = postmaster
-        self._output = Output(self._layout.log, postmaster.child.stderr if postmaster.child else None)
-
-    def _await(self, new: Record, account: Account, progress: Progress, *, crashed: bool) -> None:
-        """Wait until the recorded server answers and has the database; the record then says so."""
-        assert self._postmaster is not None
-        assert self._output is not None
+        self._output = output = Output(self._layout.log, postmaster.child.stderr if postmaster.child else None)
         new.write(self._layout, account)
         phase = "recovering after a crash" if crashed else "waiting for PostgreSQL"
         conninfo = new.address.conninfo(_MAINTENANCE_DATABASE)
         try:
-            ready.await_ready(self._layout, self._postmaster, conninfo, lambda s: progress(f"{phase}, {s} s"), self._stopping.is_set)
+            ready.await_ready(self._layout, postmaster, conninfo, lambda s: progress(f"{phase}, {s} s"), self._stopping.is_set)
         except ready.Ended:
-            raise failure(self._layout.root, "PostgreSQL ended while it was starting", self._output.tail()) from None
+            raise failure(self._layout.root, "PostgreSQL ended while it was starting", output.tail()) from None
         if ready.ensure_database(conninfo, self._database, self._layout.root):
             progress(f"created database {self._database}")
-        Record(new.identity, new.build, new.address, new.database, ready=True).write(self._layout, account)
+        replace(new, ready=True).write(self._layout, account)
 
     def _address(self, found: Binaries, account: Account, last: Record | None) -> Address:
         if fits_socket(self._layout.run):

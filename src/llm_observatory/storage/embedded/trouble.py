@@ -12,7 +12,7 @@ from llm_observatory.errors import EmbeddedServerError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # strerror texts in PostgreSQL's own messages (it runs under LC_ALL=C), and what a shell says of SIGXFSZ.
-_FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "Disc quota exceeded", "File too large", "File size limit exceeded")
+_FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "Disc quota exceeded", "File too large", "File size limit")
 
 ELSEWHERE = "set LLM_OBSERVATORY_DATA_DIR to another folder"
 
