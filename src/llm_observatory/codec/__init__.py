@@ -1,1 +1,80 @@
-""""""
+"""One doorway from OTLP bytes to database rows: pure functions, no I/O, the same bytes from every implementation.
+
+`payload` is always the protobuf form of an Export*ServiceRequest. `now` is in microseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from hashlib import blake2b
+
+from llm_observatory.codec import reference
+from llm_observatory.codec.answer import answer
+from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Window
+from llm_observatory.codec.rows import tuple_fields
+from llm_observatory.errors import ConfigError
+
+IMPLEMENTATION: str = "reference"
+"""The implementation in use."""
+
+
+def select(choice: str) -> str:
+    """The implementation that a setting (`auto`, `native`, `reference`) names; ConfigError when it is not there."""
+    if choice in ("auto", "reference"):
+        return "reference"
+    if choice == "native":
+        raise ConfigError(["OBSERVATORY_CODEC: the native codec is not installed; use auto or reference"])
+    raise ConfigError([f"OBSERVATORY_CODEC: {choice!r} is none of auto, native, reference"])
+
+
+def encode(signal: str, tenant: str, payload: bytes, now: int, window: Window) -> EncodedRequest:
+    """The request as rows. InvalidPayload when the outer framing is broken; bad records are rejected one by one."""
+    steps = encode_stepwise(signal, tenant, payload, now, window)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            encoded: EncodedRequest = done.value
+            return encoded
+
+
+def encode_stepwise(
+    signal: str, tenant: str, payload: bytes, now: int, window: Window
+) -> Generator[None, None, EncodedRequest]:
+    """`encode` in steps of about 256 KiB of payload, so that one thread can interleave requests."""
+    return reference.encode_stepwise(signal, tenant, payload, now, window)
+
+
+def count_items(signal: str, payload: bytes, limit: int) -> int:
+    """How many records the request holds, more than `limit` as soon as that is certain.
+
+    InvalidPayload when the outer framing is broken before that point. Nothing is parsed or copied.
+    """
+    del signal  # the outer levels of all signals have the same field numbers
+    return reference.count_items(payload, limit)
+
+
+def digest(signal: str, tenant: str, payload: bytes) -> bytes:
+    """What tells a retried request: BLAKE2b-128 over tenant and signal, each after its length, and the payload."""
+    state = blake2b(digest_size=16)
+    for part in (tenant.encode(), signal.encode()):
+        state.update(len(part).to_bytes(4, "big"))
+        state.update(part)
+    state.update(payload)
+    return state.digest()
+
+
+__all__ = [
+    "IMPLEMENTATION",
+    "EncodedRequest",
+    "EncodedTable",
+    "Rejection",
+    "Window",
+    "answer",
+    "count_items",
+    "digest",
+    "encode",
+    "encode_stepwise",
+    "select",
+    "tuple_fields",
+]

@@ -27,6 +27,13 @@ class EncodedTable:
         return sum(map(len, self.chunks))
 
 
+class Window(NamedTuple):
+    """Which start times are accepted, in microseconds around now; `max_age_us` None accepts any age."""
+
+    max_age_us: int | None
+    max_ahead_us: int
+
+
 class Rejection(NamedTuple):
     """One refused record: where it stood (`resource_spans[0].scope_spans[1].spans[7]`) and the rule it broke."""
 

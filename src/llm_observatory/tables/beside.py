@@ -10,9 +10,7 @@ TELEMETRY_SOURCES = Table(
     columns=(
         TENANT,
         Column(name="source_id", type="uuid", op="source.id", role="id"),
-        Column(
-            name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES
-        ),
+        Column(name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES),
         Column(name="resource", type="jsonb", op="resource.attributes", role="document"),
         Column(name="resource_dropped_attributes_count", type="int8", op="resource.dropped_attributes_count"),
         Column(name="resource_schema_url", type="text", op="resource.schema_url"),

@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PgType = Literal[
-    "bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]"
-]
+PgType = Literal["bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]"]
 
 Role = Literal["key", "time", "id", "fact", "label", "document"]
 """key: leads indexes and segments; time: the partition column; id: looked up by equality; fact: measured;

@@ -12,6 +12,7 @@ REJECTIONS: dict[str, str] = {
     "enum_out_of_range": "kind or status code is beyond 32767",
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
+    "sources_too_large": "the request repeats too large a resource over too many scopes",
 }
 """Why a record was refused by itself (OTLP partial success)."""
 

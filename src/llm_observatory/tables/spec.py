@@ -41,6 +41,8 @@ def render(tables: tuple[Table, ...]) -> str:
             "rollup_operations": sorted(llm.ROLLUP_OPERATIONS),
             "carrier_mark": list(llm.CARRIER_MARK),
             "non_call_span_names": sorted(llm.NON_CALL_SPAN_NAMES),
+            "operation_column": llm.OPERATION_COLUMN,
+            "usage_columns": list(llm.USAGE_COLUMNS),
             "provider_aliases": llm.PROVIDER_ALIASES,
             "dotted_providers": sorted(llm.DOTTED_PROVIDERS),
             "frameworks": sorted(llm.FRAMEWORKS),

@@ -19,9 +19,7 @@ LLM_TRACES = Table(
         Column(name="trace_state", type="text", op="span.trace_state", nullable=True),
         Column(name="flags", type="int8", op="span.flags"),
         Column(name="is_entry", type="bool", op="span.is_entry", role="label"),
-        Column(
-            name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES
-        ),
+        Column(name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES),
         Column(name="span_name", type="text", op="span.name", role="label"),
         Column(name="span_kind", type="int2", op="span.kind", role="label"),
         Column(name="duration_ns", type="int8", op="span.duration_ns", nullable=True),

@@ -1,1 +1,37 @@
-""""""
+"""The codec in Python: the readable specification of what a payload becomes, and the one that always works.
+
+upb parses one span at a time; everything around the spans is read on the wire itself. The spec of `tables/` is compiled
+when this package is imported, and an op that is not known here stops the process right then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from llm_observatory import tables
+from llm_observatory.codec.reference import walk
+from llm_observatory.codec.reference.compiled import Program
+from llm_observatory.codec.reference.traces import SIGNAL, TraceEncoder
+from llm_observatory.codec.reference.wire import Malformed
+from llm_observatory.codec.request import EncodedRequest, Window
+
+SIGNALS = frozenset({SIGNAL})
+
+PROGRAM = Program(tables.SPEC)
+
+
+def encode_stepwise(
+    signal: str, tenant: str, payload: bytes, now: int, window: Window
+) -> Generator[None, None, EncodedRequest]:
+    """See the doorway."""
+    if signal not in SIGNALS:
+        raise ValueError(f"no codec for the signal {signal!r}")
+    return TraceEncoder(PROGRAM, tenant, payload, now, window).steps()
+
+
+def count_items(payload: bytes, limit: int) -> int:
+    """See the doorway."""
+    try:
+        return walk.count(payload, limit)
+    except Malformed as error:
+        raise walk.invalid(error) from error

@@ -1,0 +1,136 @@
+r"""Attribute documents: OTLP attributes as the JSON text of a flat object. A second implementation writes the same bytes.
+
+The format
+- an object per attribute list, keys in the order in which they first came; of equal keys the last value is kept;
+- no spaces; strings escape `"`, `\` and U+0000–U+001F (`\b \f \n \r \t`, else `\u00xx` in lower-case hex); all else is
+  UTF-8;
+- string, bool and null (an AnyValue without value) as they are; int64 as JSON integer;
+- a double with |x| < 1e15 that is not -0.0: the shortest decimal that reads back to it, always with a point or an
+  exponent (`0.7`, `1.0`, `5e-324`, `1e-05`: exponent below 1e-4, at least two digits). jsonb turns it into a numeric that
+  keeps a point, so it stays a double;
+- every other double `{"$double":"1e+16"}`, `{"$double":"-0.0"}`, `NaN`, `Infinity`, `-Infinity`: jsonb would turn 1e16 into
+  an integer and -0.0 into 0.0, and has no NaN;
+- bytes `{"$bytes":"<base64 with padding>"}`; an array a JSON array; a kvlist an object;
+- keys that begin with `$`, at every level, get one more `$`: an object that holds `$double` or `$bytes` is always a tag.
+
+Repairs: NUL in a string becomes U+FFFD (`nul_replaced`, once per string), duplicate keys (`duplicate_key`, once per value
+left out), string table indexes are read as absent (`string_index_ignored`).
+
+Nesting is bounded by upb, which refuses messages deeper than 100 frames (48 arrays) before this code sees them.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection, MutableMapping
+from json import JSONEncoder
+from json.encoder import encode_basestring
+from math import copysign
+from typing import Any, TypeAlias
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+PLAIN_DOUBLE_LIMIT = 1e15
+
+Value: TypeAlias = Any
+"""str, bool, int, float, None, list or dict, as it stands in the document."""
+
+_nested = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_string: Any = encode_basestring
+
+
+def render(document: dict[str, Value]) -> str:
+    """The JSON text of a document. Scalars, which are nearly all, skip the general encoder (1.4 against 2.1 µs)."""
+    parts = []
+    for key, value in document.items():
+        kind = type(value)
+        if kind is str:
+            parts.append(f"{_string(key)}:{_string(value)}")
+        elif kind is int or kind is float:
+            parts.append(f"{_string(key)}:{value!r}")
+        else:
+            parts.append(f"{_string(key)}:{_nested(value)}")
+    return "{" + ",".join(parts) + "}"
+
+
+def render_list(items: list[dict[str, Value]]) -> str:
+    """The JSON text of a list of objects."""
+    return _nested(items)
+
+
+def double(value: float) -> Value:
+    """A double as it stands in a document."""
+    if -PLAIN_DOUBLE_LIMIT < value < PLAIN_DOUBLE_LIMIT and (value or copysign(1.0, value) > 0):
+        return value
+    if value != value:  # noqa: PLR0124  # NaN
+        return {"$double": "NaN"}
+    if value in (float("inf"), float("-inf")):
+        return {"$double": "Infinity" if value > 0 else "-Infinity"}
+    return {"$double": repr(value)}
+
+
+class DocumentReader:
+    """Turns protobuf attributes into documents, and counts what it had to change."""
+
+    __slots__ = ("repaired",)
+
+    def __init__(self, repaired: MutableMapping[str, int]) -> None:
+        self.repaired = repaired
+
+    def count(self, rule: str, times: int = 1) -> None:
+        """One more repair of that rule."""
+        self.repaired[rule] = self.repaired.get(rule, 0) + times
+
+    def text(self, value: str) -> str:
+        """`value` as PostgreSQL can hold it."""
+        if "\0" in value:
+            self.count("nul_replaced")
+            return value.replace("\0", "\ufffd")
+        return value
+
+    def attributes(self, pairs: Collection[KeyValue]) -> dict[str, Value]:
+        """An attribute list as a document."""
+        document: dict[str, Value] = {}
+        for pair in pairs:
+            key = pair.key
+            any_value = pair.value
+            # Four of five attributes are strings; reading the field first spares them the slower WhichOneof.
+            value = any_value.string_value
+            if not value:
+                value = self.value(any_value)
+            elif "\0" in value:
+                value = self.text(value)
+            if not key:
+                if pair.key_strindex:
+                    self.count("string_index_ignored")
+            elif key[0] == "$":
+                key = "$" + key
+            if "\0" in key:
+                key = self.text(key)
+            document[key] = value
+        repeated = len(pairs) - len(document)
+        if repeated:
+            self.count("duplicate_key", repeated)
+        return document
+
+    def value(self, any_value: AnyValue) -> Value:
+        """One value as it stands in a document."""
+        value: Value = None
+        match any_value.WhichOneof("value"):
+            case "int_value":
+                value = any_value.int_value
+            case "string_value":
+                value = self.text(any_value.string_value)
+            case "double_value":
+                value = double(any_value.double_value)
+            case "bool_value":
+                value = any_value.bool_value
+            case "array_value":
+                value = [self.value(item) for item in any_value.array_value.values]
+            case "kvlist_value":
+                value = self.attributes(any_value.kvlist_value.values)
+            case "bytes_value":
+                value = {"$bytes": b64encode(any_value.bytes_value).decode("ascii")}
+            case "string_value_strindex":
+                self.count("string_index_ignored")
+        return value

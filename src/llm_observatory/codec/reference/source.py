@@ -1,0 +1,158 @@
+"""Who speaks: a resource and a scope as one row of sources, its computed id, and all fields its records share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import EntityRef, InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from llm_observatory.codec.reference import fields
+from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
+from llm_observatory.codec.reference.spec import SpecColumn, SpecTable
+from llm_observatory.codec.reference.walk import Envelope
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(slots=True)
+class Described:
+    """A resource or a scope, read: its document and what is beside it."""
+
+    document: dict[str, Value]
+    dropped_attributes_count: int
+    schema_url: str
+    repaired: dict[str, int]
+    name: str = ""
+    version: str = ""
+    entity_refs: list[dict[str, Value]] | None = None
+
+
+@dataclass(slots=True)
+class Speaker:
+    """What the ops of a source read."""
+
+    tenant: str
+    now: int
+    resource: Described
+    scope: Described
+    id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One resource and scope: the row of sources, and a record's row with every field that they decide.
+
+    `resource_ranks` says which promoted columns the resource already filled, and with which of their sources.
+    """
+
+    id: bytes
+    row: bytes
+    template: list[bytes]
+    resource_ranks: Mapping[int, int]
+
+
+def read_resource(envelope: Envelope) -> Described | None:
+    """The resource of an envelope, None when upb refuses it or the schema URL is not UTF-8."""
+    repaired: dict[str, int] = {}
+    reader = DocumentReader(repaired)
+    try:
+        resource = Resource.FromString(envelope.resource)
+        url = envelope.resource_schema_url.decode()
+    except (DecodeError, UnicodeDecodeError):
+        return None
+    return Described(
+        document=reader.attributes(resource.attributes),
+        dropped_attributes_count=resource.dropped_attributes_count,
+        schema_url=reader.text(url),
+        repaired=repaired,
+        entity_refs=[_entity_ref(reader, reference) for reference in resource.entity_refs] or None,
+    )
+
+
+def read_scope(envelope: Envelope) -> Described | None:
+    """The instrumentation scope of an envelope, None when upb refuses it or the schema URL is not UTF-8."""
+    repaired: dict[str, int] = {}
+    reader = DocumentReader(repaired)
+    try:
+        scope = InstrumentationScope.FromString(envelope.scope)
+        url = envelope.scope_schema_url.decode()
+    except (DecodeError, UnicodeDecodeError):
+        return None
+    return Described(
+        document=reader.attributes(scope.attributes),
+        dropped_attributes_count=scope.dropped_attributes_count,
+        schema_url=reader.text(url),
+        repaired=repaired,
+        name=reader.text(scope.name),
+        version=reader.text(scope.version),
+    )
+
+
+def _entity_ref(reader: DocumentReader, reference: EntityRef) -> dict[str, Value]:
+    """An entity reference without its empty members."""
+    members = {
+        "schema_url": reader.text(reference.schema_url),
+        "type": reader.text(reference.type),
+        "id_keys": [reader.text(key) for key in reference.id_keys],
+        "description_keys": [reader.text(key) for key in reference.description_keys],
+    }
+    return {name: value for name, value in members.items() if value}
+
+
+def _service_name(speaker: Speaker) -> str:
+    name = speaker.resource.document.get("service.name")
+    return name if isinstance(name, str) else ""
+
+
+def _entity_refs(speaker: Speaker) -> str | None:
+    references = speaker.resource.entity_refs
+    return None if references is None else render_list(references)
+
+
+OPS: dict[str, Callable[[Speaker], Any]] = {
+    "request.tenant": lambda speaker: speaker.tenant,
+    "request.received_date": lambda speaker: speaker.now // DAY_US,
+    "request.received_at": lambda speaker: speaker.now,
+    "source.id": lambda speaker: speaker.id,
+    "source.service_name": _service_name,
+    "resource.attributes": lambda speaker: render(speaker.resource.document),
+    "resource.dropped_attributes_count": lambda speaker: speaker.resource.dropped_attributes_count,
+    "resource.schema_url": lambda speaker: speaker.resource.schema_url,
+    "resource.entity_refs": _entity_refs,
+    "scope.name": lambda speaker: speaker.scope.name,
+    "scope.version": lambda speaker: speaker.scope.version,
+    "scope.attributes": lambda speaker: render(speaker.scope.document),
+    "scope.dropped_attributes_count": lambda speaker: speaker.scope.dropped_attributes_count,
+    "scope.schema_url": lambda speaker: speaker.scope.schema_url,
+}
+"""Ops whose value is the same for every record of a source."""
+
+NOT_IN_ID = frozenset({"source.id", "request.received_date"})
+
+
+def compile_op(column: SpecColumn) -> Callable[[Speaker], bytes]:
+    """A column of OPS as a function that gives its field bytes."""
+    value = OPS[column.op]
+    encode = fields.nullable(fields.encoder(column.type, column.max_bytes))
+    return lambda speaker: encode(value(speaker))
+
+
+class SourceRow:
+    """The compiled table of sources."""
+
+    def __init__(self, table: SpecTable) -> None:
+        self._header = fields.column_count(len(table.columns))
+        self._columns = [(column.op, compile_op(column)) for column in table.columns]
+
+    def encode(self, speaker: Speaker) -> bytes:
+        """Set `speaker.id` (BLAKE2b-128 over the fields that make up who speaks) and give the row."""
+        encoded = [b"" if op == "source.id" else field(speaker) for op, field in self._columns]
+        hashed = b"".join(field for (op, _), field in zip(self._columns, encoded, strict=True) if op not in NOT_IN_ID)
+        speaker.id = blake2b(hashed, digest_size=16).digest()
+        row = [field(speaker) if op == "source.id" else done for (op, field), done in zip(self._columns, encoded, strict=True)]
+        return self._header + b"".join(row)
