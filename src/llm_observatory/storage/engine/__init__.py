@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
 
-__all__ = ["Engine", "detect"]
+__all__ = ["CurrentEngine", "Engine", "detect"]

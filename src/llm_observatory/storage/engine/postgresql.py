@@ -40,6 +40,11 @@ class PostgreSQL:
         self._interval = settings.chunk_interval // _MICROSECOND
         self._retention = settings.retention // _MICROSECOND
 
+    def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
+        """See Engine."""
+        wanted = slots(times_us, self._interval)
+        return not any(BY_NAME[table].partitioned and self._missing(table, wanted) for table in tables)
+
     async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
         """See Engine. A partition that is being made by another connection is waited for, up to a second."""
         wanted = slots(times_us, self._interval)

@@ -21,6 +21,10 @@ class Engine(Protocol):
         """The folder of its migrations: `postgresql` or `timescaledb`."""
         ...
 
+    def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
+        """Whether ensure_partitions would have nothing to do, as far as is known without asking the database."""
+        ...
+
     async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
         """Have a place in `tables` for every record of the hours that `times_us` lie in.
 

@@ -1,0 +1,64 @@
+"""The engine of this process: found at the first connection, shared by committers and maintenance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.engine.protocol import Engine
+from llm_observatory.tables import TABLES
+
+Connect = Callable[[], Awaitable[AsyncConnection]]
+
+PARTITIONED = tuple(table.name for table in TABLES if table.partitioned)
+
+DEADLINE_SECONDS = 5.0
+"""For partitions on demand. What was made until then stays; a retry goes on from there."""
+
+
+class CurrentEngine:
+    """Partitions on demand, on a connection of their own: they must be visible before a committer says BEGIN."""
+
+    def __init__(self, connect: Connect, settings: Settings) -> None:
+        self._connect = connect
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._making = asyncio.Lock()
+
+    async def get(self, connection: AsyncConnection) -> Engine:
+        """The engine; `connection` is asked once which it is. Raises StorageError."""
+        if self._engine is None:
+            self._engine = await detect(connection, self._settings)
+        return self._engine
+
+    async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
+        """See Engine.ensure_partitions. Without I/O when all are known; of several callers one does the work."""
+        times, tables = tuple(times_us), tuple(tables)
+        if self._known(times, tables):
+            return
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS), self._making:
+                if not self._known(times, tables):
+                    await self._make(times, tables)
+        except TimeoutError as error:
+            message = "partitions could not be made in time"
+            raise StorageUnavailable(message) from error
+
+    def forget_partitions(self) -> None:
+        """Look again next time: after MissingPartition."""
+        if self._engine is not None:
+            self._engine.forget_partitions()
+
+    def _known(self, times: tuple[int, ...], tables: tuple[str, ...]) -> bool:
+        return self._engine is not None and self._engine.knows_partitions(tables, times)
+
+    async def _make(self, times: tuple[int, ...], tables: tuple[str, ...]) -> None:
+        connection = await self._connect()
+        try:
+            await (await self.get(connection)).ensure_partitions(connection, tables, times)
+        finally:
+            await connection.close()

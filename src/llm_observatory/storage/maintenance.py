@@ -1,0 +1,218 @@
+"""The maintenance loop: of all processes on a database one makes partitions ahead, drops what expired and prunes.
+
+The session lock that makes it the one lives on the connection that does the work: who loses the connection loses both.
+No step holds a lock that readers or COPY wait for longer than LOCK_TIMEOUT; what is busy is tried again next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from psycopg import sql
+
+from llm_observatory import metrics
+from llm_observatory.errors import StorageError
+from llm_observatory.settings import Settings
+from llm_observatory.storage import prune
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.current import PARTITIONED, Connect, CurrentEngine
+from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
+
+_log = structlog.get_logger(__name__)
+
+INTERVAL_SECONDS = 60.0
+RECONNECT_SECONDS = 5.0
+LOCK_TIMEOUT = "100ms"
+STATEMENT_TIMEOUT = "60s"
+
+AHEAD = timedelta(days=7)
+QUIET_SECONDS = 3600.0
+"""No ledger row is pruned within this time of a start or an outage: clients are still sending again what they held."""
+TOUCHED_RETENTION = timedelta(days=1)
+ANALYZE_SECONDS = 86_400.0
+ANALYZE_RETRY_SECONDS = 3600.0
+ANALYZE_ONLY_SINCE = 180000
+"""PostgreSQL 18 can leave the partitions out of an ANALYZE of their parent."""
+
+_SESSION = """
+SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false),
+       set_config('application_name', current_setting('application_name') || ' maintenance', false)
+"""
+
+Step = Callable[[AsyncConnection], Awaitable[None]]
+
+
+class Maintenance:
+    """One per process. `connect` goes past a transaction pooler (DB_DIRECT_URL): a session lock needs a session."""
+
+    def __init__(
+        self, connect: Connect, settings: Settings, engine: CurrentEngine, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connect = connect
+        self._settings = settings
+        self._engine = engine
+        self._monotonic = monotonic
+        self._quiet_from = monotonic()
+        self._analyze_due: float | None = None
+        self._connection: AsyncConnection | None = None
+        self._leading = False
+
+    def reload(self, settings: Settings) -> None:
+        """Follow new settings from the next round on."""
+        self._settings = settings
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work in rounds until `stop` is set. Never raises for the database's sake."""
+        try:
+            while not stop.is_set():
+                pause = INTERVAL_SECONDS
+                try:
+                    await self.run_once()
+                except StorageError as error:
+                    _log.warning("maintenance waits for the database", error=str(error), sqlstate=error.sqlstate)
+                    pause = RECONNECT_SECONDS
+                await _wait(stop, pause)
+        finally:
+            await self.close()
+
+    async def run_once(self) -> dict[str, str]:
+        """One round: how each step ended (`success`, `error`), empty while another process does the work.
+
+        Raises StorageError when there is no connection. The lock is kept for the next round, see `close`.
+        """
+        try:
+            connection = await self._ready()
+            if not self._leading:
+                with translated():
+                    self._leading = await try_session_lock(connection, Lock.MAINTENANCE)
+                if self._leading:
+                    _log.info("maintenance is done by this process")
+            return await self._round(connection) if self._leading else {}
+        except StorageError:
+            self._quiet_from = self._monotonic()
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Give up lock and connection; another process takes over in its next round."""
+        connection, self._connection = self._connection, None
+        leading, self._leading = self._leading, False
+        if connection is None:
+            return
+        try:
+            if leading and not connection.closed:
+                with translated():
+                    await release_session_lock(connection, Lock.MAINTENANCE)
+        except StorageError as error:
+            _log.debug("the maintenance lock left with its connection", error=str(error))
+        finally:
+            await connection.close()
+
+    async def _ready(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._connect()
+            with translated():
+                await self._connection.execute(_SESSION, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
+        return self._connection
+
+    async def _round(self, connection: AsyncConnection) -> dict[str, str]:
+        steps: dict[str, Step] = {
+            "reconcile": self._reconcile,
+            "partitions": self._make_ahead,
+            "retention": self._drop_expired,
+            "ledger": self._prune_ledger,
+            "touched": self._prune_touched,
+            "dead_letters": self._prune_dead_letters,
+            "analyze": self._analyze,
+        }
+        outcome: dict[str, str] = {}
+        for name, step in steps.items():
+            outcome[name] = "error"
+            try:
+                await step(connection)
+                outcome[name] = "success"
+            except StorageError as error:
+                _log.warning("maintenance step failed", step=name, error=str(error), sqlstate=error.sqlstate)
+                if connection.closed:
+                    raise
+            except Exception:  # noqa: BLE001  # one faulty step must stop neither the others nor the process that takes data in
+                _log.exception("maintenance step failed", step=name)
+            finally:
+                metrics.MAINTENANCE_RUNS.labels(name, outcome[name]).inc()
+        return outcome
+
+    async def _reconcile(self, connection: AsyncConnection) -> None:
+        for change in await (await self._engine.get(connection)).reconcile(connection, self._settings):
+            _log.info("setting applied", change=change)
+
+    async def _make_ahead(self, connection: AsyncConnection) -> None:
+        now = await _now(connection)
+        interval = self._settings.chunk_interval
+        until = now + max(AHEAD, self._settings.accept_max_ahead)
+        times = [now]
+        while times[-1] < until:
+            times.append(times[-1] + interval)
+        engine = await self._engine.get(connection)
+        await engine.ensure_partitions(connection, PARTITIONED, [_microseconds(time) for time in times])
+
+    async def _drop_expired(self, connection: AsyncConnection) -> None:
+        await (await self._engine.get(connection)).drop_expired(connection, _microseconds(await _now(connection)))
+
+    async def _prune_ledger(self, connection: AsyncConnection) -> None:
+        if self._monotonic() - self._quiet_from < QUIET_SECONDS:
+            return
+        horizon = await _now(connection) - self._settings.ledger_retention
+        await prune.delete_before(connection, INGEST_LEDGER, horizon)
+
+    async def _prune_touched(self, connection: AsyncConnection) -> None:
+        # Nothing claims these rows yet; rollups will. Until then a day of them is kept, and after that as a bound.
+        await prune.delete_before(connection, INGEST_TOUCHED, await _now(connection) - TOUCHED_RETENTION)
+
+    async def _prune_dead_letters(self, connection: AsyncConnection) -> None:
+        expired = await prune.delete_before(connection, DEAD_LETTERS, await _now(connection) - self._settings.retention)
+        crowded = await prune.cap_dead_letters(connection)
+        if expired or crowded:
+            _log.warning("dead letters dropped", expired=expired, crowded=crowded)
+
+    async def _analyze(self, connection: AsyncConnection) -> None:
+        """Statistics of the partitioned tables as a whole; autovacuum looks at partitions only.
+
+        Without documents: sampling them reads megabytes that no plan is chosen by.
+        """
+        if self._analyze_due is not None and self._monotonic() < self._analyze_due:
+            return
+        self._analyze_due = self._monotonic() + ANALYZE_RETRY_SECONDS
+        only = sql.SQL("ONLY ") if connection.info.server_version >= ANALYZE_ONLY_SINCE else sql.SQL("")
+        with translated():
+            for name in PARTITIONED:
+                columns = [sql.Identifier(column.name) for column in BY_NAME[name].columns if column.role != "document"]
+                await connection.execute(
+                    sql.SQL("ANALYZE {}{} ({})").format(only, sql.Identifier(name), sql.SQL(", ").join(columns))
+                )
+        self._analyze_due = self._monotonic() + ANALYZE_SECONDS
+
+
+async def _now(connection: AsyncConnection) -> datetime:
+    """The earlier of our clock and the database's: one that runs ahead must not make data expire."""
+    with translated():
+        row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    ours = datetime.now(UTC)
+    return min(ours, row[0]) if row else ours
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

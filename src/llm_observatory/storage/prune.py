@@ -1,0 +1,63 @@
+"""What is deleted row by row: old entries of the ledger, of the queue of touched hours, and of the dead letters.
+
+In small batches, each a transaction: a retry whose ledger row is being deleted waits for one batch at most.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from psycopg import sql
+
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import DEAD_LETTERS, Table
+
+BATCH_ROWS = 5_000
+MAX_BATCHES = 100
+"""A round's share; the next goes on. A round deletes what 8,000 requests/s leave in a minute."""
+
+MAX_DEAD_LETTERS = 10_000
+MAX_DEAD_LETTER_BYTES = 1024**3
+
+
+def arrival(table: Table) -> str:
+    """The column that says when a row came in."""
+    for column in table.columns:
+        if column.op == "request.received_at" or (column.op == "none" and column.role == "time"):
+            return column.name
+    raise KeyError(table.name)
+
+
+async def delete_before(connection: AsyncConnection, table: Table, horizon: datetime) -> int:
+    """Delete the rows of `table` that came in before `horizon`, MAX_BATCHES at most. Returns how many."""
+    statement = sql.SQL(
+        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {arrival} < %s LIMIT %s))"
+    ).format(table=sql.Identifier(table.name), arrival=sql.Identifier(arrival(table)))
+    deleted = 0
+    with translated():
+        for _ in range(MAX_BATCHES):
+            cursor = await connection.execute(statement, [horizon, BATCH_ROWS])
+            deleted += cursor.rowcount
+            if cursor.rowcount < BATCH_ROWS:
+                break
+    return deleted
+
+
+async def cap_dead_letters(
+    connection: AsyncConnection, max_rows: int = MAX_DEAD_LETTERS, max_bytes: int = MAX_DEAD_LETTER_BYTES
+) -> int:
+    """Keep the newest dead letters, at most so many and so large (before compression). Returns how many went."""
+    payload = next(column.name for column in DEAD_LETTERS.columns if column.role == "document")
+    statement = sql.SQL(
+        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ("
+        "SELECT ctid, row_number() OVER newest AS rows, sum(octet_length({payload})) OVER newest AS bytes FROM {table} "
+        "WINDOW newest AS (ORDER BY {arrival} DESC, ctid DESC ROWS UNBOUNDED PRECEDING)"
+        ") AS ranked WHERE rows > %s OR bytes > %s))"
+    ).format(
+        table=sql.Identifier(DEAD_LETTERS.name),
+        payload=sql.Identifier(payload),
+        arrival=sql.Identifier(arrival(DEAD_LETTERS)),
+    )
+    with translated():
+        return (await connection.execute(statement, [max_rows, max_bytes])).rowcount
