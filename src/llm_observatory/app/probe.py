@@ -21,7 +21,9 @@ def probe_request(now: int) -> WriteRequest:
         KeyValue(key="gen_ai.operation.name", value=AnyValue(string_value="chat")),
         KeyValue(key="gen_ai.usage.input_tokens", value=AnyValue(int_value=1)),
         KeyValue(key="gen_ai.request.temperature", value=AnyValue(double_value=0.5)),
-        KeyValue(key="gen_ai.response.finish_reasons", value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="stop")]))),
+        KeyValue(
+            key="gen_ai.response.finish_reasons", value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="stop")]))
+        ),
         KeyValue(key="probe", value=AnyValue(bytes_value=b"\x00\x01")),
     ]
     span = Span(

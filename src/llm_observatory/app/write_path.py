@@ -16,8 +16,9 @@ from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.instrumented import InstrumentedWriter
-from llm_observatory.storage.session import CommitSession, Connect, EnsurePartitions
+from llm_observatory.storage.session import CommitSession, Connect
 from llm_observatory.storage.sources import KnownSources
 
 LATE_LANE = "late"
@@ -35,9 +36,7 @@ def accept_window(settings: Settings) -> codec.Window:
 
 
 @asynccontextmanager
-async def write_path(
-    settings: Settings, connect: Connect, ensure_partitions: EnsurePartitions, tasks: asyncio.TaskGroup
-) -> AsyncIterator[Ingest]:
+async def write_path(settings: Settings, connect: Connect, engine: Engine, tasks: asyncio.TaskGroup) -> AsyncIterator[Ingest]:
     """Ingest over running committers. On leaving, committers are ended and their connections closed.
 
     Drain first (`Ingest.drain`): what is in flight when the block is left is given up, its clients come back.
@@ -50,9 +49,7 @@ async def write_path(
         settings.db_retry_max_delay_ms / 1000,
         settings.db_retry_backoff_multiplier,
     )
-    writer = InstrumentedWriter(
-        CopyWriter(settings.insert_max_rows), {signal.name: signal.writer_type for signal in SIGNALS}
-    )
+    writer = InstrumentedWriter(CopyWriter(settings.insert_max_rows), {signal.name: signal.writer_type for signal in SIGNALS})
     known_sources = KnownSources()
     limits = IngestLimits(
         settings.ingest_max_inflight_bytes,
@@ -63,9 +60,9 @@ async def write_path(
     async with AsyncExitStack() as stack:
         for lane in (*lanes.values(), late_lane):
             for _ in range(settings.ingest_committers):
-                session = CommitSession(connect, writer, ensure_partitions, known_sources)
+                session = CommitSession(connect, writer, engine, known_sources)
                 stack.push_async_callback(session.close)
-                committer = Committer(session, policy, probe_request(time.time_ns() // 1000))
+                committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000))
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")
                 stack.callback(loop.cancel)
         yield Ingest(limits, lanes, late_lane, tasks)

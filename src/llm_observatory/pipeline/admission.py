@@ -41,17 +41,18 @@ class ByteMeter:
             async with asyncio.timeout_at(until):
                 await granted
         except TimeoutError:
-            if not self._withdrawn(size, granted):
+            if not self._withdrawn(granted):
                 raise Overloaded from None
         except asyncio.CancelledError:
-            if self._withdrawn(size, granted):
+            if self._withdrawn(granted):
                 self.release(size)
             raise
 
     async def wait_for_room(self, until: float) -> None:
         """Wait until a newcomer would not have to wait, no longer than `until`. Raises Overloaded."""
         if self.full:
-            await self.acquire(0, until)
+            await self.acquire(1, until)
+            self.release(1)
 
     def grow(self, size: int) -> None:
         """Count `size` more bytes of something let in already; negative to give some back."""
@@ -70,7 +71,7 @@ class ByteMeter:
         self._used += size
         metrics.INFLIGHT_BYTES.set(self._used)
 
-    def _withdrawn(self, size: int, granted: asyncio.Future[None]) -> bool:
+    def _withdrawn(self, granted: asyncio.Future[None]) -> bool:
         """Leave the queue. True when room had been given in the same moment: it is the caller's now."""
         if granted.done() and not granted.cancelled():
             return True

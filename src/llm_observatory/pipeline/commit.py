@@ -8,7 +8,7 @@ group is refused, or a lone one together with a row that is known to be good, th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -24,7 +24,6 @@ from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
 log = structlog.get_logger(__name__)
 
 _UNREACHABLE = ("08", "57P")
-BUSY = "the same request is being stored by another process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ class Store(Protocol):
 
 
 class Committer:
-    """Commits groups through one store. `probe` is a request that is known to be good."""
+    """Commits groups through one store. `probe` makes a request that is known to be good."""
 
-    def __init__(self, store: Store, policy: RetryPolicy, probe: WriteRequest) -> None:
+    def __init__(self, store: Store, policy: RetryPolicy, probe: Callable[[], WriteRequest]) -> None:
         self._store = store
         self._policy = policy
         self._probe = probe
@@ -86,48 +85,32 @@ class Committer:
         return {}
 
     async def _attempt(self, group: list[Submission]) -> None:
-        """Write `group`, again after transient errors, and resolve what was stored. Raises DataRejected."""
-        pending = [submission for submission in group if not submission.ack.done()]
+        """Write `group`, again after transient errors, until every ack is resolved or failed. Raises DataRejected."""
         answered = 0
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((StorageUnavailable, MissingPartition)),
-            wait=lambda state: min(self._backoff(state), _hold_left(pending)),
+            wait=lambda state: min(self._backoff(state), _hold_left(_unresolved(group))),
             stop=tenacity.stop_never,
             before_sleep=lambda _: metrics.RETRIES.inc(),
         ):
             with attempt:
                 try:
-                    pending = await self._write(pending)
-                    if pending:
-                        raise StorageUnavailable(BUSY, "55P03")
+                    await self._write(_unresolved(group))
                 except (StorageUnavailable, MissingPartition) as error:
                     answered += _was_answered(error)
-                    pending = self._still_held(pending, error, out_of_tries=answered >= self._policy.max_attempts)
-                    if pending:
+                    _let_go(_unresolved(group), error, out_of_tries=answered >= self._policy.max_attempts)
+                    if _unresolved(group):
                         raise
 
-    async def _write(self, pending: list[Submission]) -> list[Submission]:
-        """One transaction. Resolves what is stored, returns what another process is storing at this moment."""
-        if not pending:
-            return []
+    async def _write(self, pending: list[Submission]) -> None:
+        """One transaction; resolves what is stored. Raises StorageUnavailable when another process is storing some."""
         outcomes = await self._store.write([submission.write for submission in pending])
-        busy = []
         for submission, outcome in zip(pending, outcomes, strict=True):
-            if isinstance(outcome, Busy):
-                busy.append(submission)
-            else:
+            if not isinstance(outcome, Busy):
                 submission.resolve(outcome)
-        return busy
-
-    def _still_held(self, pending: list[Submission], error: StorageError, *, out_of_tries: bool) -> list[Submission]:
-        now = asyncio.get_running_loop().time()
-        held = []
-        for submission in pending:
-            if out_of_tries or submission.hold_until <= now:
-                submission.fail(error if isinstance(error, StorageUnavailable) else StorageUnavailable())
-            else:
-                held.append(submission)
-        return held
+        if any(isinstance(outcome, Busy) for outcome in outcomes):
+            message = "the same request is being stored by another process"
+            raise StorageUnavailable(message, "55P03")
 
     async def _judge(self, group: list[Submission], refused: dict[Submission, DataRejected]) -> None:
         if not refused:
@@ -142,14 +125,15 @@ class Committer:
 
     async def _good_row_is_refused(self) -> bool:
         try:
-            await self._store.dry_run(self._probe)
+            await self._store.dry_run(self._probe())
         except DataRejected:
             return True
         return False
 
     async def _bury(self, submission: Submission, error: DataRejected) -> None:
         request = submission.write
-        log.error("request refused by the database", signal=request.signal, digest=request.digest.hex(), sqlstate=error.sqlstate)
+        digest = request.digest.hex()
+        log.error("request refused by the database", signal=request.signal, digest=digest, sqlstate=error.sqlstate)
         metrics.DEAD_LETTERS.labels(request.signal).inc()
         cause = f"SQLSTATE {error.sqlstate}: {error.__cause__}"
         refusal = EncodedRequest(tables=(), accepted=0, rejected_by_rule={"refused_by_database": request.encoded.accepted})
@@ -160,6 +144,18 @@ class Committer:
 def _was_answered(error: StorageError) -> bool:
     """Whether a server answered. While none can be reached tries are not counted: only the hold ends them."""
     return error.sqlstate is not None and not error.sqlstate.startswith(_UNREACHABLE)
+
+
+def _let_go(group: list[Submission], error: StorageError, *, out_of_tries: bool) -> None:
+    """Fail what may not be held any longer."""
+    now = asyncio.get_running_loop().time()
+    for submission in group:
+        if out_of_tries or submission.hold_until <= now:
+            submission.fail(error if isinstance(error, StorageUnavailable) else StorageUnavailable())
+
+
+def _unresolved(group: list[Submission]) -> list[Submission]:
+    return [submission for submission in group if not submission.ack.done()]
 
 
 def _hold_left(pending: list[Submission]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -131,9 +131,7 @@ class Ingest:
     async def _digest(self, signal: Signal, tenant: str, payload: bytes) -> bytes:
         if len(payload) <= INLINE_MAX_BYTES:
             return codec.digest(signal.name, tenant, payload)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._encode_thread, codec.digest, signal.name, tenant, payload
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._encode_thread, codec.digest, signal.name, tenant, payload)
 
     async def _fly(
         self,
@@ -175,13 +173,11 @@ class Ingest:
             self._check_items(codec.count_items(signal.name, payload, limit))
             return codec.encode(signal.name, tenant, payload, now, self._limits.window)
         loop = asyncio.get_running_loop()
-        self._check_items(
-            await loop.run_in_executor(self._encode_thread, codec.count_items, signal.name, payload, limit)
-        )
+        self._check_items(await loop.run_in_executor(self._encode_thread, codec.count_items, signal.name, payload, limit))
         steps = codec.encode_stepwise(signal.name, tenant, payload, now, self._limits.window)
         # One step a turn: a large request shares the thread with the others.
         while True:
-            encoded = await loop.run_in_executor(self._encode_thread, codec.next_step, steps)
+            encoded = await loop.run_in_executor(self._encode_thread, _step, steps)
             if encoded is not None:
                 return encoded
 
@@ -206,6 +202,16 @@ def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportRe
     if stored.refused:
         return ExportResult(stored.answer, 0, encoded.accepted + encoded.rejected_count)
     return ExportResult(stored.answer, encoded.accepted, encoded.rejected_count)
+
+
+def _step(steps: Generator[None, None, EncodedRequest]) -> EncodedRequest | None:
+    """Encode some more; the result when that was the end."""
+    try:
+        next(steps)
+    except StopIteration as done:
+        encoded: EncodedRequest = done.value
+        return encoded
+    return None
 
 
 async def _landing(flight: Flight) -> ExportResult:

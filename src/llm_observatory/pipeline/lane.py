@@ -7,6 +7,7 @@ lonely request commits at once; a flood coalesces by itself while the committers
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -75,10 +76,8 @@ class Lane:
             await self._arrived.wait()
         if self._linger_seconds and not self._closed and self._rows < self._batch_rows:
             self._hurry.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self._linger_seconds)
-            except TimeoutError:
-                pass  # the linger is over
         return True
 
     def _take(self) -> list[Submission]:

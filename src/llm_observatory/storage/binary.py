@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import LiteralString, cast
+from typing import cast
 
 import psycopg
 from psycopg.adapt import AdaptersMap, Buffer, Dumper
@@ -47,29 +47,25 @@ _PG_TYPES: tuple[PgType, ...] = (
 _FIELDS = {pg_type: _field_class(ADAPTERS, pg_type) for pg_type in _PG_TYPES}
 
 
-def copy_statement(table: Table) -> LiteralString:
+def copy_statement(table: Table) -> str:
     """`COPY … FROM STDIN` for all columns of `table` in their order."""
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    return cast(LiteralString, f"COPY {table.name} ({columns}) FROM STDIN (FORMAT binary)")
+    return f"COPY {table.name} ({columns}) FROM STDIN (FORMAT binary)"
 
 
-def insert_statement(table: Table, rows: int, suffix: LiteralString = "") -> LiteralString:
+def insert_statement(table: Table, rows: int, suffix: str = "") -> str:
     """`INSERT … VALUES` with `$n` placeholders for `rows` rows of `table`, for a raw cursor."""
     width = len(table.columns)
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    values = ", ".join(
-        "(" + ", ".join(f"${row * width + column + 1}" for column in range(width)) + ")" for row in range(rows)
-    )
-    return cast(LiteralString, f"INSERT INTO {table.name} ({columns}) VALUES {values} {suffix}")
+    values = ", ".join("(" + ", ".join(f"${row * width + column + 1}" for column in range(width)) + ")" for row in range(rows))
+    return f"INSERT INTO {table.name} ({columns}) VALUES {values} {suffix}"
 
 
 def parameters(table: Table, rows: Iterable[bytes]) -> list[bytes | None]:
     """The fields of COPY rows of `table` as parameters of `insert_statement`, row by row."""
     classes = [_FIELDS[column.type] for column in table.columns]
     return [
-        None if value is None else field(value)
-        for row in rows
-        for field, value in zip(classes, tuple_fields(row), strict=True)
+        None if value is None else field(value) for row in rows for field, value in zip(classes, tuple_fields(row), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Requests that PostgreSQL refused although every rule was kept. Written with their ledger row: a retry gets the same answer."""
+"""Requests that PostgreSQL refused although every rule was kept. Their ledger row answers a retry."""
 
 from __future__ import annotations
 

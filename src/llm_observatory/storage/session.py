@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 
+from llm_observatory.errors import MissingPartition
 from llm_observatory.storage import dead_letters, sources
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.copy_writer import ConnectionWriter
+from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
 
@@ -22,8 +24,6 @@ this one is for a server that is frozen or cut off."""
 _DAY_US = 86_400_000_000
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
-EnsurePartitions = Callable[[Iterable[int]], Awaitable[None]]
-"""Make the partitions of all fact tables that hold these timestamps (microseconds since the Unix epoch)."""
 
 
 class CommitSession:
@@ -33,30 +33,30 @@ class CommitSession:
         self,
         connect: Connect,
         writer: ConnectionWriter,
-        ensure_partitions: EnsurePartitions,
+        engine: Engine,
         known_sources: sources.KnownSources,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._connect = connect
         self._writer = writer
-        self._ensure_partitions = ensure_partitions
+        self._engine = engine
         self._known_sources = known_sources
         self._deadline_seconds = deadline_seconds
         self._connection: AsyncConnection | None = None
 
     async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Partitions, then sources, then the group in one transaction."""
-        await self._ensure_partitions({hour for request in group for hour in request.encoded.hours})
         connection = await self._ready()
-        with self._deadline(connection):
+        with self._deadline(connection), self._partitions_remembered():
+            await self._ensure_partitions(connection, group)
             await self._store_sources(connection, group)
             return await self._writer.write(connection, group)
 
     async def dry_run(self, request: WriteRequest) -> None:
         """Send the rows of `request` and roll back. Raises as `write` does: tells whether good rows can be stored at all."""
-        await self._ensure_partitions(request.encoded.hours)
         connection = await self._ready()
-        with self._deadline(connection):
+        with self._deadline(connection), self._partitions_remembered():
+            await self._ensure_partitions(connection, [request])
             await self._writer.dry_run(connection, request)
 
     async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
@@ -79,6 +79,20 @@ class CommitSession:
             self._known_sources.clear()
             self._connection = connection
         return self._connection
+
+    async def _ensure_partitions(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
+        tables = {table.name for request in group for table in request.encoded.tables}
+        hours = {hour for request in group for hour in request.encoded.hours}
+        await self._engine.ensure_partitions(connection, sorted(tables), hours)
+
+    @contextmanager
+    def _partitions_remembered(self) -> Iterator[None]:
+        """A missing partition shows that what the engine remembers is no longer so: another process dropped it."""
+        try:
+            yield
+        except MissingPartition:
+            self._engine.forget_partitions()
+            raise
 
     async def _store_sources(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
         day = max(request.received_at for request in group) // _DAY_US

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
 
 
 @cache
-def statement(name: str) -> LiteralString:
-    """The statement in `sql/<name>.sql`. The files are part of the package, so their text is as literal as code."""
-    return cast(LiteralString, (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+def statement(name: str) -> str:
+    """The text of `sql/<name>.sql`, a file of this package."""
+    return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ REJECTIONS: dict[str, str] = {
     "too_far_ahead": "the start time is further ahead than ACCEPT_MAX_AHEAD allows",
     "enum_out_of_range": "kind or status code is beyond 32767",
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
+    "refused_by_database": "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "sources_too_large": "the request repeats too large a resource over too many scopes",
 }

@@ -172,6 +172,7 @@ class TraceEncoder:
             rejected=tuple(self._rejected),
             rejected_by_rule=self._rejected_by_rule,
             repaired=self._repaired,
+            hours=tuple(hour * HOUR_US for hour in sorted(self._hours)),
             min_time=min((first for first, _ in times), default=None),
             max_time=max((last for _, last in times), default=None),
         )

@@ -1,0 +1,190 @@
+"""A real `llm-observatory serve` process with an embedded PostgreSQL of its own, and the database behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+START_SECONDS = 60
+"""A first start creates a cluster: a second on a quiet machine, many on a busy one."""
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll `condition` until it holds; fails the test with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+class Service:
+    """One service process. Ports are fixed at construction, so a restart is reached at the same address."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.grpc_port, self.health_port = free_port(), free_port()
+        self.log = folder / "service.log"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("DB_", "DATABASE_", "LLM_"))},
+            "LLM_OBSERVATORY_DATA_DIR": str(folder / "data"),
+            "OTLP_GRPC_PORT": str(self.grpc_port),
+            "HEALTH_CHECK_PORT": str(self.health_port),
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where OTLP over gRPC is served."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running process."""
+        assert self._process is not None
+        return self._process
+
+    def start(self, *, wait: bool = True) -> Service:
+        """Start the process; with `wait` until it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "llm_observatory", "serve"],
+                cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        """Wait until /health/ready says 200; fails at once when the process has ended."""
+        deadline = time.monotonic() + seconds
+        while self.get("/health/ready")[0] != 200:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log.read_text(errors="replace")[-4000:]
+                pytest.fail(f"the service is not ready (exit status {self.process.poll()}):\n{tail}")
+            time.sleep(0.05)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """GET from the sidecar: status and body; status 0 when nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=5) as reply:
+                return reply.status, reply.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        except OSError:
+            return 0, b""
+
+    def health(self) -> dict[str, Any]:
+        """The JSON of /health."""
+        loaded: dict[str, Any] = json.loads(self.get("/health")[1])
+        return loaded
+
+    def metric(self, sample: str) -> float:
+        """The value of one exported sample, as it stands in /metrics; 0 when it is not there."""
+        for line in self.get("/metrics")[1].decode().splitlines():
+            if line.startswith(sample + " "):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+    def memory(self) -> int:
+        """Resident bytes of the process."""
+        size: int = psutil.Process(self.process.pid).memory_info().rss
+        return size
+
+    def dsn(self) -> str:
+        """What `llm-observatory dsn` prints."""
+        ran = subprocess.run(
+            [sys.executable, "-m", "llm_observatory", "dsn"],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return ran.stdout.strip()
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of one statement on the service's database."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            return connection.execute(sql.encode(), parameters).fetchall()
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def terminate(self, seconds: float = 30) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def postmaster(self) -> psutil.Process:
+        """The embedded server's first process."""
+        pid = int(next((self.folder / "data").rglob("postmaster.pid")).read_text().split()[0])
+        return psutil.Process(pid)
+
+    def stop(self) -> None:
+        """End the process and the server behind it, however they are."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.terminate()
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        for pid_file in (self.folder / "data").rglob("postmaster.pid"):
+            with contextlib.suppress(psutil.Error, ValueError):
+                process = psutil.Process(int(pid_file.read_text().split()[0]))
+                if process.name() == "postgres":
+                    process.send_signal(signal.SIGQUIT)
+                    process.wait(10)
+
+
+@pytest.fixture
+def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Makes services that are ended with the test."""
+    made: list[Service] = []
+
+    def make(**settings: str) -> Service:
+        folder = tmp_path / f"service-{len(made)}"
+        folder.mkdir()
+        made.append(Service(folder, **settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.stop()
+
+
+@pytest.fixture
+def service(new_service: Callable[..., Service]) -> Service:
+    """A started service on an empty database."""
+    return new_service().start()
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A started service for the tests of one module that do not disturb each other."""
+    shared = Service(tmp_path_factory.mktemp("service"))
+    try:
+        yield shared.start()
+    finally:
+        shared.stop()
