@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import platformdirs
 import yaml
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -144,12 +143,6 @@ class Settings(BaseModel):
     def embedded(self) -> bool:
         """Whether the embedded PostgreSQL is used."""
         return self.database_url is None and self.db_host is None
-
-    @property
-    def data_dir(self) -> Path:
-        """Where the embedded PostgreSQL lives."""
-        given = self.llm_observatory_data_dir
-        return given.expanduser().absolute() if given else platformdirs.user_data_path("llm-observatory", appauthor=False)
 
     @model_validator(mode="before")
     @classmethod

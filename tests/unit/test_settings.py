@@ -360,10 +360,5 @@ def test_notices(place: Place) -> None:
     assert "the embedded PostgreSQL is used" in notices(DB_PASSWORD=CANARY)
 
 
-def test_the_data_folder(place: Place) -> None:
-    assert place.load().data_dir.name == "llm-observatory"
-    assert place.names(LLM_OBSERVATORY_DATA_DIR="~/x").load().data_dir == Path.home() / "x"
-
-
 def test_live_settings_exist() -> None:
     assert Settings.model_fields.keys() >= module.LIVE

@@ -1,0 +1,99 @@
+"""The read pool: connections for queries, read-only, apart from those that commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+import psycopg_pool
+
+from llm_observatory import metrics
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection, complete
+from llm_observatory.storage.translate import translated
+
+NEAR_CAPACITY_PERCENT = 80.0
+CLOSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """The pool at one moment. `max_connections` is DB_POOL_MAX_CONNECTIONS; utilization is active over that."""
+
+    size: int
+    active: int
+    idle: int
+    max_connections: int
+
+    @property
+    def utilization_percent(self) -> float:
+        """Connections in use, of those there may be."""
+        return round(100.0 * self.active / self.max_connections, 1) if self.max_connections else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """As /health shows it."""
+        percent = self.utilization_percent
+        return {**asdict(self), "utilization_percent": percent, "near_capacity": percent >= NEAR_CAPACITY_PERCENT}
+
+
+class ReadPool:
+    """A pool of autocommit, read-only connections (settings DB_POOL_*). It fills in the background and heals by itself."""
+
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        self._acquire_seconds = settings.db_pool_connect_timeout.total_seconds()
+        self._active = 0
+        self._max_connections = settings.db_pool_max_connections
+        self._pool: psycopg_pool.AsyncConnectionPool[AsyncConnection] = psycopg_pool.AsyncConnectionPool(
+            f"{_read_only(complete(conninfo, settings.db_app_name))}",
+            # Statements on facts are never prepared: a generic plan does not know which partitions its times exclude.
+            kwargs={"autocommit": True, "prepare_threshold": None},
+            connection_class=psycopg.AsyncConnection,
+            min_size=settings.db_pool_min_connections,
+            max_size=settings.db_pool_max_connections,
+            timeout=self._acquire_seconds,
+            max_idle=settings.db_pool_idle_timeout.total_seconds(),
+            max_lifetime=settings.db_pool_max_lifetime.total_seconds(),
+            check=psycopg_pool.AsyncConnectionPool.check_connection,
+            name="read",
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Begin to fill the pool; does not wait for the database."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._pool.close(CLOSE_SECONDS)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one query. Raises StorageUnavailable when none is free within DB_POOL_CONNECT_TIMEOUT."""
+        began = time.perf_counter()
+        with translated():
+            connection = await self._pool.getconn()
+        metrics.CONNECTION_ACQUIRE.observe(time.perf_counter() - began)
+        self._active += 1
+        try:
+            yield connection
+        finally:
+            self._active -= 1
+            await self._pool.putconn(connection)
+
+    def stats(self) -> PoolStats:
+        """The pool now, from memory; the gauges of `storage_pool_connections` are set to the same."""
+        # Not psycopg's pool_size: it counts connections that are only being tried.
+        idle = self._pool.get_stats().get("pool_available", 0)
+        stats = PoolStats(self._active + idle, self._active, idle, self._max_connections)
+        for state, value in (("active", stats.active), ("idle", stats.idle), ("max", stats.max_connections)):
+            metrics.POOL_CONNECTIONS.labels(state).set(value)
+        return stats
+
+
+def _read_only(conninfo: str) -> str:
+    options = str(psycopg.conninfo.conninfo_to_dict(conninfo).get("options") or "")
+    return psycopg.conninfo.make_conninfo(conninfo, options=f"{options} -c default_transaction_read_only=on".strip())
