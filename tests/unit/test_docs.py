@@ -1,0 +1,90 @@
+"""The documentation names what exists: every setting with its default, every command, metric, column, rule and decision."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from llm_observatory import metrics
+from llm_observatory.settings import Settings, shown
+from llm_observatory.tables import LLM_TRACES, TABLES, Table
+from llm_observatory.tables.rules import REJECTIONS, REPAIRS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def table_rows(page: str) -> dict[str, list[str]]:
+    """The rows of all tables of a page by the name in their first cell; cells without their backticks."""
+    lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    return {re.findall(r"`([^`]+)`", row[0])[0]: row[1:] for row in rows}
+
+
+def declared_metrics() -> dict[str, set[str]]:
+    """Every instrument of metrics.py by the name it is scraped under, with its labels."""
+    found = {}
+    for instrument in vars(metrics).values():
+        if isinstance(instrument, Counter | Gauge | Histogram):
+            family = next(iter(instrument.describe()))
+            suffix = "_total" if isinstance(instrument, Counter) else ""
+            found[family.name + suffix] = set(instrument._labelnames)
+    unsuffixed = [*metrics.RECEIVER_ACCEPTED.values(), *metrics.RECEIVER_REFUSED.values(), *metrics.RECEIVER_FAILED.values()]
+    return found | {counter._name: set(counter._labels) for counter in unsuffixed}
+
+
+def names_in(cell: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+def test_every_setting_and_its_default() -> None:
+    settings = Settings()
+    expected = {name.upper(): shown(settings, name) for name in Settings.model_fields}
+    assert {name: row[0].strip("`") for name, row in table_rows("configuration.md").items()} == expected
+
+
+def test_every_metric_and_its_labels() -> None:
+    assert {name: names_in(row[1]) for name, row in table_rows("metrics.md").items()} == declared_metrics()
+
+
+def test_every_column_and_its_type() -> None:
+    columns = {column.name: column.type for column in LLM_TRACES.columns}
+    documented = {name: row[0] for name, row in table_rows("schema.md").items() if len(row) == 2}
+    assert {name: kind for name, kind in documented.items() if name in columns} == columns
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table(table: Table) -> None:
+    text = (DOCS / "schema.md").read_text(encoding="utf-8")
+    assert f"| `{table.name}` |" in text
+    assert [column.name for column in table.columns if f"`{column.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("rule", [*REJECTIONS, *REPAIRS])
+def test_every_rule(rule: str) -> None:
+    assert rule in table_rows("otlp.md")
+
+
+def test_every_decision_is_in_the_index_and_has_its_parts() -> None:
+    index = (DOCS / "adr" / "README.md").read_text(encoding="utf-8")
+    records = sorted(path for path in (DOCS / "adr").glob("*.md") if path.name != "README.md")
+    assert [path.name for path in records] == re.findall(r"\]\((\d{4}-[^)]+)\)", index)
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        headings = re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert headings == ["Context", "Decision", "Rejected", "Consequences"], path.name
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
