@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -65,7 +66,7 @@ def _migrate(conninfo: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Conninfo of a superuser on a real PostgreSQL."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -73,12 +74,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from llm_observatory.storage.embedded import EmbeddedServer
 
-    embedded = EmbeddedServer(Path(tmp_path_factory.mktemp("pg")) / "data")
-    conninfo = embedded.start(lambda _line: None)
-    try:
-        yield conninfo
-    finally:
-        embedded.stop()
+    with TemporaryDirectory(prefix="observatory-") as folder:
+        # Run by root the server belongs to another account, which pytest's own temporary folder does not let in.
+        Path(folder).chmod(0o711)
+        embedded = EmbeddedServer(Path(folder) / "data")
+        conninfo = embedded.start(lambda _line: None)
+        try:
+            yield conninfo
+        finally:
+            embedded.stop()
 
 
 @pytest.fixture(scope="session")

