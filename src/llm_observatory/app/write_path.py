@@ -49,7 +49,7 @@ async def write_path(settings: Settings, connect: Connect, engine: Engine, tasks
         settings.db_retry_max_delay_ms / 1000,
         settings.db_retry_backoff_multiplier,
     )
-    writer = InstrumentedWriter(CopyWriter(settings.insert_max_rows), {signal.name: signal.writer_type for signal in SIGNALS})
+    writer = InstrumentedWriter(CopyWriter(settings.insert_max_fields), {signal.name: signal.writer_type for signal in SIGNALS})
     known_sources = KnownSources()
     limits = IngestLimits(
         settings.ingest_max_inflight_bytes,

@@ -7,14 +7,16 @@ A field of a binary COPY row and a binary parameter of the extended query protoc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import cast
 
 import psycopg
-from psycopg.adapt import AdaptersMap, Buffer, Dumper
+from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 from llm_observatory.codec import tuple_fields
+from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import PgType, Table
 
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -30,21 +32,19 @@ class _FieldDumper(Dumper):
         return obj
 
 
-def _field_class(adapters: AdaptersMap, pg_type: PgType) -> type[bytes]:
-    info = adapters.types[pg_type.removesuffix("[]")]
+def _field_class(pg_type: PgType) -> type[bytes]:
+    """A class of bytes that psycopg sends as they are, as a binary parameter of this type."""
+    info = psycopg.adapters.types[pg_type.removesuffix("[]")]
     oid = info.array_oid if pg_type.endswith("[]") else info.oid
     field = type(f"Field_{pg_type}", (bytes,), {})
-    adapters.register_dumper(field, type(f"FieldDumper_{pg_type}", (_FieldDumper,), {"oid": oid}))
+    psycopg.adapters.register_dumper(field, type(f"FieldDumper_{pg_type}", (_FieldDumper,), {"oid": oid}))
     return cast("type[bytes]", field)
 
-
-ADAPTERS = AdaptersMap(psycopg.adapters)
-"""psycopg's adapters, and one pass-through class for each column type of `tables`."""
 
 _PG_TYPES: tuple[PgType, ...] = (
     "bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]",
 )  # fmt: skip
-_FIELDS = {pg_type: _field_class(ADAPTERS, pg_type) for pg_type in _PG_TYPES}
+_FIELDS = {pg_type: _field_class(pg_type) for pg_type in _PG_TYPES}
 
 
 def copy_statement(table: Table) -> str:
@@ -53,6 +53,13 @@ def copy_statement(table: Table) -> str:
     return f"COPY {table.name} ({columns}) FROM STDIN (FORMAT binary)"
 
 
+async def insert(connection: AsyncConnection, table: Table, rows: Sequence[bytes], suffix: str = "") -> None:
+    """One INSERT of COPY rows of `table`; `suffix` may hold its ON CONFLICT clause."""
+    async with psycopg.AsyncRawCursor(connection) as cursor:
+        await cursor.execute(insert_statement(table, len(rows), suffix), parameters(table, rows))
+
+
+@lru_cache(256)
 def insert_statement(table: Table, rows: int, suffix: str = "") -> str:
     """`INSERT … VALUES` with `$n` placeholders for `rows` rows of `table`, for a raw cursor."""
     width = len(table.columns)

@@ -5,6 +5,7 @@ TraceWriter, MetricWriter and LogWriter are instances: nothing here depends on t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,11 +16,11 @@ import psycopg.errors
 from llm_observatory.codec.request import EncodedTable
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage import ledger
-from llm_observatory.storage.binary import copy_blocks, copy_statement, insert_statement, parameters, split_rows
+from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
-from llm_observatory.tables import TABLES, Table
+from llm_observatory.tables import BY_NAME, TABLES, Table
 
 BEGIN = (
     "BEGIN;"
@@ -49,13 +50,25 @@ class ConnectionWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CopyWriter:
-    """Writes groups on one connection that it is lent. Up to `insert_max_rows` rows of a table go as one INSERT."""
+    """Writes groups on one connection that it is lent.
 
-    insert_max_rows: int
+    Up to `insert_max_fields` fields of a table go as one INSERT: one round trip instead of two, but a parameter costs
+    more than a field of a COPY row. Measured against COPY, whole transactions: one span 0.91-1.0 x the time, ten spans
+    with their side tables by INSERT 0.95 x, ten spans all by INSERT 1.37 x, a hundred 3.0 x.
+    """
+
+    insert_max_fields: int
 
     def method(self, group: Sequence[WriteRequest]) -> str:
-        """How the records of `group` are sent: by one INSERT up to `insert_max_rows` of them, else by COPY."""
-        return "insert" if sum(request.encoded.accepted for request in group) <= self.insert_max_rows else "copy"
+        """How the facts of `group` are sent: `insert` when all of them are few, else `copy`."""
+        rows: Counter[str] = Counter()
+        for part in (part for request in group for part in request.encoded.tables):
+            rows[part.name] += part.rows
+        return (
+            "insert"
+            if all(self._fits(BY_NAME[name], count) for name, count in rows.items() if BY_NAME[name].kind == "fact")
+            else "copy"
+        )
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""
@@ -97,17 +110,18 @@ class CopyWriter:
             if parts:
                 await self._send(connection, table, parts)
 
+    def _fits(self, table: Table, rows: int) -> bool:
+        return rows * len(table.columns) <= self.insert_max_fields
+
     async def _send(self, connection: AsyncConnection, table: Table, parts: Sequence[EncodedTable]) -> None:
         rows = sum(part.rows for part in parts)
         chunks = [chunk for part in parts for chunk in part.chunks]
-        async with connection.cursor() as cursor:
-            if rows <= self.insert_max_rows:
-                fields = parameters(table, split_rows(chunks, len(table.columns)))
-                await cursor.execute(insert_statement(table, rows), fields)
-            else:
-                async with cursor.copy(copy_statement(table)) as copy:
-                    for block in copy_blocks(chunks):
-                        await copy.write(block)
+        if self._fits(table, rows):
+            await insert(connection, table, list(split_rows(chunks, len(table.columns))))
+            return
+        async with connection.cursor() as cursor, cursor.copy(copy_statement(table)) as copy:
+            for block in copy_blocks(chunks):
+                await copy.write(block)
 
 
 async def commit(connection: AsyncConnection) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llm_observatory.codec.request import EncodedRequest
-from llm_observatory.storage.binary import insert_statement, parameters
+from llm_observatory.storage.binary import insert
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.statements import statement
 from llm_observatory.tables import TELEMETRY_SOURCES
@@ -54,6 +54,4 @@ async def upsert(connection: AsyncConnection, rows: dict[bytes, bytes]) -> None:
     ordered = list(rows.values())
     suffix = statement("upsert_telemetry_sources")
     for start in range(0, len(ordered), _ROWS_PER_STATEMENT):
-        part = ordered[start : start + _ROWS_PER_STATEMENT]
-        async with connection.cursor() as cursor:
-            await cursor.execute(insert_statement(TELEMETRY_SOURCES, len(part), suffix), parameters(TELEMETRY_SOURCES, part))
+        await insert(connection, TELEMETRY_SOURCES, ordered[start : start + _ROWS_PER_STATEMENT], suffix)

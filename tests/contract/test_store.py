@@ -1,0 +1,106 @@
+"""What every store of the pipeline does: the one in memory that the policy is tested on, and the one on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from llm_observatory import codec
+from llm_observatory.codec.request import EncodedTable
+from llm_observatory.errors import DataRejected
+from llm_observatory.pipeline.commit import Store
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import connect
+from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.session import CommitSession
+from llm_observatory.storage.sources import KnownSources
+from llm_observatory.storage.write import Stored, WriteRequest
+from tests.plugins.load import trace_request
+from tests.plugins.memory_store import MemoryStore
+
+WINDOW = codec.Window(None, 86_400_000_000)
+
+
+def good(answer: bytes = b"") -> WriteRequest:
+    _, payload = trace_request(3)
+    now = time.time_ns() // 1000
+    encoded = codec.encode("traces", "default", payload, now, WINDOW)
+    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), answer, now, encoded)
+
+
+def poisoned(store: Store) -> WriteRequest:
+    """A request whose values the database refuses: a JSONB document with a NUL escape, which no codec of ours writes."""
+    request = good()
+    if isinstance(store, MemoryStore):
+        store.poison.add(request.digest)
+    facts, *rest = request.encoded.tables
+    spoiled = tuple(chunk.replace(b"app.step", b"ap\\u0000") for chunk in facts.chunks)
+    assert spoiled != facts.chunks
+    tables = (EncodedTable(facts.name, facts.rows, spoiled), *rest)
+    return replace(request, encoded=replace(request.encoded, tables=tables))
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    session = await session_on(request.getfixturevalue("database"))
+    yield session
+    await session.close()
+
+
+async def session_on(database: str) -> CommitSession:
+    connection = await connect(database)
+    engine = await detect(connection, Settings())
+    await connection.close()
+    return CommitSession(lambda: connect(database), CopyWriter(60), engine, KnownSources())
+
+
+async def test_what_is_written_is_stored_and_what_was_written_is_known_with_its_first_answer(store: Store) -> None:
+    first = good(b"first answer")
+    assert await store.write([first]) == [Stored(b"first answer")]
+    again = replace(first, answer=b"another")
+    other = good()
+    assert await store.write([again, other]) == [Stored(b"first answer", duplicate=True), Stored(b"")]
+
+
+async def test_a_group_is_refused_whole_and_nothing_of_it_stays(store: Store) -> None:
+    innocent = good(b"first answer")
+    with pytest.raises(DataRejected):
+        await store.write([innocent, poisoned(store)])
+    assert await store.write([innocent]) == [Stored(b"first answer")]
+
+
+async def test_a_dry_run_stores_nothing_and_refuses_what_a_write_refuses(store: Store) -> None:
+    request = good()
+    await store.dry_run(request)
+    assert await store.write([request]) == [Stored(b"")]
+    with pytest.raises(DataRejected):
+        await store.dry_run(poisoned(store))
+
+
+async def test_what_is_buried_keeps_its_answer_for_a_retry(store: Store) -> None:
+    request = replace(poisoned(store), answer=b"refused")
+    assert await store.bury(request, b"payload", "why") == Stored(b"refused", refused=True)
+    assert await store.write([request]) == [Stored(b"refused", duplicate=True)]
+    assert await store.bury(request, b"payload", "why") == Stored(b"refused", duplicate=True)
+
+
+async def test_two_sessions_with_the_same_request_at_once_store_it_once(database: str) -> None:
+    sessions = [await session_on(database) for _ in range(4)]
+    for _ in range(20):
+        request = replace(good(), answer=uuid.uuid4().bytes)
+        outcomes = await asyncio.gather(*(session.write([request]) for session in sessions))
+        stored = [outcome for [outcome] in outcomes if isinstance(outcome, Stored)]
+        assert len(stored) == 4
+        assert sorted(outcome.duplicate for outcome in stored) == [False, True, True, True]
+        assert {outcome.answer for outcome in stored} == {request.answer}
+    for session in sessions:
+        await session.close()
