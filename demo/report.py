@@ -79,7 +79,7 @@ def print_tables(rows: Sequence[Row], out: Console) -> None:
         out.print()
     call = next((row for row in rows if row["usage_role"] == "call"), rows[0])
     out.print(f"Column `attributes` of {call['span_name']} ({call['service_name']}): what has no column of its own.")
-    out.print(JSON.from_data(call["attributes"], sort_keys=True))
+    out.print(JSON.from_data(call["attributes"], sort_keys=True), soft_wrap=True)
 
 
 def _plain(value: Any) -> str:
