@@ -1,0 +1,200 @@
+"""The Export method of one or more OTLP services over gRPC.
+
+A call is entered before its body is read, so that it can be refused while the body is still with the client: a unary
+handler is entered only when grpcio holds the whole message (100 requests of 60 MiB: 8.9 GB, this way a few hundred MiB).
+The way of a call: tenant, admission, a read slot, `read()` under a deadline, ingest; the slot is given back when the
+bytes of the body are admitted. Every refusal is a status of `status.py`; a body that did not come whole is never empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import grpc
+
+from llm_observatory.errors import InvalidPayload, Overloaded, ShuttingDown
+from llm_observatory.otlp.read_slots import ReadSlots, Slot
+from llm_observatory.otlp.receive import Ingest, receive
+from llm_observatory.otlp.status import ServicerContext, refuse
+from llm_observatory.pipeline.signal import Signal
+
+TRANSPORT = "grpc"
+METHOD = "Export"
+
+READ_DEADLINE_SECONDS = 5.0
+DRAIN_READ_SECONDS = 1.0
+"""What is left to bodies that are on their way when draining begins."""
+
+HOLD_MAX_SECONDS = 4.0
+HOLD_SHARE = 0.4
+"""Hold a request at most so long before it is refused: a Collector gives up an attempt after 5 s, SDKs after 10 s in all,
+and what is left must do for another try."""
+
+MAX_WAITING_CALLS = 1000
+"""Calls that wait for admission or a slot. Each costs up to one stream window of unread body and some 20 KiB of objects."""
+
+DEFAULT_TENANT = "default"
+
+Authenticate = Callable[[ServicerContext], str]
+
+
+class SlowBody(Overloaded):
+    """The body was not here in time. UNAVAILABLE: Python clients then reconnect, which a stuck connection needs."""
+
+
+class IncompleteBody(InvalidPayload):
+    """The stream ended without one whole message, or grpcio refused it (too large, bad gzip) and told the client itself."""
+
+
+def single_tenant(_context: ServicerContext) -> str:
+    """Everybody is the tenant `default`."""
+    return DEFAULT_TENANT
+
+
+class GrpcReceiver:
+    """The receiver of one process. All its services share the read slots."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        signals: Iterable[Signal],
+        read_slots: int,
+        *,
+        authenticate: Authenticate = single_tenant,
+        read_deadline: float = READ_DEADLINE_SECONDS,
+    ) -> None:
+        self.signals = tuple(signals)
+        self._ingest = ingest
+        self._slots = ReadSlots(read_slots)
+        self._authenticate = authenticate
+        self._read_deadline = read_deadline
+        self._draining = False
+        self._in_flight = 0
+        self._waiting = 0
+        self._reading: set[asyncio.Timeout] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Export calls whose status has not been handed to grpcio yet."""
+        return self._in_flight
+
+    @property
+    def waiting(self) -> int:
+        """Of them, those that wait for admission or a slot: their bodies are not read."""
+        return self._waiting
+
+    @property
+    def reading(self) -> int:
+        """Read slots in use: bodies being read, or read and not admitted."""
+        return self._slots.held
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler[Any, Any], ...]:
+        """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        return tuple(
+            grpc.method_handlers_generic_handler(
+                signal.grpc_service,
+                # stream_unary is unary on the wire; without (de)serializers the messages are bytes.
+                {METHOD: grpc.stream_unary_rpc_method_handler(cast("Any", self._behaviour(signal)))},
+            )
+            for signal in self.signals
+        )
+
+    def start_draining(self) -> None:
+        """From now on every new call and every call without a slot is refused; bodies on their way get one more second."""
+        self._draining = True
+        self._slots.refuse_waiting(ShuttingDown)
+        latest = asyncio.get_running_loop().time() + DRAIN_READ_SECONDS
+        for deadline in self._reading:
+            if (when := deadline.when()) is not None and when > latest:
+                deadline.reschedule(latest)
+
+    async def drained(self) -> None:
+        """Return when no export call is left and their statuses are with grpcio."""
+        await self._idle.wait()
+
+    def _behaviour(self, signal: Signal) -> Callable[[object, ServicerContext], Any]:
+        async def export(_messages: object, context: ServicerContext) -> bytes:
+            self._begin(context)
+            try:
+                return await self._export(signal, context)
+            except Exception as error:  # noqa: BLE001 - nothing may reach the client as UNKNOWN
+                return await refuse(context, signal, error)
+
+        return export
+
+    def _begin(self, context: ServicerContext) -> None:
+        self._in_flight += 1
+        self._idle.clear()
+        # After grpcio has sent the status: stopping the server when handlers are done would cut their answers off.
+        context.add_done_callback(cast("Any", self._end))  # the stubs ask for a class, not a callable
+
+    def _end(self, _context: ServicerContext) -> None:
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._idle.set()
+
+    async def _export(self, signal: Signal, context: ServicerContext) -> bytes:
+        tenant = self._authenticate(context)
+        hold_until = _hold_until(context)
+        slot = await self._enter(context, hold_until)
+        try:
+            body = await self._read(context)
+        except BaseException:
+            slot.release()
+            raise
+        received = receive(
+            self._ingest, signal, tenant, body, transport=TRANSPORT, hold_until=hold_until, on_admitted=slot.release
+        )
+        del body
+        try:
+            answer = await received
+        except asyncio.CancelledError:
+            # The client left. Ingest goes on without it and may hold the body, not admitted, for as long as it may wait.
+            asyncio.get_running_loop().call_at(hold_until, slot.release)
+            raise
+        except BaseException:
+            slot.release()
+            raise
+        slot.release()
+        return answer
+
+    async def _enter(self, context: ServicerContext, hold_until: float) -> Slot:
+        """Wait for permission to read the body."""
+        if self._draining:
+            raise ShuttingDown
+        if self._waiting >= MAX_WAITING_CALLS:
+            raise Overloaded
+        self._waiting += 1
+        try:
+            await self._ingest.admit(hold_until)
+            if self._draining:
+                raise ShuttingDown
+            return await self._slots.acquire(context.peer(), hold_until)
+        finally:
+            self._waiting -= 1
+
+    async def _read(self, context: ServicerContext) -> bytes:
+        """The one message of the call. An empty message is b"", the end of the stream is an error."""
+        deadline = asyncio.timeout(self._read_deadline)
+        self._reading.add(deadline)
+        try:
+            async with deadline:
+                message: object = await context.read()
+        except TimeoutError:
+            raise SlowBody(f"the request body did not arrive within {self._read_deadline:g} s") from None
+        finally:
+            self._reading.discard(deadline)
+        if not isinstance(message, bytes):
+            raise IncompleteBody("the request body ended before one whole message")
+        return message
+
+
+def _hold_until(context: ServicerContext) -> float:
+    """The loop time until which the call may be held. A client without a deadline gives None, which the stubs deny."""
+    remaining: float | None = context.time_remaining()
+    hold = HOLD_MAX_SECONDS if remaining is None else min(HOLD_MAX_SECONDS, HOLD_SHARE * remaining)
+    return asyncio.get_running_loop().time() + hold

@@ -1,0 +1,152 @@
+"""The gRPC server of the OTLP port: its options, health, reflection, binding and stopping.
+
+grpcio ignores option names it does not know, so each is proven by a test of its effect, or of its name in the library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401 - reflection serves its descriptors
+
+from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.grpc_receiver import GrpcReceiver
+
+log = structlog.get_logger(__name__)
+
+LOOKAHEAD_BYTES = 16 * 1024
+MAX_STREAMS_PER_CONNECTION = 1000
+MAX_PENDING_CALLS = 100_000
+MIN_PING_INTERVAL_MS = 10_000
+MAX_PING_STRIKES = 2
+MAX_CONNECTION_AGE_MS = 300_000
+CONNECTION_AGE_GRACE_MS = 30_000
+HEALTH_UPDATE_SECONDS = 1.0
+
+Options = tuple[tuple[str, int], ...]
+
+
+def server_options(max_request_bytes: int, *, share_port: bool) -> Options:
+    """The channel arguments of the server."""
+    options = (
+        # Its default lets two processes share a port without a word.
+        ("grpc.so_reuseport", int(share_port)),
+        # What a client may send of a body that nobody reads yet. With the probe on, the window grows to megabytes.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
+        # Enforced by grpcio on the compressed and on the inflated message, the latter while it inflates.
+        ("grpc.max_receive_message_length", max_request_bytes),
+        # A client with more parallel calls queues them on its side.
+        ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+        # Above what we let wait: grpcio refuses with statuses that make clients drop, so every refusal must be ours.
+        ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
+        # Clients may ping every 10 s, without calls too; grpcio's own 5 min close connections with too_many_pings.
+        ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+        ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
+        ("grpc.keepalive_permit_without_calls", 1),
+    )
+    if not share_port:
+        return options
+    # Several processes on one port: only connections that end are spread anew.
+    return (
+        *options,
+        ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
+    )
+
+
+class GrpcServer:
+    """The server around one receiver. NOT_SERVING until `set_serving(True)`."""
+
+    def __init__(
+        self, receiver: GrpcReceiver, *, max_request_bytes: int, share_port: bool = False, reflect: bool = False
+    ) -> None:
+        self._receiver = receiver
+        self._server = grpc.aio.server(options=server_options(max_request_bytes, share_port=share_port))
+        self._server.add_generic_rpc_handlers(receiver.handlers())
+        self._services = ("", *(signal.grpc_service for signal in receiver.signals))
+        # The stubs know only the thread-based servicer.
+        health_module: Any = health
+        self._health = health_module.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflect:
+            names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, host: str, port: int, setting: str = "OTLP_GRPC_PORT") -> int:
+        """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
+        await self.set_serving(serving=False)
+        for address in await _addresses(host, port, setting):
+            target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            try:
+                port = self._server.add_insecure_port(target)
+            except RuntimeError:
+                raise ConfigError([f"cannot listen on {target} ({setting}): {_why_not(address, port)}"]) from None
+        await self._server.start()
+        return port
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tell `grpc.health.v1` clients, for "" and each service."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in self._services:
+            try:
+                # The servicer writes to watchers under a lock: one that does not read its stream would stop us.
+                async with asyncio.timeout(HEALTH_UPDATE_SECONDS):
+                    await self._health.set(service, status)
+            except TimeoutError:
+                log.warning("a health watcher does not read its updates", service=service)
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, wait up to `grace` seconds for the export calls in flight, then end everything else.
+
+        The caller lets ingest commit or fail what is in flight meanwhile.
+        """
+        self._receiver.start_draining()
+        await self.set_serving(serving=False)
+        closing = asyncio.create_task(self._server.stop(grace))
+        try:
+            async with asyncio.timeout(grace):
+                await self._receiver.drained()
+        except TimeoutError:
+            log.warning("calls are cut off at the end of the grace", calls=self._receiver.in_flight)
+        # Health watches never end by themselves and would take the whole grace.
+        await self._server.stop(None)
+        await closing
+
+
+async def _addresses(host: str, port: int, setting: str) -> list[str]:
+    """The addresses of `host`. grpcio is content when one of several can be bound; we want all, or to know."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError([f"cannot listen on {host}:{port} ({setting}, LISTEN_HOST): {error.strerror}"]) from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    # A host without IPv6 still resolves localhost to ::1.
+    usable = [address for address in addresses if _bind_error(address, 0) != errno.EADDRNOTAVAIL]
+    return usable or addresses
+
+
+def _bind_error(address: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def _why_not(address: str, port: int) -> str:
+    """The reason in words: grpcio tells it only to its own log."""
+    number = _bind_error(address, port)
+    return os.strerror(number) if number else "the address could not be bound"
