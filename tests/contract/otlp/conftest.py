@@ -1,0 +1,89 @@
+"""A receiver on a free loopback port with a scripted ingest behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from grpc import aio
+
+from llm_observatory.otlp.grpc_receiver import Authenticate, GrpcReceiver, single_tenant
+from llm_observatory.otlp.grpc_server import GrpcServer
+from llm_observatory.pipeline.signal import SIGNALS
+from tests.plugins.scripted_ingest import ScriptedIngest
+from tests.plugins.wire import EXPORT_TRACES
+
+Call = aio.UnaryUnaryMultiCallable[bytes, bytes]
+MIB = 1024 * 1024
+
+
+def raw_method(channel: aio.Channel, path: str) -> Call:
+    """A method by its full name; bytes in, bytes out."""
+    method: Call = channel.unary_unary(path)  # type: ignore[call-arg]  # the stubs ask for serializers, bytes need none
+    return method
+
+
+def trailers(error: aio.AioRpcError) -> dict[str, str | bytes]:
+    """The trailing metadata of a failed call; the stubs deny that it is made of pairs."""
+    pairs: Any = error.trailing_metadata()
+    return dict(pairs)
+
+
+@dataclass
+class Otlp:
+    """The running receiver, what is behind it, and a stock client in front of it."""
+
+    ingest: ScriptedIngest
+    receiver: GrpcReceiver
+    server: GrpcServer
+    port: int
+    channel: aio.Channel
+
+    @property
+    def export(self) -> Call:
+        return self.method(EXPORT_TRACES)
+
+    def method(self, path: str) -> Call:
+        """A method by its full name; bytes in, bytes out."""
+        return raw_method(self.channel, path)
+
+
+Start = Callable[..., AbstractAsyncContextManager[Otlp]]
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    *,
+    max_request_bytes: int = 4 * MIB,
+    read_slots: int = 4,
+    read_deadline: float = 5.0,
+    reflect: bool = False,
+    authenticate: Authenticate = single_tenant,
+) -> AsyncIterator[Otlp]:
+    ingest = ScriptedIngest()
+    receiver = GrpcReceiver(ingest, SIGNALS, read_slots, authenticate=authenticate, read_deadline=read_deadline)
+    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, reflect=reflect)
+    try:
+        port = await server.start("127.0.0.1", 0)
+        await server.set_serving(serving=True)
+        async with aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1)]) as channel:
+            yield Otlp(ingest, receiver, server, port, channel)
+    finally:
+        ingest.commit.set()
+        await server.stop(5.0)
+
+
+@pytest.fixture
+def start() -> Start:
+    """Starts a receiver with other limits than the defaults."""
+    return serve
+
+
+@pytest.fixture
+async def otlp() -> AsyncIterator[Otlp]:
+    async with serve() as running:
+        yield running

@@ -1,0 +1,201 @@
+"""The server around the receiver: ports, keepalive, health, reflection, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the compiled core, to look option names up in
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.grpc_receiver import GrpcReceiver
+from llm_observatory.otlp.grpc_server import GrpcServer, server_options
+from llm_observatory.pipeline.signal import SIGNALS
+from tests.contract.otlp.conftest import Otlp, Start, raw_method, trailers
+from tests.contract.otlp.payloads import trace_request
+from tests.contract.otlp.waiting import until
+from tests.plugins.scripted_ingest import ScriptedIngest
+from tests.plugins.wire import EXPORT_TRACES, frame, raw_client
+
+SERVICES = ["", *(signal.grpc_service for signal in SIGNALS)]
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def new_server(*, share_port: bool = False) -> GrpcServer:
+    return GrpcServer(GrpcReceiver(ScriptedIngest(), SIGNALS, 4), max_request_bytes=1024, share_port=share_port)
+
+
+@pytest.mark.parametrize("share_port", [False, True])
+def test_grpcio_knows_every_option(share_port: bool) -> None:
+    library = Path(cygrpc.__file__).read_bytes()
+    unknown = [name for name, _ in server_options(1, share_port=share_port) if name.encode() not in library]
+    assert unknown == []
+
+
+async def test_a_second_server_on_the_port_does_not_start(otlp: Otlp) -> None:
+    second = new_server()
+    with pytest.raises(ConfigError) as failure:
+        await second.start("127.0.0.1", otlp.port)
+    assert f"127.0.0.1:{otlp.port}" in str(failure.value)
+    assert "OTLP_GRPC_PORT" in str(failure.value)
+    assert "in use" in str(failure.value)
+    await second.stop(0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+async def test_a_port_that_any_program_holds_is_in_use(host: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        server = new_server()
+        with pytest.raises(ConfigError, match="in use"):
+            await server.start(host, other.getsockname()[1])
+        await server.stop(0)
+
+
+@pytest.mark.parametrize("host, reason", [("192.0.2.1", "annot assign"), ("no-such-host.invalid", "LISTEN_HOST")])
+async def test_an_address_that_is_not_ours_is_named(host: str, reason: str) -> None:
+    server = new_server()
+    with pytest.raises(ConfigError, match=reason):
+        await server.start(host, 0)
+    await server.stop(0)
+
+
+async def test_share_port_lets_two_servers_in() -> None:
+    first, second = new_server(share_port=True), new_server(share_port=True)
+    port = await first.start("127.0.0.1", 0)
+    assert await second.start("127.0.0.1", port) == port
+    await asyncio.gather(first.stop(0), second.stop(0))
+
+
+async def test_pinging_clients_are_not_thrown_out(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interval is shortened to 20 ms here: with an option that grpcio ignores, its own 5 minutes would apply."""
+    monkeypatch.setattr("llm_observatory.otlp.grpc_server.MIN_PING_INTERVAL_MS", 20)
+    async with start() as otlp, raw_client(otlp.port) as client:
+        loop = asyncio.get_running_loop()
+        for number in range(10):
+            await client.ping()
+            await client.until(lambda: client.ping_acks == number + 1 or client.closed)  # noqa: B023 - awaited here
+            pause = loop.create_future()
+            loop.call_later(0.05, pause.set_result, None)
+            await pause
+        assert client.goaway is None
+        stream = await client.call()
+        await client.send(stream, frame(trace_request()), end=True)
+        assert (await client.response(stream)).status == 0
+
+
+async def test_pings_faster_than_allowed_end_the_connection(otlp: Otlp) -> None:
+    async with raw_client(otlp.port) as client:
+        await client.ping(times=10)
+        await client.until(lambda: client.goaway is not None or client.closed)
+        assert client.goaway is not None
+        assert client.goaway.additional_data == b"too_many_pings"
+
+
+async def test_health_of_every_service(otlp: Otlp) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    for service in SERVICES:
+        assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
+    await otlp.server.set_serving(serving=False)
+    for service in SERVICES:
+        assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == NOT_SERVING
+    with pytest.raises(aio.AioRpcError) as failure:
+        await stub.Check(health_pb2.HealthCheckRequest(service="no.such.Service"))
+    assert failure.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_health_watch_follows(otlp: Otlp) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[1]))
+    assert (await watch.read()).status == SERVING
+    await otlp.server.set_serving(serving=False)
+    assert (await watch.read()).status == NOT_SERVING
+    watch.cancel()
+
+
+async def test_a_server_that_just_listens_does_not_serve_yet() -> None:
+    server = new_server()
+    port = await server.start("127.0.0.1", 0)
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
+    await server.stop(0)
+
+
+@pytest.mark.parametrize("reflect", [False, True])
+async def test_reflection_is_a_parameter(start: Start, reflect: bool) -> None:
+    async with start(reflect=reflect) as otlp:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(otlp.channel)
+        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICES[1])]))
+        if not reflect:
+            with pytest.raises(aio.AioRpcError) as failure:
+                await call.read()
+            assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            return
+        assert (await call.read()).file_descriptor_response.file_descriptor_proto
+
+
+async def test_stopping_acknowledges_what_is_in_flight_and_refuses_the_rest(otlp: Otlp) -> None:
+    otlp.ingest.commit.clear()
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest())
+    await watch.read()
+    in_flight = [asyncio.ensure_future(otlp.export(trace_request(mark=str(number)))) for number in range(5)]
+    await until(lambda: otlp.ingest.exports == 5)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    stopping = asyncio.create_task(otlp.server.stop(20.0))
+    assert (await watch.read()).status == NOT_SERVING
+    async with aio.insecure_channel(f"127.0.0.1:{otlp.port}") as late:
+        with pytest.raises(aio.AioRpcError) as failure:
+            await raw_method(late, EXPORT_TRACES)(trace_request())
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert not stopping.done()
+    otlp.ingest.commit.set()
+    assert await asyncio.gather(*in_flight) == [b""] * 5
+    await stopping
+    # The watch, which never ends, did not take the grace.
+    assert loop.time() - began < 5
+    assert len(otlp.ingest.committed) == 5
+
+
+async def test_draining_refuses_new_and_waiting_calls_at_once(start: Start) -> None:
+    async with start(read_slots=1) as otlp, raw_client(otlp.port) as client:
+        stuck = await client.call()
+        await client.send(stuck, frame(trace_request())[:-1])
+        waiting = await client.call()
+        await until(lambda: (otlp.receiver.reading, otlp.receiver.waiting) == (1, 1))
+        otlp.receiver.start_draining()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert (await client.response(waiting)).headers["grpc-message"] == "the service is shutting down"
+        with pytest.raises(aio.AioRpcError) as failure:
+            await otlp.export(trace_request())
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "google.rpc.retryinfo-bin" in trailers(failure.value)
+        assert loop.time() - began < 0.5
+        await otlp.receiver.drained()
+        # The body that did not come had one second more, not its five.
+        assert loop.time() - began < 2
+        assert (await client.response(stuck)).status == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert otlp.receiver.in_flight == 0
+
+
+async def test_calls_that_never_end_are_cut_off_at_the_grace(start: Start) -> None:
+    async with start() as otlp:
+        otlp.ingest.commit.clear()
+        call = asyncio.ensure_future(otlp.export(trace_request()))
+        await until(lambda: otlp.ingest.exports == 1)
+        await otlp.server.stop(0.3)
+        with pytest.raises(aio.AioRpcError) as failure:
+            await call
+        assert failure.value.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
