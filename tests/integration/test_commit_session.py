@@ -1,0 +1,263 @@
+"""The write transaction on a real PostgreSQL: its settings, its ledger, its sources, its deadline, what holds it up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from llm_observatory import codec
+from llm_observatory.errors import DataRejected, MissingPartition, SchemaMismatch, StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage import copy_writer
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.session import CommitSession
+from llm_observatory.storage.sources import KnownSources
+from llm_observatory.storage.write import Busy, Stored, WriteRequest
+from tests.plugins.load import llm_span, request_of
+
+DAY_NS = 86_400 * 10**9
+WINDOW = codec.Window(None, 86_400_000_000)
+CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
+
+
+def request(*, days_ago: Sequence[int] = (0,), service_name: str = "checkout", spans: int = 3) -> WriteRequest:
+    """A request with `spans` spans on each of the days."""
+    trace_id = uuid.uuid4().bytes
+    made = [llm_span(trace_id, number) for number in range(spans * len(days_ago))]
+    for number, span in enumerate(made):
+        span.start_time_unix_nano -= days_ago[number % len(days_ago)] * DAY_NS
+    payload = request_of(*made, service_name=service_name).SerializeToString()
+    now = time.time_ns() // 1000
+    encoded = codec.encode("traces", "default", payload, now, WINDOW)
+    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), b"", now, encoded)
+
+
+def spoiled() -> WriteRequest:
+    """A request whose values PostgreSQL refuses: a JSONB document with a NUL escape, which no codec of ours writes."""
+    good = request()
+    facts = good.encoded.tables[0]
+    chunks = tuple(chunk.replace(b"app.step", b"ap\\u0000") for chunk in facts.chunks)
+    return replace(good, encoded=replace(good.encoded, tables=(replace(facts, chunks=chunks),)))
+
+
+class Sessions:
+    """Makes sessions on one database."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self.known = KnownSources()
+        self.made: list[CommitSession] = []
+        self.connections: list[AsyncConnection] = []
+
+    async def new(self, writer: CopyWriter | None = None, deadline_seconds: float = 20) -> CommitSession:
+        probe = await connect(self.database)
+        engine = await detect(probe, Settings())
+        await probe.close()
+
+        async def connecting() -> AsyncConnection:
+            self.connections.append(await connect(self.database))
+            return self.connections[-1]
+
+        self.made.append(CommitSession(connecting, writer or CopyWriter(60), engine, self.known, deadline_seconds))
+        return self.made[-1]
+
+    async def fetch(self, sql: str) -> list[tuple[object, ...]]:
+        async with await psycopg.AsyncConnection.connect(self.database, autocommit=True) as connection:
+            return await (await connection.execute(sql.encode())).fetchall()
+
+    async def count(self, table: str) -> int:
+        [[found]] = await self.fetch(f"SELECT count(*) FROM {table}")
+        assert isinstance(found, int)
+        return found
+
+
+@pytest.fixture
+async def sessions(database: str) -> AsyncIterator[Sessions]:
+    sessions = Sessions(database)
+    yield sessions
+    for session in sessions.made:
+        await session.close()
+
+
+@pytest.mark.parametrize("fields", [0, 10_000], ids=["copy", "insert"])
+async def test_copy_and_insert_store_the_same_rows(sessions: Sessions, fields: int) -> None:
+    session = await sessions.new(CopyWriter(fields))
+    assert await session.write([request(spans=5), request(spans=7)]) == [Stored(b""), Stored(b"")]
+    assert await sessions.count("llm_traces") == 12
+    assert await sessions.count("trace_index") == 2
+    assert await sessions.count("ingest_touched") >= 2
+    [row] = await sessions.fetch("SELECT DISTINCT service_name, operation, input_tokens, temperature FROM llm_traces")
+    assert row == ("checkout", "chat", 812, 0.2)
+
+
+async def test_the_transaction_is_set_up_as_promised(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("synchronous_commit", "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "jit")
+    seen: dict[str, str] = {}
+    commit = copy_writer.commit
+
+    async def look_then_commit(connection: AsyncConnection) -> None:
+        for name in names:
+            row = await (await connection.execute("SELECT current_setting(%s)", (name,))).fetchone()
+            assert row is not None
+            seen[name] = row[0]
+        await commit(connection)
+
+    monkeypatch.setattr(copy_writer, "commit", look_then_commit)
+    await (await sessions.new()).write([request()])
+    assert seen == dict(zip(names, ("on", "1s", "15s", "10s", "off"), strict=True))
+
+
+async def test_a_request_over_many_days_gets_all_its_partitions(sessions: Sessions) -> None:
+    session = await sessions.new()
+    assert await session.write([request(days_ago=(0, 1, 40, 80), spans=2)]) == [Stored(b"")]
+    assert await sessions.count("llm_traces") == 8
+
+
+async def test_a_partition_dropped_by_another_process_is_missed_once_and_made_again(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.write([request(days_ago=(3,))])
+    [[partition]] = await sessions.fetch("SELECT DISTINCT tableoid::regclass::text FROM llm_traces")
+    async with await psycopg.AsyncConnection.connect(sessions.database, autocommit=True) as connection:
+        await connection.execute(f"DROP TABLE {partition}".encode())
+    again = request(days_ago=(3,))
+    with pytest.raises(MissingPartition):
+        await session.write([again])
+    assert await session.write([again]) == [Stored(b"")]
+
+
+async def test_sources_are_stored_before_and_apart_and_an_orphan_is_harmless(sessions: Sessions) -> None:
+    session = await sessions.new()
+    with pytest.raises(DataRejected):
+        await session.write([spoiled()])
+    assert await sessions.count("telemetry_sources") == 1
+    assert await sessions.count("llm_traces") == 0
+    assert await session.write([request()]) == [Stored(b"")]
+
+
+async def test_last_seen_moves_on_by_day_and_never_back(sessions: Sessions) -> None:
+    session = await sessions.new()
+    today = request()
+    day = 86_400_000_000
+    for shift in (0, -2 * day, day):
+        shifted = request(service_name="same")
+        payload_now = shifted.received_at + shift
+        encoded = codec.encode("traces", "default", _payload(), payload_now, codec.Window(None, 3 * day))
+        await session.write([replace(shifted, encoded=encoded, received_at=payload_now)])
+    rows = await sessions.fetch("SELECT (last_seen - (now() AT TIME ZONE 'UTC')::date) FROM telemetry_sources")
+    assert rows == [(1,)], today
+
+
+def _payload() -> bytes:
+    return request_of(llm_span(uuid.uuid4().bytes, 1), service_name="same").SerializeToString()
+
+
+async def test_two_sessions_with_the_same_new_sources_do_not_block_or_deadlock(sessions: Sessions) -> None:
+    first, second = await sessions.new(), await sessions.new()
+    for number in range(10):
+        names = [f"service-{number}-{n}" for n in range(10)]
+        groups = [[request(service_name=name) for name in order] for order in (names, names[::-1])]
+        async with asyncio.timeout(10):
+            await asyncio.gather(first.write(groups[0]), second.write(groups[1]))
+    assert await sessions.count("telemetry_sources") == 100
+
+
+async def test_known_sources_are_forgotten_on_reconnect(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.write([request()])
+    async with await psycopg.AsyncConnection.connect(sessions.database, autocommit=True) as connection:
+        await connection.execute("TRUNCATE telemetry_sources")
+        await session.write([request()])
+        assert await sessions.count("telemetry_sources") == 0, "known within the connection: not written again"
+        await connection.execute("SELECT pg_terminate_backend(%s)", (sessions.connections[-1].info.backend_pid,))
+    with pytest.raises(StorageUnavailable):
+        await session.write([request()])
+    await session.write([request()])
+    assert await sessions.count("telemetry_sources") == 1
+
+
+async def test_a_digest_held_elsewhere_is_busy_and_the_rest_commits(sessions: Sessions) -> None:
+    session = await sessions.new()
+    held, free = request(), request()
+    async with await psycopg.AsyncConnection.connect(sessions.database) as other:
+        await other.execute(CLAIM, (held.digest,))
+        outcomes = await session.write([held, free])
+        assert isinstance(outcomes[0], Busy)
+        assert outcomes[1] == Stored(b"")
+        await other.commit()
+    assert await session.write([held]) == [Stored(b"theirs", duplicate=True)]
+
+
+async def test_a_digest_whose_holder_rolls_back_is_stored_here(sessions: Sessions) -> None:
+    session = await sessions.new()
+    held = request()
+    async with await psycopg.AsyncConnection.connect(sessions.database) as other:
+        await other.execute(CLAIM, (held.digest,))
+        writing = asyncio.create_task(session.write([held]))
+        await blocked(sessions)
+        await other.rollback()
+        assert await writing == [Stored(b"")]
+
+
+async def blocked(sessions: Sessions) -> None:
+    """Wait until some backend waits for a lock."""
+    async with asyncio.timeout(5):
+        while not await sessions.fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            pass
+
+
+async def test_a_deadline_severs_a_connection_that_no_longer_answers(sessions: Sessions) -> None:
+    session = await sessions.new(deadline_seconds=0.2)
+    await session.write([request()])
+    async with await psycopg.AsyncConnection.connect(sessions.database) as other:
+        await other.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            await session.write([request()])
+        assert time.monotonic() - started < 0.9, "before lock_timeout: the client's side has ended it"
+    assert await session.write([request()]) == [Stored(b"")]
+
+
+async def test_a_lock_on_facts_is_unavailable_not_forever(sessions: Sessions) -> None:
+    session = await sessions.new()
+    waiting = request()
+    await session.write([request()])
+    async with await psycopg.AsyncConnection.connect(sessions.database) as other:
+        await other.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StorageUnavailable):
+            await session.write([waiting])
+    assert await session.write([waiting]) == [Stored(b"")]
+
+
+async def test_a_commit_that_was_a_rollback_is_no_success(sessions: Sessions) -> None:
+    connection = await connect(sessions.database)
+    await connection.execute("BEGIN")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await connection.execute("SELECT 1/0")
+    with pytest.raises(StorageUnavailable):
+        await copy_writer.commit(connection)
+    await connection.close()
+
+
+async def test_a_missing_table_is_a_schema_mismatch(sessions: Sessions) -> None:
+    session = await sessions.new()
+    async with await psycopg.AsyncConnection.connect(sessions.database, autocommit=True) as connection:
+        await connection.execute("ALTER TABLE ingest_ledger RENAME TO elsewhere")
+    with pytest.raises(SchemaMismatch):
+        await session.write([request()])
+
+
+async def test_a_write_leaves_no_open_transaction_behind_whatever_happens(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.write([request()])
+    with pytest.raises(DataRejected):
+        await session.write([spoiled()])
+    assert sessions.connections[-1].info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert await session.write([request()]) == [Stored(b"")]
