@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
@@ -14,14 +15,9 @@ from rich.text import Text
 
 from demo.rows import Row
 
-_FILE_WIDTH = 134
+_FILE_WIDTH = 100
 _STATUS_ERROR = 2
-_TOKENS = (
-    ("input\ntokens", "input_tokens"),
-    ("of it\ncached", "cache_read_tokens"),
-    ("output\ntokens", "output_tokens"),
-    ("of it\nreasoning", "reasoning_tokens"),
-)
+_ABSENT = "-"
 
 
 def console() -> Console:
@@ -34,46 +30,45 @@ def console() -> Console:
 
 def _text(value: object) -> str:
     if value is None:
-        return "·"
+        return _ABSENT
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _stacked(upper: object, lower: object) -> str:
-    return "·" if upper is None and lower is None else f"{_text(upper)}\n{_text(lower)}"
+def _tokens(row: Row) -> str:
+    if row["input_tokens"] is None and row["output_tokens"] is None:
+        return _ABSENT
+    asked = f"{_text(row['input_tokens'])} in, {_text(row['cache_read_tokens'])} cached"
+    return f"{asked}\n{_text(row['output_tokens'])} out, {_text(row['reasoning_tokens'])} reasoning"
 
 
 def _outcome(row: Row) -> Text:
     if row["status_code"] == _STATUS_ERROR:
-        return Text(row["error_type"] or "error", style="red")
-    return Text(_text(row["finish_reasons"]))
+        first = Text(row["error_type"] or "error", style="red")
+    else:
+        first = Text(_text(row["finish_reasons"]))
+    duration = _ABSENT if row["duration_ms"] is None else f"{row['duration_ms']:.1f} ms"
+    return first.append(f"\n{duration}", style="default")
 
 
 def span_table(service_name: str, rows: Sequence[Row]) -> Table:
     """The spans of one service in the order they began."""
-    table = Table(box=None, padding=(0, 2, 0, 0), title=f"service {service_name}", title_justify="left", title_style="bold")
-    table.add_column("span", overflow="fold")
-    table.add_column("provider\noperation", no_wrap=True)
-    table.add_column("model asked\nmodel answered", no_wrap=True)
-    for heading, _ in _TOKENS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("usage\nrole")
-    table.add_column("finish\nor error", no_wrap=True)
-    table.add_column("ms", justify="right", min_width=6)
+    table = Table(box=SIMPLE_HEAD, padding=0, title=f"service {service_name}", title_justify="left", title_style="bold")
+    table.add_column("span\nprovider, operation, usage role", overflow="fold")
+    table.add_column("model asked\nmodel answered", overflow="fold")
+    table.add_column("tokens", overflow="fold")
+    table.add_column("finish or error\nduration", overflow="fold")
     for row in rows:
         table.add_row(
-            row["span_name"],
-            _stacked(row["provider"], row["operation"]),
-            _stacked(row["request_model"], row["response_model"]),
-            *(_text(row[column]) for _, column in _TOKENS),
-            row["usage_role"],
+            f"{row['span_name']}\n{_text(row['provider'])}, {_text(row['operation'])}, {row['usage_role']}",
+            f"{_text(row['request_model'])}\n{_text(row['response_model'])}",
+            _tokens(row),
             _outcome(row),
-            "·" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}",
         )
     return table
 
 
 def print_tables(rows: Sequence[Row], out: Console) -> None:
-    """Everything, then the attributes of the first call that have no column of their own."""
+    """Everything (a dash is: not reported), then the attributes of the first call that have no column of their own."""
     for service_name in dict.fromkeys(row["service_name"] for row in rows):
         out.print(span_table(service_name, [row for row in rows if row["service_name"] == service_name]))
         out.print()

@@ -73,7 +73,8 @@ def test_the_table_for_people(shared_service: Service) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     assert "12 spans" in ran.stdout
-    assert re.search(r"120 +64 +45 +16 +call +tool_calls", ran.stdout)
+    assert ran.stdout.count("120 in, 64 cached") == 6
+    assert re.search(r"45 out, 16 reasoning +\d+\.\d ms", ran.stdout)
 
 
 def test_no_service_is_said_clearly() -> None:
