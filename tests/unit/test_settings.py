@@ -248,7 +248,7 @@ LIMITS = {
     "OTLP_MAX_REQUEST_BYTES": ("1023", "1025MiB", "much"),
     "BATCH_SIZE": ("0", "1000001", "1.5", "true"),
     "FLUSH_INTERVAL_MS": ("-1", "1001"),
-    "INSERT_MAX_ROWS": ("-1", "1001"),
+    "INSERT_MAX_FIELDS": ("-1", "10001"),
     "INGEST_COMMITTERS": ("0", "17"),
     "INGEST_MAX_INFLIGHT_BYTES": ("1023KiB",),
     "SHUTDOWN_GRACE": ("1999ms", "601s"),

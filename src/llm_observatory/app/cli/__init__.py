@@ -1,0 +1,15 @@
+"""The command line `llm-observatory`: verbs that read settings, call one thing and print what came of it.
+
+Exit codes: 0 done, 1 failed, 2 settings or arguments are wrong. What a script reads goes to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+from llm_observatory.app.cli.commands import cli
+
+__all__ = ["cli", "main"]
+
+
+def main() -> None:
+    """The entry point."""
+    cli(prog_name="llm-observatory")

@@ -1,0 +1,163 @@
+"""The verbs and their options."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+from typing import Annotated, Literal
+
+import typer
+
+from llm_observatory import __version__, codec
+from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup
+from llm_observatory.errors import ConfigError
+from llm_observatory.settings import load, read
+
+cli = typer.Typer(
+    cls=ExplainingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="LLM Observatory storage: OTLP in, committed PostgreSQL rows out. Settings come from the environment, .env and "
+    "the YAML file that CONFIG_FILE names; `check` shows them all.",
+)
+migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
+cli.add_typer(migrate, name="migrate")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@cli.command()
+def serve(
+    role: Annotated[
+        Literal["all", "ingest", "query"],
+        typer.Option(help="What this process does. `all` and `ingest` are the same until the query service is here."),
+    ] = "all",
+    share_port: Annotated[
+        bool,
+        typer.Option(
+            "--share-port", help="Let several processes listen on the OTLP port; each needs its own HEALTH_CHECK_PORT."
+        ),
+    ] = False,
+) -> None:
+    """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
+    # grpcio reads these when it is imported. Its fork handlers are of no use to a process that only forks to exec, and
+    # each fork (PostgreSQL, dbmate) would leave a line about them on stderr.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    from llm_observatory.app.console import Console
+    from llm_observatory.app.serve import run
+
+    if role == "query":
+        typer.echo("Error: there is no query service in this version; it comes with release 0.2. Use --role all.", err=True)
+        raise typer.Exit(WRONG_SETTINGS)
+    loaded = read()
+    for notice in loaded.notices():
+        typer.echo(f"Note: {notice}.", err=True)
+    try:
+        run(loaded.settings, Console(), share_port=share_port)
+    except ConfigError as error:
+        # The settings were right by themselves: what does not fit is this machine, for example a port that is taken.
+        for fault in error.faults:
+            typer.echo(f"Error: {fault}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+@migrate.command()
+def up() -> None:
+    """Apply what is pending, then the settings of retention and partitions. Safe to run from several places at once."""
+    from llm_observatory.app.cli.database import reach
+    from llm_observatory.storage import migrate as migrations
+
+    settings = load()
+    with reach(settings, _progress) as target:
+        asyncio.run(migrations.up(target.direct, _progress, settings))
+    typer.echo("The schema is current.")
+
+
+@migrate.command()
+def down(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the latest migration back. The data in the tables it made is gone."""
+    from llm_observatory.app.cli.database import reach
+    from llm_observatory.storage import migrate as migrations
+
+    settings = load()
+    if not yes:
+        typer.confirm("This drops tables with all the data in them. Go on?", abort=True)
+    with reach(settings, _progress) as target:
+        asyncio.run(migrations.down(target.direct, _progress))
+
+
+@migrate.command()
+def status(*, as_json: Json = False) -> None:
+    """List the migrations; exit code 1 when any is pending."""
+    from llm_observatory.app.cli.database import reach
+    from llm_observatory.storage import migrate as migrations
+
+    with reach(load(), _progress) as target:
+        found = asyncio.run(migrations.status(target.write))
+    pending = [migration for migration in found if not migration.applied]
+    if as_json:
+        typer.echo(json.dumps({"pending": len(pending), "migrations": [migration._asdict() for migration in found]}, indent=2))
+    else:
+        for migration in found:
+            typer.echo(f"[{'x' if migration.applied else ' '}] {migration.version} {migration.name}")
+        typer.echo(
+            f"{len(found) - len(pending)} applied, {len(pending)} pending" + (": llm-observatory migrate up" if pending else "")
+        )
+    raise typer.Exit(FAILED if pending else 0)
+
+
+@migrate.command()
+def verify(*, as_json: Json = False) -> None:
+    """Compare the database with what this version expects; exit code 1 when it differs."""
+    from llm_observatory.app.cli.database import reach
+    from llm_observatory.storage import migrate as migrations
+
+    with reach(load(), _progress) as target:
+        differences = asyncio.run(migrations.verify(target.write))
+    if as_json:
+        typer.echo(json.dumps({"equal": not differences, "differences": differences}, indent=2))
+    else:
+        typer.echo("\n".join(differences) or "The database is what this version expects.")
+    raise typer.Exit(FAILED if differences else 0)
+
+
+@cli.command()
+def check(*, as_json: Json = False) -> None:
+    """Validate, explain and show all settings, secrets masked, and look at the database.
+
+    Exit code 0 when the service can store records here, 1 when the database cannot be used, 2 when a setting is wrong.
+    """
+    from llm_observatory.app.cli.check import report, show
+
+    found = report(read())
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        show(found)
+    raise typer.Exit(0 if found.usable else FAILED)
+
+
+@cli.command()
+def dsn() -> None:
+    """Print the database's URL with its password, and nothing else: psql "$(llm-observatory dsn)"."""
+    from llm_observatory.app.cli.database import running
+
+    typer.echo(running(load()).write)
+
+
+@cli.command()
+def version(*, as_json: Json = False) -> None:
+    """Print the version."""
+    if as_json:
+        typer.echo(json.dumps({"version": __version__, "python": platform.python_version(), "codec": codec.IMPLEMENTATION}))
+    else:
+        typer.echo(f"llm-observatory {__version__} (Python {platform.python_version()}, {codec.IMPLEMENTATION} codec)")
+
+
+def _progress(line: str) -> None:
+    typer.echo(f"  … {line}", err=True)

@@ -1,0 +1,190 @@
+"""The life of the process, from top to bottom; leaving the blocks from bottom to top is the order of stopping.
+
+Start: sidecar, database in the background, write path, OTLP port; until the database is ready records are refused with
+UNAVAILABLE. Stop: NOT_SERVING, no new calls, flush, acks, committers, pools, embedded server, and the sidecar last.
+One task group owns every task; if one falls the process drains and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+import uvloop
+
+from llm_observatory import __version__
+from llm_observatory.app import log as logging_setup
+from llm_observatory.app import sidecar, signals
+from llm_observatory.app.cache_probe import RedisProbe
+from llm_observatory.app.console import Console
+from llm_observatory.app.database import Database
+from llm_observatory.app.engine import CommitterEngine
+from llm_observatory.app.health import Health, Part
+from llm_observatory.app.lag import watch_loop_lag
+from llm_observatory.app.reload import Reload
+from llm_observatory.app.write_path import write_path
+from llm_observatory.errors import ObservatoryError
+from llm_observatory.otlp.grpc_receiver import GrpcReceiver
+from llm_observatory.otlp.grpc_server import GrpcServer
+from llm_observatory.pipeline.ingest import Ingest
+from llm_observatory.pipeline.signal import SIGNALS
+from llm_observatory.settings import Settings
+from llm_observatory.storage.engine.current import CurrentEngine
+from llm_observatory.storage.maintenance import Maintenance
+
+log = structlog.get_logger(__name__)
+
+PROBE_SECONDS = 1.0
+
+DRAIN_SHARE, CALLS_SHARE, DATABASE_SHARE = 0.6, 0.7, 0.2
+"""Of SHUTDOWN_GRACE: until unresolved requests are refused by us, until calls are cut off, for the embedded server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What listens, and where."""
+
+    otlp_grpc: int
+    sidecar: int
+
+
+def run(settings: Settings, console: Console, *, share_port: bool = False) -> None:
+    """Serve until a signal. Raises the ObservatoryError that ended it, if one did."""
+    logging_setup.configure(settings.log_level)
+    try:
+        uvloop.run(serve(settings, console, share_port=share_port))
+    except* ObservatoryError as group:
+        raise _first(group) from None
+
+
+async def serve(settings: Settings, console: Console, *, share_port: bool = False) -> None:
+    """See the module."""
+    health = Health(max_connections=settings.db_pool_max_connections, redis=Part() if settings.redis_url else None)
+    redis = RedisProbe.of(settings)
+    database = Database(settings, health, console.progress)
+    engine = CurrentEngine(database.connect, settings)
+    maintenance = Maintenance(database.connect_direct, settings, engine)
+    reload = Reload(settings, maintenance)
+    stop = asyncio.Event()
+
+    async def refresh() -> None:
+        database.refresh_pool()
+
+    async with asyncio.TaskGroup() as tasks:
+        with signals.handled(stop, reload.now):
+            app = sidecar.application(health, refresh, metrics_enabled=settings.metrics_enabled)
+            async with (
+                sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks) as sidecar_port,
+                _background(tasks, "loop-lag", watch_loop_lag()),
+                _closing(settings, database, redis),
+                write_path(settings, database.connect, cast(Any, CommitterEngine(engine)), tasks) as ingest,
+            ):
+                server = _otlp_server(settings, ingest, share_port=share_port)
+                grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)
+                console.listening(settings, database.place, Ports(grpc_port, sidecar_port))
+                async with (
+                    _drained(settings, health, server, ingest, stop),
+                    _background(tasks, "maintenance", _maintain(database, maintenance)),
+                    _background(tasks, "health", _watch(database, redis, health, server, console)),
+                ):
+                    await stop.wait()
+    log.info("stopped")
+
+
+def _otlp_server(settings: Settings, ingest: Ingest, *, share_port: bool) -> GrpcServer:
+    receiver = GrpcReceiver(ingest, SIGNALS, settings.read_slots)
+    return GrpcServer(receiver, max_request_bytes=settings.otlp_max_request_bytes, share_port=share_port)
+
+
+async def _watch(database: Database, redis: RedisProbe | None, health: Health, server: GrpcServer, console: Console) -> None:
+    """Bring the database up, then probe for ever; clients of `grpc.health.v1` hear of every change."""
+    await database.bring_up()
+    console.ready()
+    serving = False
+    while True:
+        await database.probe()
+        if redis is not None and health.redis is not None:
+            await redis.probe(health.redis)
+        if health.ready != serving:
+            serving = health.ready
+            log.info("ready" if serving else "not ready", reasons=health.reasons, version=__version__)
+            await server.set_serving(serving=serving)
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+async def _maintain(database: Database, maintenance: Maintenance) -> None:
+    """The maintenance loop, once there is something to maintain."""
+    await database.ready.wait()
+    await maintenance.run(asyncio.Event())
+
+
+@asynccontextmanager
+async def _background(tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` while the block runs."""
+    task = tasks.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def _drained(
+    settings: Settings, health: Health, server: GrpcServer, ingest: Ingest, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """On leaving: refuse, flush, answer. From here on the process ends within SHUTDOWN_GRACE, if need be by force."""
+    try:
+        yield
+    finally:
+        stop.set()
+        health.draining = True
+        grace = settings.shutdown_grace.total_seconds()
+        loop = asyncio.get_running_loop()
+        loop.call_later(grace, _overdue, grace)
+        with _Step("drain"):
+            async with asyncio.TaskGroup() as both:
+                both.create_task(server.stop(grace * CALLS_SHARE))
+                both.create_task(ingest.drain(loop.time() + grace * DRAIN_SHARE))
+
+
+@asynccontextmanager
+async def _closing(settings: Settings, database: Database, redis: RedisProbe | None) -> AsyncIterator[None]:
+    """On leaving: pools, Redis, the embedded server."""
+    try:
+        yield
+    finally:
+        with _Step("close the database"):
+            if redis is not None:
+                await redis.close()
+            await database.close(settings.shutdown_grace.total_seconds() * DATABASE_SHARE)
+
+
+class _Step:
+    """A step of stopping, logged with its duration."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *failure: object) -> None:
+        log.info("stop step done", step=self._name, seconds=round(time.monotonic() - self._began, 3))
+
+
+def _overdue(grace: float) -> None:
+    log.error("not stopped within SHUTDOWN_GRACE: ending at once", seconds=grace)
+    os._exit(signals.HARD_EXIT)
+
+
+def _first(group: BaseExceptionGroup[ObservatoryError]) -> ObservatoryError:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")

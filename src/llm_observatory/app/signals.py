@@ -1,0 +1,37 @@
+"""Signals, handled here and nowhere else: the first SIGTERM or SIGINT stops in order, the second ends at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+HARD_EXIT = 1
+
+
+@contextmanager
+def handled(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+    """Set `stop` on SIGTERM and SIGINT, call `reload` on SIGHUP, while the block runs."""
+    loop = asyncio.get_running_loop()
+
+    def end(number: signal.Signals) -> None:
+        if stop.is_set():
+            log.error("second signal: ending at once", signal=number.name)
+            os._exit(HARD_EXIT)
+        log.info("stopping", signal=number.name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, number)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
