@@ -100,7 +100,7 @@ async def test_a_failing_migration_is_named_with_its_reason(
 async def test_a_password_with_special_characters_stays_out_of_sight(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reaches dbmate as it is, in its environment only. (This server does not ask for it.)"""
+    """It reaches dbmate as it is, in its environment only; that this server asks for none does not matter."""
     password = "p@ss:w/rd?#%41 &'\"ü"
     seen: list[str] = []
     told: list[str] = []

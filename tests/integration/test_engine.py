@@ -1,0 +1,269 @@
+"""Partitions of plain PostgreSQL against a real one: on demand, at once, over gaps, and away at retention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import psycopg
+import pytest
+
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.engine import CurrentEngine, detect
+from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, Partition, existing
+from llm_observatory.storage.engine.postgresql import PostgreSQL
+from tests.plugins.database import execute
+
+TABLES = ("llm_traces", "trace_index")
+NOON = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * 1_000_000
+TODAY = NOON - 12 * HOUR_US
+
+_INSERT = "INSERT INTO trace_index VALUES ('default', to_timestamp(%s / 1000000.0), now(), gen_random_uuid())"
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[AsyncConnection]:
+    connection = await connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def reader(database: str) -> AsyncIterator[AsyncConnection]:
+    """A second connection, for the transaction that is in the way."""
+    connection = await connect(database)
+    yield connection
+    await connection.close()
+
+
+async def _names(connection: AsyncConnection, table: str = "trace_index") -> list[str]:
+    return [partition.name for partition in await existing(connection, table)]
+
+
+async def _has_lz4(connection: AsyncConnection) -> bool:
+    cursor = await connection.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+    return await cursor.fetchone() == (True,)
+
+
+async def test_a_request_over_many_days_gets_all_of_its_partitions_and_no_others(connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    days = [0, 1, 2, 40, 365 * 6]
+    times = [NOON - day * DAY_US for day in days]
+    await engine.ensure_partitions(connection, TABLES, times)
+    for table in TABLES:
+        assert len(await _names(connection, table)) == len(days)
+    for time in times:
+        await connection.execute(_INSERT, [time])
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await connection.execute(_INSERT, [NOON - 10 * DAY_US])
+
+
+async def test_a_partition_is_like_its_parent(connection: AsyncConnection) -> None:
+    engine = await detect(connection, Settings())
+    lz4 = await _has_lz4(connection)
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    assert await _names(connection, "llm_traces") == ["llm_traces_p20261123"]
+    assert [tuple(partition)[3:] for partition in await existing(connection, "llm_traces")] == [(TODAY, TODAY + DAY_US)]
+    cursor = await connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE c.relispartition) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid = 'llm_traces_p20261123'::regclass"
+    )
+    assert await cursor.fetchone() == (3, 3)
+    cursor = await connection.execute(
+        "SELECT attcompression = 'l' FROM pg_attribute"
+        " WHERE attrelid = 'llm_traces_p20261123'::regclass AND attname = 'attributes'"
+    )
+    assert await cursor.fetchone() == (lz4,)
+    cursor = await connection.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0")
+    assert await cursor.fetchone() == (0,)
+
+
+async def test_what_is_known_costs_no_statement(connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    assert engine.knows_partitions(TABLES, [NOON, NOON + HOUR_US])
+    assert not engine.knows_partitions(TABLES, [NOON + DAY_US])
+    await connection.close()
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    engine.forget_partitions()
+    assert not engine.knows_partitions(TABLES, [NOON])
+
+
+async def test_tables_that_are_not_partitioned_are_passed_over(connection: AsyncConnection) -> None:
+    await PostgreSQL(Settings()).ensure_partitions(connection, ["ingest_touched", "telemetry_sources"], [NOON])
+
+
+async def test_two_processes_at_once(connection: AsyncConnection, reader: AsyncConnection) -> None:
+    times = [NOON + day * DAY_US for day in range(12)]
+    await asyncio.gather(
+        PostgreSQL(Settings()).ensure_partitions(connection, TABLES, times),
+        PostgreSQL(Settings()).ensure_partitions(reader, TABLES, list(reversed(times))),
+    )
+    for table in TABLES:
+        assert len(await _names(connection, table)) == len(times)
+
+
+async def test_inside_a_transaction_is_refused(connection: AsyncConnection) -> None:
+    async with connection.transaction():
+        with pytest.raises(RuntimeError, match="outside of a transaction"):
+            await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON])
+
+
+async def test_open_writers_and_readers_are_not_waited_for(connection: AsyncConnection, reader: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    async with reader.transaction():
+        await reader.execute(_INSERT, [NOON])
+        async with asyncio.timeout(0.9):  # lock_timeout is 1 s
+            await engine.ensure_partitions(connection, TABLES, [NOON + DAY_US])
+
+
+async def test_a_locked_parent_is_unavailable_and_not_waited_for_long(
+    connection: AsyncConnection, reader: AsyncConnection
+) -> None:
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE ONLY llm_traces IN SHARE UPDATE EXCLUSIVE MODE")
+        with pytest.raises(StorageUnavailable) as caught:
+            await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON])
+    assert caught.value.sqlstate == "55P03"
+
+
+@pytest.mark.parametrize("before, after, count", [("1h", "1d", 3), ("1d", "1h", 1), ("6h", "7d", 3), ("2d", "1d", 1)])
+async def test_a_changed_interval_fills_only_what_is_free(
+    connection: AsyncConnection, before: str, after: str, count: int
+) -> None:
+    old = PostgreSQL(Settings(chunk_interval=before))
+    await old.ensure_partitions(connection, TABLES, [NOON])
+    new = PostgreSQL(Settings(chunk_interval=after))
+    await new.ensure_partitions(connection, TABLES, [NOON])
+    partitions = await existing(connection, "trace_index")
+    assert len(partitions) == count
+    assert all(left.upper <= right.lower for left, right in pairwise(partitions))
+    for hour in (0, 5, 11, 12, 13, 18, 23) if count == 3 else (12,):
+        await connection.execute(_INSERT, [TODAY + hour * HOUR_US])
+
+
+async def test_a_name_kept_by_an_operator_is_stepped_over(connection: AsyncConnection) -> None:
+    await connection.execute("CREATE TABLE trace_index_p20261123 (n int)")
+    await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON])
+    assert await _names(connection) == ["trace_index_p20261123_2"]
+
+
+async def test_partitions_with_open_ends_are_understood(connection: AsyncConnection) -> None:
+    await connection.execute(
+        "CREATE TABLE early PARTITION OF trace_index FOR VALUES FROM (MINVALUE) TO ('2026-11-23 06:00+00')"
+    )
+    await connection.execute("CREATE TABLE late PARTITION OF trace_index FOR VALUES FROM ('2026-11-23 18:00+00') TO (MAXVALUE)")
+    await connection.execute("SET timezone = 'Asia/Kathmandu'")
+    await connection.execute("SET datestyle = 'German, DMY'")
+    await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON, NOON - 90 * DAY_US, NOON + 90 * DAY_US])
+    middle = (await existing(connection, "trace_index"))[1]
+    assert middle == Partition("public", "trace_index_p20261123_0600", False, TODAY + 6 * HOUR_US, TODAY + 18 * HOUR_US)
+
+
+async def test_retention_drops_only_what_lies_wholly_before_it(connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON - day * DAY_US for day in (0, 89, 90, 91, 200)])
+    assert await engine.drop_expired(connection, NOON) == [
+        "llm_traces_p20260507",
+        "llm_traces_p20260824",
+        "trace_index_p20260507",
+        "trace_index_p20260824",
+    ]
+    assert await _names(connection) == ["trace_index_p20260825", "trace_index_p20260826", "trace_index_p20261123"]
+    assert await engine.drop_expired(connection, NOON + 12 * HOUR_US - 1) == []
+    assert await engine.drop_expired(connection, NOON + 12 * HOUR_US) == ["llm_traces_p20260825", "trace_index_p20260825"]
+    assert not engine.knows_partitions(TABLES, [NOON - 90 * DAY_US])
+
+
+async def test_a_long_reader_is_not_disturbed_and_delays_the_drop_only(
+    connection: AsyncConnection, reader: AsyncConnection, database: str
+) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON, NOON - 200 * DAY_US])
+    await connection.execute(_INSERT, [NOON - 200 * DAY_US])
+    async with reader.transaction():
+        await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert await (await reader.execute("SELECT count(*) FROM trace_index")).fetchone() == (1,)
+        async with asyncio.timeout(10):
+            assert await engine.drop_expired(connection, NOON) == ["llm_traces_p20260507"]
+        assert [partition.detaching for partition in await existing(connection, "trace_index")] == [True, False]
+        # Neither new writers nor the old reader notice, and a partition for now can still be made.
+        async with asyncio.timeout(2):
+            other = await connect(database)
+            await other.execute("SET lock_timeout = '100ms'")
+            await other.execute(_INSERT, [NOON])
+            await PostgreSQL(Settings()).ensure_partitions(other, TABLES, [NOON + DAY_US])
+            with pytest.raises(StorageUnavailable):
+                await PostgreSQL(Settings()).ensure_partitions(other, ["trace_index"], [NOON - 200 * DAY_US])
+            await other.close()
+        assert await (await reader.execute("SELECT count(*) FROM trace_index")).fetchone() == (1,)
+    assert await engine.drop_expired(connection, NOON) == ["trace_index_p20260507"]
+    assert await _names(connection) == ["trace_index_p20261123", "trace_index_p20261124"]
+    assert await (await connection.execute("SHOW lock_timeout")).fetchone() == ("0",)
+
+
+async def test_a_partition_detached_by_an_operator_is_kept(database: str, connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON - 200 * DAY_US])
+    execute(database, "ALTER TABLE trace_index DETACH PARTITION trace_index_p20260507")
+    assert await engine.drop_expired(connection, NOON) == ["llm_traces_p20260507"]
+    assert await (await connection.execute("SELECT count(*) FROM trace_index_p20260507")).fetchone() == (0,)
+
+
+async def test_a_drop_that_was_interrupted_after_the_detach_is_finished(
+    connection: AsyncConnection, reader: AsyncConnection
+) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, ["trace_index"], [NOON - 200 * DAY_US])
+    upper = (await existing(connection, "trace_index"))[0].upper
+    await connection.execute(f"COMMENT ON TABLE trace_index_p20260507 IS 'llm-observatory: expired, upper bound {upper}'")
+    await connection.execute("ALTER TABLE trace_index DETACH PARTITION trace_index_p20260507")
+    async with reader.transaction():
+        await reader.execute("SELECT FROM trace_index_p20260507")
+        assert await engine.drop_expired(connection, NOON) == []
+    assert await engine.drop_expired(connection, upper + 89 * DAY_US) == []
+    assert await engine.drop_expired(connection, NOON) == ["trace_index_p20260507"]
+
+
+async def test_lz4_is_set_where_the_server_has_it(connection: AsyncConnection) -> None:
+    has = await _has_lz4(connection)
+    await connection.execute("CREATE TABLE old PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')")
+    await connection.execute("ALTER TABLE old ALTER COLUMN events SET COMPRESSION pglz")
+    engine = PostgreSQL(Settings())
+    changed = await engine.reconcile(connection, Settings())
+    assert ("old.events: lz4" in changed) == has
+    assert await engine.reconcile(connection, Settings()) == []
+
+
+async def test_reconcile_follows_new_settings(connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.reconcile(connection, Settings(chunk_interval=timedelta(hours=1)))
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    assert await _names(connection) == ["trace_index_p20261123_1200"]
+
+
+async def test_on_demand_one_connection_serves_many_callers(database: str) -> None:
+    opened: list[AsyncConnection] = []
+
+    async def counted() -> AsyncConnection:
+        opened.append(await connect(database))
+        return opened[-1]
+
+    current = CurrentEngine(counted, Settings())
+    await asyncio.gather(*(current.ensure_partitions([NOON, NOON + DAY_US]) for _ in range(5)))
+    await current.ensure_partitions([NOON])
+    assert [connection.closed for connection in opened] == [True]
+    current.forget_partitions()
+    await current.ensure_partitions([NOON])
+    assert len(opened) == 2
+
+
+async def test_on_demand_with_the_database_down_is_unavailable() -> None:
+    current = CurrentEngine(lambda: connect("postgresql://postgres@127.0.0.1:1/nothing"), Settings())
+    with pytest.raises(StorageUnavailable):
+        await current.ensure_partitions([NOON])

@@ -1,0 +1,285 @@
+"""The maintenance loop against a real PostgreSQL: one of many works, what it prunes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from llm_observatory import metrics
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage import maintenance, prune
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine.partitions import existing
+from llm_observatory.storage.maintenance import Maintenance
+from llm_observatory.tables import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
+
+STEPS = ["reconcile", "partitions", "retention", "ledger", "touched", "dead_letters", "analyze"]
+
+Make = Callable[..., Maintenance]
+
+
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def make(database: str, clock: Clock) -> AsyncIterator[Make]:
+    """Maintenance as one process has it; all are closed at the end."""
+    made: list[Maintenance] = []
+
+    def one(settings: Settings | None = None, conninfo: str = database) -> Maintenance:
+        settings = settings or Settings()
+        made.append(Maintenance(lambda: connect(conninfo), settings, CurrentEngine(lambda: connect(conninfo), settings), clock))
+        return made[-1]
+
+    yield one
+    for process in made:
+        await process.close()
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[AsyncConnection]:
+    connection = await connect(database)
+    yield connection
+    await connection.close()
+
+
+async def _count(connection: AsyncConnection, table: str) -> int:
+    row = await (await connection.execute(f"SELECT count(*) FROM {table}".encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _ledger(connection: AsyncConnection, age: timedelta, rows: int) -> None:
+    await connection.execute(
+        "INSERT INTO ingest_ledger SELECT 'default', 'traces', uuid_send(gen_random_uuid()), now() - %s, ''"
+        " FROM generate_series(1, %s)",
+        [age, rows],
+    )
+
+
+async def _dead(connection: AsyncConnection, age: timedelta, size: int) -> None:
+    await connection.execute(
+        "INSERT INTO dead_letters VALUES ('default', 'traces', '', now() - %s, 'why', convert_to(repeat('x', %s), 'UTF8'))",
+        [age, size],
+    )
+
+
+async def test_a_round_makes_partitions_for_a_week_and_succeeds_in_every_step(make: Make, connection: AsyncConnection) -> None:
+    before = {step: metrics.MAINTENANCE_RUNS.labels(step, "success")._value.get() for step in STEPS}
+    assert await make().run_once() == dict.fromkeys(STEPS, "success")
+    partitions = await existing(connection, "llm_traces")
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    names = [f"llm_traces_p{today + timedelta(days=day):%Y%m%d}" for day in range(8)]
+    assert [partition.name for partition in partitions][:8] == names
+    after = {step: metrics.MAINTENANCE_RUNS.labels(step, "success")._value.get() for step in STEPS}
+    assert after == {step: count + 1 for step, count in before.items()}
+    cursor = await connection.execute("SELECT reltuples >= 0 FROM pg_class WHERE relname = 'llm_traces'")
+    assert await cursor.fetchone() == (True,)
+
+
+async def test_of_two_processes_one_works_and_the_other_takes_over(make: Make) -> None:
+    first, second = make(), make()
+    assert list(await first.run_once()) == STEPS
+    assert await second.run_once() == {}
+    assert list(await first.run_once()) == STEPS
+    await first.close()
+    assert list(await second.run_once()) == STEPS
+    assert await first.run_once() == {}
+
+
+async def test_expired_partitions_go(make: Make, connection: AsyncConnection) -> None:
+    await connection.execute(
+        "CREATE TABLE trace_index_p20200101 PARTITION OF trace_index FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
+    )
+    await connection.execute(
+        "CREATE TABLE trace_index_p20200103 PARTITION OF trace_index FOR VALUES FROM ('2020-01-03') TO ('2020-01-04')"
+    )
+    await make().run_once()
+    cursor = await connection.execute("SELECT to_regclass('trace_index_p20200103') IS NULL")
+    assert await cursor.fetchone() == (True,)
+    assert all(
+        partition.lower > 0 and partition.name.startswith("trace_index_p2")
+        for partition in await existing(connection, "trace_index")
+    )
+
+
+async def test_the_ledger_is_pruned_only_an_hour_after_the_start(make: Make, connection: AsyncConnection, clock: Clock) -> None:
+    await _ledger(connection, timedelta(hours=7), 3)
+    await _ledger(connection, timedelta(hours=5), 2)
+    process = make()
+    await process.run_once()
+    clock.now += maintenance.QUIET_SECONDS - 1
+    await process.run_once()
+    assert await _count(connection, "ingest_ledger") == 5
+    clock.now += 1
+    await process.run_once()
+    assert await _count(connection, "ingest_ledger") == 2
+
+
+async def test_the_ledger_is_left_alone_after_an_outage(make: Make, connection: AsyncConnection, clock: Clock) -> None:
+    process = make()
+    await process.run_once()
+    clock.now += maintenance.QUIET_SECONDS
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with pytest.raises(StorageUnavailable):
+        await process.run_once()
+    await _ledger(connection, timedelta(hours=7), 3)
+    assert list(await process.run_once()) == STEPS
+    assert await _count(connection, "ingest_ledger") == 3
+    clock.now += maintenance.QUIET_SECONDS
+    await process.run_once()
+    assert await _count(connection, "ingest_ledger") == 0
+
+
+async def test_a_follower_sees_an_outage_too(make: Make, connection: AsyncConnection, clock: Clock) -> None:
+    leader, follower = make(), make()
+    await leader.run_once()
+    await follower.run_once()
+    clock.now += maintenance.QUIET_SECONDS
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with pytest.raises(StorageUnavailable):
+        await follower.run_once()
+    await leader.close()
+    await _ledger(connection, timedelta(hours=7), 1)
+    assert list(await follower.run_once()) == STEPS
+    assert await _count(connection, "ingest_ledger") == 1
+
+
+async def test_pruning_goes_in_bounded_batches(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prune, "BATCH_ROWS", 10)
+    monkeypatch.setattr(prune, "MAX_BATCHES", 3)
+    await _ledger(connection, timedelta(hours=7), 45)
+    horizon = datetime.now(UTC) - timedelta(hours=6)
+    assert await prune.delete_before(connection, INGEST_LEDGER, horizon) == 30
+    assert await prune.delete_before(connection, INGEST_LEDGER, horizon) == 15
+    assert await prune.delete_before(connection, INGEST_LEDGER, horizon) == 0
+
+
+async def test_touched_hours_are_kept_for_a_day(make: Make, connection: AsyncConnection) -> None:
+    for hours in (1, 23, 25):
+        await connection.execute(
+            "INSERT INTO ingest_touched VALUES ('default', 'traces', '2020-01-01', '{}', now() - %s)", [timedelta(hours=hours)]
+        )
+    await make().run_once()
+    assert await _count(connection, "ingest_touched") == 2
+    assert prune.arrival(INGEST_TOUCHED) != prune.arrival(INGEST_LEDGER) == prune.arrival(DEAD_LETTERS)
+
+
+async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, connection: AsyncConnection) -> None:
+    for days, size in ((91, 1), (89, 600), (2, 300), (1, 300), (0, 300)):
+        await _dead(connection, timedelta(days=days), size)
+    await make().run_once()
+    assert await _count(connection, "dead_letters") == 4
+    assert await prune.cap_dead_letters(connection, max_rows=3) == 1
+    assert await prune.cap_dead_letters(connection, max_rows=3, max_bytes=899) == 1
+    cursor = await connection.execute("SELECT max(now() - received_at) < '2 days' FROM dead_letters")
+    assert await cursor.fetchone() == (True,)
+
+
+async def test_a_failing_step_stops_no_other_and_is_counted(make: Make, connection: AsyncConnection) -> None:
+    await connection.execute("DROP TABLE ingest_touched")
+    before = metrics.MAINTENANCE_RUNS.labels("touched", "error")._value.get()
+    outcome = await make().run_once()
+    assert outcome == {**dict.fromkeys(STEPS, "success"), "touched": "error"}
+    assert metrics.MAINTENANCE_RUNS.labels("touched", "error")._value.get() == before + 1
+
+
+async def test_an_unforeseen_error_stops_no_other_step(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(prune, "cap_dead_letters", broken)
+    assert await make().run_once() == {**dict.fromkeys(STEPS, "success"), "dead_letters": "error"}
+
+
+async def test_analyze_runs_once_a_day(make: Make, connection: AsyncConnection, clock: Clock) -> None:
+    process = make()
+
+    async def analyzed() -> bool:
+        await process.run_once()
+        row = await (await connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'trace_index'")).fetchone()
+        await connection.execute("INSERT INTO trace_index VALUES ('default', now(), now(), gen_random_uuid())")
+        return row == (float(inserted),)
+
+    inserted = 0
+    assert await analyzed()
+    inserted = 1
+    clock.now += maintenance.ANALYZE_SECONDS - 1
+    assert not await analyzed()
+    inserted = 2
+    clock.now += 1
+    assert await analyzed()
+
+
+async def test_a_table_in_use_is_waited_for_a_moment_only(make: Make, connection: AsyncConnection) -> None:
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE ingest_touched IN SHARE MODE")
+        async with asyncio.timeout(5):
+            outcome = await make().run_once()
+    assert outcome["touched"] == "error"
+    assert outcome["dead_letters"] == "success"
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[int]:
+    """How many steps each round of `run` had, as it ends; the loop does not pause."""
+    seen = asyncio.Queue[int]()
+    once = Maintenance.run_once
+
+    async def counted(process: Maintenance) -> dict[str, str]:
+        outcome = await once(process)
+        seen.put_nowait(len(outcome))
+        return outcome
+
+    monkeypatch.setattr(Maintenance, "run_once", counted)
+    monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance, "RECONNECT_SECONDS", 0.01)
+    return seen
+
+
+async def test_run_ends_when_told_and_gives_the_lock_back(make: Make, rounds: asyncio.Queue[int]) -> None:
+    stop = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(make().run(stop))
+        assert await rounds.get() == len(STEPS)
+        assert await rounds.get() == len(STEPS)
+        stop.set()
+    assert list(await make().run_once()) == STEPS
+
+
+async def test_run_waits_for_a_database_that_is_down(database: str, rounds: asyncio.Queue[int]) -> None:
+    tries = 0
+
+    async def third_time() -> AsyncConnection:
+        nonlocal tries
+        tries += 1
+        return await connect(database if tries > 2 else "postgresql://postgres@127.0.0.1:1/nothing")
+
+    settings, stop = Settings(), asyncio.Event()
+    process = Maintenance(third_time, settings, CurrentEngine(third_time, settings))
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(process.run(stop))
+        assert await rounds.get() == len(STEPS)
+        stop.set()
+    assert tries == 3
