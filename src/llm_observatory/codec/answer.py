@@ -20,7 +20,7 @@ def message_for(encoded: EncodedRequest) -> str:
     rules = sorted(encoded.rejected_by_rule.items(), key=lambda item: (-item[1], item[0]))
     reasons = "; ".join(f"{times} x {rule} ({REJECTIONS[rule]})" for rule, times in rules)
     paths = ", ".join(f"{rejection.path} {rejection.rule}" for rejection in encoded.rejected[:PATHS_IN_MESSAGE])
-    text = f"{encoded.rejected_count} rejected. First: {paths}. All: {reasons}"
+    text = f"{encoded.rejected_count} rejected: {reasons}. First: {paths}"
     return text if len(text) <= MESSAGE_MAX_BYTES else text[: MESSAGE_MAX_BYTES - 3] + "..."
 
 

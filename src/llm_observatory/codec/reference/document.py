@@ -16,7 +16,7 @@ The format
 Repairs: NUL in a string becomes U+FFFD (`nul_replaced`, once per string), duplicate keys (`duplicate_key`, once per value
 left out), string table indexes are read as absent (`string_index_ignored`).
 
-Nesting is bounded by upb, which refuses messages deeper than 100 frames (48 arrays) before this code sees them.
+Nesting is bounded by upb, which refuses messages deeper than 100 frames (49 arrays) before this code sees them.
 """
 
 from __future__ import annotations

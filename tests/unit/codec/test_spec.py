@@ -1,0 +1,74 @@
+"""The codec runs the spec of the tables and refuses what it does not know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from llm_observatory import tables
+from llm_observatory.codec.reference.compiled import OPS, Program
+from llm_observatory.codec.reference.spec import IGNORED_OP
+from llm_observatory.errors import ConfigError
+from llm_observatory.tables import column
+
+
+def columns(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {item["name"]: item for item in spec["tables"][0]["columns"]}
+
+
+def program(change: Callable[[dict[str, Any]], object]) -> Program:
+    spec = json.loads(tables.SPEC)
+    change(spec)
+    return Program(json.dumps(spec))
+
+
+def test_the_codec_knows_exactly_the_declared_ops() -> None:
+    assert OPS | {IGNORED_OP} == column.OPS.keys()
+
+
+def test_the_spec_of_the_tables_is_accepted() -> None:
+    assert Program(tables.SPEC).table_order == [table.name for table in tables.TABLES]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda spec: columns(spec)["flags"].update(op="span.flagz"), "llm_traces.flags: unknown op span.flagz"),
+        (lambda spec: columns(spec)["tool_name"].update(op="attr:k:roman"), "tool_name: unknown conversion roman"),
+        (lambda spec: columns(spec)["tool_name"]["aliases"].append("event:k:text"), "tool_name: unknown op event:k:text"),
+        (lambda spec: columns(spec)["flags"].update(type="money"), "flags: unknown type money"),
+        (lambda spec: spec.update(version=2), "version 2"),
+        (lambda spec: spec["tables"].pop(0), "no fact table with a column filled by span.start_us"),
+        (
+            lambda spec: columns(spec)["tool_name"]["aliases"].append("attr:user.id:text"),
+            "user_id: its attribute user.id also fills tool_name",
+        ),
+    ],
+)
+def test_what_is_unknown_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        program(change)
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    def change(spec: dict[str, Any]) -> None:
+        columns(spec)["flags"]["op"] = "a"
+        columns(spec)["span_name"]["op"] = "b"
+
+    with pytest.raises(ConfigError) as caught:
+        program(change)
+    assert len(caught.value.faults) == 2
+
+
+def test_the_order_and_names_of_columns_come_from_the_spec() -> None:
+    def change(spec: dict[str, Any]) -> None:
+        items = spec["tables"][0]["columns"]
+        for item in items:
+            item["name"] = {"operation": "kind_of_work"}.get(item["name"], item["name"])
+        spec["llm"]["operation_column"] = "kind_of_work"
+        spec["tables"][0]["columns"] = items[:1] + items[:0:-1]
+
+    assert program(change).spans.name == "llm_traces"

@@ -1,0 +1,135 @@
+"""The outer levels: any order, any number of times, unknown fields, and nothing but two outcomes for any bytes."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from llm_observatory import codec
+from llm_observatory.errors import InvalidPayload
+from tests.unit.codec import spans
+from tests.unit.codec.spans import field
+
+RECORD = field(2, spans.span({"gen_ai.request.model": "m", "k": [1, {"a": b"b"}]}).SerializeToString())
+RESOURCE = field(1, Resource(attributes=spans.attributes({"service.name": "shop"})).SerializeToString())
+SCOPE = field(1, InstrumentationScope(name="agent").SerializeToString())
+UNKNOWN = b"\xa0\x06\x05" + b"\xa3\x06\x08\x01\xa4\x06" + b"\xa2\x06\x06future" + b"\xa5\x06abcd" + b"\xa1\x06abcdefgh"
+SAMPLE = field(1, RESOURCE + field(2, SCOPE + RECORD + field(3, b"s")) + field(3, b"r"))
+
+
+def whole(payload: bytes) -> tuple[dict[str, bytes], dict[bytes, bytes]]:
+    encoded = spans.encode(payload)
+    assert encoded.rejected_by_rule == {}
+    return {table.name: b"".join(table.chunks) for table in encoded.tables}, dict(encoded.sources)
+
+
+def test_fields_in_any_order_give_the_same_rows() -> None:
+    scope_parts = [SCOPE, RECORD, field(3, b"s")]
+    for scope_order in itertools.permutations(scope_parts):
+        resource_parts = [RESOURCE, field(2, b"".join(scope_order)), field(3, b"r")]
+        for order in itertools.permutations(resource_parts):
+            assert whole(field(1, b"".join(order))) == whole(SAMPLE)
+
+
+def test_repeated_messages_merge_and_of_strings_the_last_counts() -> None:
+    resource = field(1, Resource(attributes=spans.attributes({"service.name": "shop"})).SerializeToString())
+    more = field(1, Resource(attributes=spans.attributes({"b": 2}), dropped_attributes_count=4).SerializeToString())
+    scope = field(1, InstrumentationScope(name="old", version="1").SerializeToString())
+    scope_more = field(1, InstrumentationScope(name="new").SerializeToString())
+    scopes = field(2, scope + RECORD + field(3, b"x") + scope_more + field(3, b"y"))
+    data = field(1, resource + field(3, b"a") + scopes + more + field(3, b"b"))
+    ((_, row),) = spans.encode(data).sources.items()
+    found = spans.read_row("telemetry_sources", row)
+    assert found["resource"] == {"service.name": "shop", "b": 2}
+    assert found["resource_dropped_attributes_count"] == 4
+    assert (found["scope_name"], found["scope_version"]) == ("new", "1")
+    assert (found["resource_schema_url"], found["scope_schema_url"]) == ("b", "y")
+    canonical = ExportTraceServiceRequest.FromString(data).SerializeToString()
+    assert whole(canonical) == whole(data)
+
+
+def test_unknown_fields_at_every_level_are_passed_over() -> None:
+    resource = field(1, UNKNOWN + Resource(attributes=spans.attributes({"service.name": "shop"})).SerializeToString())
+    record = field(2, UNKNOWN + RECORD[RECORD.index(b"\x0a") :] + UNKNOWN)
+    scopes = field(2, UNKNOWN + SCOPE + UNKNOWN + record + UNKNOWN + field(3, b"s"))
+    data = UNKNOWN + field(1, UNKNOWN + resource + UNKNOWN + scopes + UNKNOWN + field(3, b"r") + UNKNOWN) + UNKNOWN
+    assert whole(data) == whole(SAMPLE)
+
+
+def test_fields_of_old_versions_and_other_wire_types_are_unknown() -> None:
+    old = b"\xc2\x3e\x03abc"  # instrumentation_library_spans, field 1000
+    data = field(1, RESOURCE + old + b"\x08\x07" + field(2, SCOPE + RECORD + b"\x10\x01" + field(3, b"s")) + field(3, b"r"))
+    assert whole(data) == whole(SAMPLE)
+
+
+def test_the_empty_request() -> None:
+    for data in (b"", field(1, b""), field(1, field(2, b"")), field(1, RESOURCE + field(2, SCOPE))):
+        encoded = spans.encode(data)
+        assert (encoded.accepted, encoded.tables, encoded.size) == (0, (), 0)
+        assert codec.count_items("traces", data, 10) == 0
+
+
+def test_every_prefix_is_a_request_or_invalid() -> None:
+    valid = 0
+    for length in range(len(SAMPLE) + 1):
+        try:
+            encoded = spans.encode(SAMPLE[:length])
+        except InvalidPayload:
+            with pytest.raises(InvalidPayload):
+                codec.count_items("traces", SAMPLE[:length], 10)
+        else:
+            valid += 1
+            assert encoded.accepted + encoded.rejected_count == codec.count_items("traces", SAMPLE[:length], 10)
+    assert valid == 2  # nothing and all
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_flipped_bytes_give_an_answer_or_invalid_payload(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(SAMPLE)
+    for position, value in changes:
+        data[position] = value
+    try:
+        encoded = spans.encode(bytes(data))
+    except InvalidPayload:
+        return
+    assert encoded.accepted + encoded.rejected_count == codec.count_items("traces", bytes(data), 1000)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.binary(max_size=64))
+def test_any_bytes_give_an_answer_or_invalid_payload(data: bytes) -> None:
+    try:
+        spans.encode(data)
+    except InvalidPayload as error:
+        assert str(error).startswith("the body is not an OTLP export request: ")  # noqa: PT017  # also fine not to raise
+
+
+def test_the_count_is_exact_up_to_the_limit_and_then_stops() -> None:
+    data = field(1, field(2, RECORD * 5)) + field(1, field(2, RECORD) + field(2, RECORD * 4))
+    assert codec.count_items("traces", data, 10) == 10
+    assert codec.count_items("traces", data, 9) == 10
+    assert codec.count_items("traces", data + b"\x07", 3) == 4  # stops before the broken end
+    with pytest.raises(InvalidPayload):
+        codec.count_items("traces", data + b"\x07", 100)
+
+
+@pytest.mark.parametrize("empty", [field(1, b""), field(1, field(2, b"") * 20), b"\xa0\x06\x01", b"\x0b\x0c"])
+def test_millions_of_empty_messages_are_over_the_limit(empty: bytes) -> None:
+    assert codec.count_items("traces", empty * 100_000, 100) == 101
+
+
+def test_one_span_per_resource_is_within_the_limit() -> None:
+    assert codec.count_items("traces", SAMPLE * 500, 500) == 500
+
+
+def test_invalid_framing_is_found_wherever_it_is() -> None:
+    for broken in (SAMPLE + b"\x0a\x05", field(1, b"\x12\x05"), field(1, field(2, RECORD + b"\x12\x7f")), b"not protobuf"):
+        with pytest.raises(InvalidPayload):
+            spans.encode(broken)
