@@ -18,6 +18,7 @@ from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage import dbmate, migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.dbmate import MigrationFailed
+from llm_observatory.storage.engine.postgresql import PostgreSQL
 from tests.plugins.database import database_url, execute
 
 FILES = ["001_create_tables.sql", "002_partition_facts.sql", "003_create_indexes.sql"]
@@ -63,6 +64,17 @@ async def test_up_again_changes_nothing(database: str) -> None:
     lines: list[str] = []
     await migrate.up(database, lines.append)
     assert lines == []
+
+
+async def test_a_busy_table_does_not_fail_what_was_migrated(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*_arguments: object) -> list[str]:
+        message = "the database is not available"
+        raise StorageUnavailable(message, "55P03")
+
+    monkeypatch.setattr(PostgreSQL, "reconcile", busy)
+    lines: list[str] = []
+    await migrate.up(database, lines.append)
+    assert lines == ["a table is in use: settings are applied by the next maintenance round"]
 
 
 async def test_two_at_once_both_succeed(empty_database: str) -> None:

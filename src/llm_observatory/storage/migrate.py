@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llm_observatory
+from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -19,6 +20,8 @@ from llm_observatory.storage.engine import detect
 from llm_observatory.storage.translate import translated
 
 Progress = Callable[[str], None]
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 _VERBS = {"Applying:": "applying", "Applied:": "applied", "Rolling back:": "rolling back", "Rolled back:": "rolled back"}
 
@@ -51,8 +54,13 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
     try:
         settings = settings or Settings()
         engine = await detect(connection, settings)
-        for change in await engine.reconcile(connection, settings):
-            progress(f"set {change}")
+        try:
+            for change in await engine.reconcile(connection, settings):
+                progress(f"set {change}")
+        except StorageUnavailable as error:
+            if error.sqlstate != _LOCK_NOT_AVAILABLE:
+                raise
+            progress("a table is in use: settings are applied by the next maintenance round")
     finally:
         await connection.close()
 
