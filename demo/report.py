@@ -73,7 +73,9 @@ def print_tables(rows: Sequence[Row], out: Console) -> None:
         out.print(span_table(service_name, [row for row in rows if row["service_name"] == service_name]))
         out.print()
     call = next((row for row in rows if row["usage_role"] == "call"), rows[0])
-    out.print(f"Column `attributes` of {call['span_name']} ({call['service_name']}): what has no column of its own.")
+    out.print(
+        f"Column `attributes` of {call['span_name']} ({call['service_name']}): what has no column of its own.", soft_wrap=True
+    )
     out.print(JSON.from_data(call["attributes"], sort_keys=True), soft_wrap=True)
 
 

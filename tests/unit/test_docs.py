@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from prometheus_client import Counter, Gauge, Histogram
 
 from llm_observatory import metrics
-from llm_observatory.settings import Settings, shown
+from llm_observatory.app.cli import cli
+from llm_observatory.settings import LIVE, Settings, shown
 from llm_observatory.tables import LLM_TRACES, TABLES, Table
 from llm_observatory.tables.rules import REJECTIONS, REPAIRS
 
@@ -36,6 +39,14 @@ def declared_metrics() -> dict[str, set[str]]:
     return found | {counter._name: set(counter._labels) for counter in unsuffixed}
 
 
+def declared_commands(command: Any, path: str = "") -> dict[str, set[str]]:
+    """Every verb below `command`, with its options. Any: typer has a copy of click of its own, whose types are private."""
+    found: dict[str, set[str]] = {}
+    for name, child in getattr(command, "commands", {}).items():
+        found |= declared_commands(child, f"{path} {name}".strip())
+    return found or {path: {option.opts[0] for option in command.params}}
+
+
 def names_in(cell: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", cell))
 
@@ -44,6 +55,17 @@ def test_every_setting_and_its_default() -> None:
     settings = Settings()
     expected = {name.upper(): shown(settings, name) for name in Settings.model_fields}
     assert {name: row[0].strip("`") for name, row in table_rows("configuration.md").items()} == expected
+
+
+def test_what_changes_without_a_restart() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    sentence = text.partition("without a restart:")[2].partition(". ")[0]
+    assert names_in(sentence) == {name.upper() for name in LIVE}
+
+
+def test_every_command_and_its_options() -> None:
+    documented = {name: names_in(row[0]) for name, row in table_rows("commands.md").items()}
+    assert documented == declared_commands(typer.main.get_command(cli))
 
 
 def test_every_metric_and_its_labels() -> None:
