@@ -17,7 +17,7 @@ from llm_observatory.pipeline.commit import Store
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.sources import KnownSources
 from llm_observatory.storage.write import Stored, WriteRequest
@@ -57,9 +57,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 
 async def session_on(database: str) -> CommitSession:
-    connection = await connect(database)
-    engine = await detect(connection, Settings())
-    await connection.close()
+    engine = CurrentEngine(lambda: connect(database), Settings())
     return CommitSession(lambda: connect(database), CopyWriter(60), engine, KnownSources())
 
 

@@ -17,7 +17,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import copy_writer
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.engine.detect import detect
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.sources import KnownSources
 from llm_observatory.storage.write import Busy, Stored, WriteRequest
@@ -58,9 +58,7 @@ class Sessions:
         self.connections: list[AsyncConnection] = []
 
     async def new(self, writer: CopyWriter | None = None, deadline_seconds: float = 20) -> CommitSession:
-        probe = await connect(self.database)
-        engine = await detect(probe, Settings())
-        await probe.close()
+        engine = CurrentEngine(lambda: connect(self.database), Settings())
 
         async def connecting() -> AsyncConnection:
             self.connections.append(await connect(self.database))

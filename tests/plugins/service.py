@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -56,6 +57,7 @@ class Service:
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._dsn: str | None = None
 
     @property
     def endpoint(self) -> str:
@@ -70,6 +72,7 @@ class Service:
 
     def start(self, *, wait: bool = True) -> Service:
         """Start the process; with `wait` until it is ready."""
+        self._dsn = None
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "llm_observatory", "serve"],
@@ -116,7 +119,12 @@ class Service:
         return size
 
     def dsn(self) -> str:
-        """What `llm-observatory dsn` prints."""
+        """What `llm-observatory dsn` prints, asked once a start."""
+        if self._dsn is None:
+            self._dsn = self._ask_dsn()
+        return self._dsn
+
+    def _ask_dsn(self) -> str:
         ran = subprocess.run(
             [sys.executable, "-m", "llm_observatory", "dsn"],
             cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True, timeout=60,
@@ -159,14 +167,23 @@ class Service:
 
 
 @pytest.fixture
-def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def folder() -> Iterator[Path]:
+    """A folder that other accounts may pass: run by root the server belongs to one, which pytest's own does not let in."""
+    with TemporaryDirectory(prefix="observatory-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+def new_service(folder: Path) -> Iterator[Callable[..., Service]]:
     """Makes services that are ended with the test."""
     made: list[Service] = []
 
     def make(**settings: str) -> Service:
-        folder = tmp_path / f"service-{len(made)}"
-        folder.mkdir()
-        made.append(Service(folder, **settings))
+        own = folder / f"service-{len(made)}"
+        own.mkdir()
+        own.chmod(0o711)
+        made.append(Service(own, **settings))
         return made[-1]
 
     yield make
@@ -181,10 +198,12 @@ def service(new_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="module")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared_service() -> Iterator[Service]:
     """A started service for the tests of one module that do not disturb each other."""
-    shared = Service(tmp_path_factory.mktemp("service"))
-    try:
-        yield shared.start()
-    finally:
-        shared.stop()
+    with TemporaryDirectory(prefix="observatory-") as name:
+        Path(name).chmod(0o711)
+        shared = Service(Path(name))
+        try:
+            yield shared.start()
+        finally:
+            shared.stop()

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import structlog
 import uvloop
@@ -24,7 +24,6 @@ from llm_observatory.app import sidecar, signals
 from llm_observatory.app.cache_probe import RedisProbe
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
-from llm_observatory.app.engine import CommitterEngine
 from llm_observatory.app.health import Health, Part
 from llm_observatory.app.lag import watch_loop_lag
 from llm_observatory.app.reload import Reload
@@ -83,7 +82,7 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
                 sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks) as sidecar_port,
                 _background(tasks, "loop-lag", watch_loop_lag()),
                 _closing(settings, database, redis),
-                write_path(settings, database.connect, cast(Any, CommitterEngine(engine)), tasks) as ingest,
+                write_path(settings, database.connect, engine, tasks) as ingest,
             ):
                 server = _otlp_server(settings, ingest, share_port=share_port)
                 grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)

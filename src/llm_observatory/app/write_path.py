@@ -16,7 +16,7 @@ from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.engine.protocol import Engine
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.instrumented import InstrumentedWriter
 from llm_observatory.storage.session import CommitSession, Connect
 from llm_observatory.storage.sources import KnownSources
@@ -36,7 +36,7 @@ def accept_window(settings: Settings) -> codec.Window:
 
 
 @asynccontextmanager
-async def write_path(settings: Settings, connect: Connect, engine: Engine, tasks: asyncio.TaskGroup) -> AsyncIterator[Ingest]:
+async def write_path(settings: Settings, connect: Connect, engine: CurrentEngine, tasks: asyncio.TaskGroup) -> AsyncIterator[Ingest]:
     """Ingest over running committers. On leaving, committers are ended and their connections closed.
 
     Drain first (`Ingest.drain`): what is in flight when the block is left is given up, its clients come back.

@@ -13,7 +13,7 @@ from llm_observatory.errors import MissingPartition
 from llm_observatory.storage import dead_letters, sources
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.copy_writer import ConnectionWriter
-from llm_observatory.storage.engine.protocol import Engine
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
 
@@ -33,7 +33,7 @@ class CommitSession:
         self,
         connect: Connect,
         writer: ConnectionWriter,
-        engine: Engine,
+        engine: CurrentEngine,
         known_sources: sources.KnownSources,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
@@ -46,17 +46,17 @@ class CommitSession:
 
     async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Partitions, then sources, then the group in one transaction."""
+        await self._ensure_partitions(group)
         connection = await self._ready()
         with self._deadline(connection), self._partitions_remembered():
-            await self._ensure_partitions(connection, group)
             await self._store_sources(connection, group)
             return await self._writer.write(connection, group)
 
     async def dry_run(self, request: WriteRequest) -> None:
         """Send the rows of `request` and roll back. Raises as `write` does: tells whether good rows can be stored at all."""
+        await self._ensure_partitions([request])
         connection = await self._ready()
         with self._deadline(connection), self._partitions_remembered():
-            await self._ensure_partitions(connection, [request])
             await self._writer.dry_run(connection, request)
 
     async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
@@ -80,10 +80,8 @@ class CommitSession:
             self._connection = connection
         return self._connection
 
-    async def _ensure_partitions(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
-        tables = {table.name for request in group for table in request.encoded.tables}
-        hours = {hour for request in group for hour in request.encoded.hours}
-        await self._engine.ensure_partitions(connection, sorted(tables), hours)
+    async def _ensure_partitions(self, group: Sequence[WriteRequest]) -> None:
+        await self._engine.ensure_partitions({hour for request in group for hour in request.encoded.hours})
 
     @contextmanager
     def _partitions_remembered(self) -> Iterator[None]:
