@@ -51,7 +51,8 @@ def make(layout: Layout, binaries: Binaries, account: Account, progress: Callabl
 def _initdb(binaries: Binaries, account: Account, fresh: Path) -> None:
     command: list[str | Path] = [binaries.initdb, "-D", fresh, "-U", SUPERUSER, "-E", "UTF8", "--no-instructions"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    command += ["--auth-local=peer", "--auth-host=reject"]
+    # It does not clean up: the free bytes are counted while its files are there, and the folder is ours to delete.
+    command += ["--auth-local=peer", "--auth-host=reject", "--no-clean"]
     result = account.run(command, fresh.parent)
     if result.returncode != 0:
         raise failure(fresh.parent, f"initdb failed in {fresh.parent} with status {result.returncode}", result.stdout[-4000:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Mapping
+from typing import IO
 
 from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import process
@@ -38,6 +39,10 @@ class Postmaster:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def first_words(self) -> IO[bytes] | None:
+        """What a child of ours writes until it has opened its log."""
+        return self.child.stderr if self.child is not None else None
 
     def stop(self, timeout: float) -> None:
         """Fast shutdown (clients are disconnected, a checkpoint is written); past `timeout` immediate, then by force."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import binaries, cluster, conf, folder, orphans, process, ready, record
@@ -114,7 +114,7 @@ class EmbeddedServer:
         progress(f"starting PostgreSQL {found.version}")
         postmaster = spawn(self._layout, found, account, address.settings())
         new = Record(postmaster.identity, found.build, address, self._database, ready=False)
-        self._await(postmaster, new, account, progress, crashed=crashed)
+        self._await(postmaster, new, account, progress, crashed=crashed, first_words=postmaster.first_words())
         return address.conninfo(self._database)
 
     def _adopt(self, last: Record, found: Binaries, account: Account, progress: Progress) -> bool:
@@ -139,12 +139,21 @@ class EmbeddedServer:
             return False
         return True
 
-    def _await(self, postmaster: Postmaster, new: Record, account: Account, progress: Progress, *, crashed: bool) -> None:
+    def _await(
+        self,
+        postmaster: Postmaster,
+        new: Record,
+        account: Account,
+        progress: Progress,
+        *,
+        crashed: bool,
+        first_words: IO[bytes] | None = None,
+    ) -> None:
         """Wait until the recorded server answers and has the database; the record then says so."""
         if self._output is not None:
             self._output.close()
         self._postmaster = postmaster
-        self._output = output = Output(self._layout.log, postmaster.child.stderr if postmaster.child else None)
+        self._output = output = Output(self._layout.log, first_words)
         new.write(self._layout, account)
         phase = "recovering after a crash" if crashed else "waiting for PostgreSQL"
         conninfo = new.address.conninfo(_MAINTENANCE_DATABASE)

@@ -11,8 +11,15 @@ from pathlib import Path
 from llm_observatory.errors import EmbeddedServerError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# strerror texts in PostgreSQL's own messages (it runs under LC_ALL=C), and what a shell says of SIGXFSZ.
-_FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "Disc quota exceeded", "File too large", "File size limit")
+# What PostgreSQL (under LC_ALL=C) prints of them; a short write has no errno and only the hint; SIGXFSZ leaves the last.
+_FULL_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Disc quota exceeded",
+    "Check free disk space",
+    "File too large",
+    "File size limit",
+)
 
 ELSEWHERE = "set LLM_OBSERVATORY_DATA_DIR to another folder"
 
@@ -30,9 +37,10 @@ def full_disk(folder: Path, detail: str) -> EmbeddedServerError:
 
 def failure(folder: Path, what: str, output: str) -> EmbeddedServerError:
     """The error of a PostgreSQL program that failed with `output`."""
-    if any(text in output for text in _FULL_TEXTS):
-        last = [line for line in output.splitlines() if any(text in line for text in _FULL_TEXTS)][-1]
-        return full_disk(folder, f"{what}: {last.strip()}")
+    lines = output.splitlines()
+    full = next((at for at, line in enumerate(lines) if any(text in line for text in _FULL_TEXTS)), None)
+    if full is not None:
+        return full_disk(folder, f"{what}: {' '.join(lines[max(0, full - 1) : full + 1])}")  # a hint follows its message
     return EmbeddedServerError(f"{what}; its last words:\n{output.strip() or '(none)'}")
 
 
