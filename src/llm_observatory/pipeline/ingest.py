@@ -150,12 +150,10 @@ class Ingest:
             encoded = await self._encode(signal, tenant, payload, received_at)
             self._meter.grow(len(payload) + encoded.size - charged)
             charged = len(payload) + encoded.size
-            _count(signal, encoded)
-            answer = codec.answer(signal.name, encoded)
-            if not encoded.accepted:
-                return ExportResult(answer, 0, encoded.rejected_count)
-            write = WriteRequest(tenant, signal.name, digest, answer, received_at, encoded)
-            stored = await self._store(signal, Submission(write, payload, hold_until))
+            stored = Stored(codec.answer(signal.name, encoded))
+            if encoded.accepted:
+                write = WriteRequest(tenant, signal.name, digest, stored.answer, received_at, encoded)
+                stored = await self._store(signal, Submission(write, payload, hold_until))
             return _result(signal, encoded, stored)
         finally:
             self._meter.release(charged)
@@ -188,17 +186,16 @@ class Ingest:
             raise RequestTooLarge(message)
 
 
-def _count(signal: Signal, encoded: EncodedRequest) -> None:
+def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportResult:
+    """What came of it; rejections and repairs are counted here, where it is known that they are not of a duplicate."""
+    if stored.duplicate:
+        metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
+        return ExportResult(stored.answer, 0, 0)
     for rule, count in encoded.rejected_by_rule.items():
         metrics.REJECTED.labels(signal.name, rule).inc(count)
     for rule, count in encoded.repaired.items():
         metrics.REPAIRED.labels(signal.name, rule).inc(count)
 
-
-def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportResult:
-    if stored.duplicate:
-        metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
-        return ExportResult(stored.answer, 0, 0)
     if stored.refused:
         return ExportResult(stored.answer, 0, encoded.accepted + encoded.rejected_count)
     return ExportResult(stored.answer, encoded.accepted, encoded.rejected_count)
