@@ -45,6 +45,10 @@ DRAIN_SHARE, CALLS_SHARE, DATABASE_SHARE = 0.6, 0.7, 0.2
 """Of SHUTDOWN_GRACE: until unresolved requests are refused by us, until calls are cut off, for the embedded server."""
 
 
+BACKGROUND_SECONDS = 1.0
+"""How long stopping waits for one task in the background."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What listens, and where."""
@@ -88,9 +92,9 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
                 grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)
                 console.listening(settings, database.place, Ports(grpc_port, sidecar_port))
                 async with (
-                    _drained(settings, health, server, ingest, stop),
                     _background(tasks, "maintenance", _maintain(database, maintenance)),
                     _background(tasks, "health", _watch(database, redis, health, server, console)),
+                    _drained(settings, health, server, ingest, stop),
                 ):
                     await stop.wait()
     log.info("stopped")
@@ -131,7 +135,8 @@ async def _background(tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, 
         yield
     finally:
         task.cancel()
-        await asyncio.wait([task])
+        # What waits for a frozen server's word ends when its connection does, below.
+        await asyncio.wait([task], timeout=BACKGROUND_SECONDS)
 
 
 @asynccontextmanager

@@ -1,0 +1,97 @@
+"""What follows from what is known: ready, healthy, degraded, unhealthy."""
+
+from __future__ import annotations
+
+import re
+
+from llm_observatory.app.health import Health, Part
+from llm_observatory.storage.pool import PoolStats
+
+
+def up() -> Health:
+    health = Health(max_connections=20, starting=None)
+    health.postgres.succeeded(2.345)
+    return health
+
+
+def test_a_new_process_is_not_ready_and_says_why() -> None:
+    health = Health()
+    assert not health.ready
+    assert health.status == "unhealthy"
+    assert health.reasons[0].startswith("starting: ")
+
+
+def test_ready_once_the_start_is_over_and_the_database_answers() -> None:
+    assert up().ready
+    assert up().reasons == []
+    assert up().status == "healthy"
+
+
+def test_draining_is_not_ready_and_not_ill() -> None:
+    health = up()
+    health.draining = True
+    assert health.reasons == ["draining: the process is shutting down"]
+    assert health.status == "healthy"
+
+
+def test_a_lost_database() -> None:
+    health = up()
+    health.postgres.failed("no route")
+    assert health.reasons == ["database: no route"]
+    assert health.status == "unhealthy"
+    assert health.as_dict()["database"]["postgres"] == {"status": "unhealthy", "latency_ms": None, "error": "no route"}
+
+
+def test_a_fault_of_the_server_or_the_schema() -> None:
+    health = up()
+    health.faults = ("fsync is off",)
+    assert health.reasons == ["fsync is off"]
+    assert health.status == "unhealthy"
+
+
+def test_redis_is_optional() -> None:
+    health = up()
+    health.redis = Part()
+    assert health.ready
+    assert health.as_dict()["status"] == "degraded"
+    health.redis.succeeded(1.0)
+    assert health.as_dict()["status"] == "healthy"
+
+
+def test_a_crowded_pool_degrades() -> None:
+    health = up()
+    health.pool = PoolStats(size=20, active=15, idle=5, max_connections=20)
+    assert health.as_dict()["status"] == "healthy"
+    health.pool = PoolStats(size=20, active=16, idle=4, max_connections=20)
+    assert health.as_dict()["status"] == "degraded"
+    assert health.ready
+
+
+def test_the_body_has_the_manuals_fields() -> None:
+    health = up()
+    health.redis = Part()
+    health.redis.succeeded(1.111)
+    health.pool = PoolStats(size=85, active=23, idle=62, max_connections=100)
+    body = health.as_dict()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body.pop("timestamp"))
+    assert body == {
+        "status": "healthy",
+        "database": {
+            "postgres": {"status": "healthy", "latency_ms": 2.35},
+            "redis": {"status": "healthy", "latency_ms": 1.11},
+        },
+        "pool_stats": {
+            "size": 85,
+            "active": 23,
+            "idle": 62,
+            "max_connections": 100,
+            "utilization_percent": 23.0,
+            "near_capacity": False,
+        },
+        "codec": "reference",
+    }
+
+
+def test_without_a_pool_its_numbers_are_zero() -> None:
+    assert up().as_dict()["pool_stats"]["size"] == 0
+    assert up().as_dict()["pool_stats"]["max_connections"] == 20
