@@ -22,7 +22,7 @@ from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 
 log = structlog.get_logger(__name__)
 
-LOOKAHEAD_BYTES = 16 * 1024
+LOOKAHEAD_BYTES = 32 * 1024
 MAX_STREAMS_PER_CONNECTION = 1000
 MAX_PENDING_CALLS = 100_000
 MIN_PING_INTERVAL_MS = 10_000

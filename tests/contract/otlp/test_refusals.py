@@ -131,10 +131,13 @@ async def test_refused_and_failed_items_are_counted_apart(otlp: Otlp) -> None:
     assert reasons._value.get() - before == 1
 
 
-async def test_items_of_a_large_request_are_counted_too(otlp: Otlp) -> None:
+async def test_items_of_a_large_request_are_counted_if_the_error_knows_them(otlp: Otlp) -> None:
     refused = counted(RECEIVER_REFUSED["spans"])
-    otlp.ingest.failures.append(Overloaded())
-    await failure_of(otlp, trace_request(5, name_bytes=100_000))
+    error = StorageUnavailable()
+    vars(error)["items"] = 5
+    otlp.ingest.failures.extend((error, StorageUnavailable()))
+    for _ in range(2):
+        await failure_of(otlp, trace_request(5, name_bytes=100_000))
     assert counted(RECEIVER_REFUSED["spans"]) - refused == 5
 
 
