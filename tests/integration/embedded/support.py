@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from llm_observatory.storage.embedded.folder import Layout
 
 ROOT = os.geteuid() == 0
 _SOURCES = Path(__file__).parents[3] / "src"
-_PACKAGES = Path(sysconfig.get_paths()["purelib"])
+_PACKAGES = Path(psycopg.__file__).parents[1]
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -111,6 +110,19 @@ def started(data_dir: Path, tell: Callable[[str], None] = lambda _: None) -> Ite
         yield server.start(tell)
     finally:
         server.stop()
+
+
+def dbmate(conninfo: str, *arguments: str) -> None:
+    """Run dbmate with the URL as it is."""
+    found = shutil.which("dbmate", path=f"{_PACKAGES.parents[2] / 'bin'}:{os.environ['PATH']}")
+    assert found is not None
+    subprocess.run([found, "--url", conninfo, "--no-dump-schema", *arguments], check=True, capture_output=True, timeout=15)
+
+
+def as_owner(path: Path) -> dict[str, Any]:
+    """The arguments of subprocess for a child of the account that owns `path`."""
+    owner = path.stat()
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if ROOT else {}
 
 
 def postmaster_pid(data_dir: Path) -> int:

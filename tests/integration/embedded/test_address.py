@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sysconfig
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +10,7 @@ import psycopg
 import pytest
 
 from llm_observatory.storage.embedded import EmbeddedServer, running_conninfo
-from tests.integration.embedded.support import end_all, execute, value
+from tests.integration.embedded.support import dbmate, end_all, execute, value
 
 
 @pytest.mark.parametrize("name", ["with space", "per%cent", "quo'te", 'dou"ble', "back\\slash", "q?=&#@:+", "ünïcode"])
@@ -23,8 +21,7 @@ def test_a_socket_in_a_folder_with_a_strange_name(empty_dir: Path, name: str) ->
         with EmbeddedServer(path) as server:
             conninfo = server.start()
             assert value(conninfo, "SHOW listen_addresses") == ""
-            dbmate = Path(sysconfig.get_paths()["scripts"], "dbmate")
-            subprocess.run([dbmate, "--url", conninfo, "wait"], check=True, capture_output=True, timeout=10)
+            dbmate(conninfo, "wait")
     finally:
         end_all(path)
 
@@ -48,8 +45,7 @@ def test_a_path_too_long_for_a_socket_gets_a_port_with_a_password(empty_dir: Pat
             wrong = conninfo.replace(str(parts.password), "guess")
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 value(wrong, "SELECT 1")
-            dbmate = Path(sysconfig.get_paths()["scripts"], "dbmate")
-            subprocess.run([dbmate, "--url", conninfo, "wait"], check=True, capture_output=True, timeout=10)
+            dbmate(conninfo, "wait")
             logged = "".join(file.read_text() for file in (path / "log").iterdir())
             assert str(parts.password) not in logged
     finally:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import subprocess
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,17 @@ from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import EmbeddedServer, binaries_version, running_conninfo
 from llm_observatory.storage.embedded.folder import Layout
 from llm_observatory.storage.embedded.output import LOG_FILES_KEPT, log_files
-from tests.integration.embedded.support import Service, end_all, execute, is_gone, postmaster_pid, running_on, until, value
+from tests.integration.embedded.support import (
+    Service,
+    dbmate,
+    end_all,
+    execute,
+    is_gone,
+    postmaster_pid,
+    running_on,
+    until,
+    value,
+)
 
 
 def test_first_start_creates_the_cluster_and_the_database_and_tells(empty_dir: Path, progress: list[str]) -> None:
@@ -75,8 +83,7 @@ def test_dbmate_takes_the_same_url(data_dir: Path) -> None:
         migrations.mkdir()
         (migrations / "001_first.sql").write_text("-- migrate:up\nCREATE TABLE made_by_dbmate ();\n-- migrate:down\n")
         conninfo = server.start()
-        dbmate = Path(sysconfig.get_paths()["scripts"], "dbmate")
-        subprocess.run([dbmate, "--url", conninfo, "--no-dump-schema", "-d", migrations, "up"], check=True, capture_output=True)
+        dbmate(conninfo, "-d", str(migrations), "up")
         assert value(conninfo, "SELECT to_regclass('made_by_dbmate') IS NOT NULL") is True
 
 

@@ -13,7 +13,7 @@ from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import EmbeddedServer, binaries
 from llm_observatory.storage.embedded.account import Account
 from llm_observatory.storage.embedded.folder import Layout
-from tests.integration.embedded.support import Service, end_all, until
+from tests.integration.embedded.support import Service, as_owner, end_all, until
 
 
 def test_a_folder_of_another_user(serve: Callable[..., Service], empty_dir: Path, someone: Account, their_python: str) -> None:
@@ -79,15 +79,13 @@ def test_a_file_in_place_of_the_folder(empty_dir: Path) -> None:
 def test_a_cluster_that_a_single_user_server_works_on(data_dir: Path) -> None:
     with EmbeddedServer(data_dir):
         pass
-    owner = data_dir.stat()
-    identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     single = subprocess.Popen(
         [binaries.located().postgres, "--single", "-D", data_dir / "cluster", "postgres"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=data_dir,
-        **identity,  # type: ignore[call-overload]
+        **as_owner(data_dir),
     )
     try:
         until(lambda: Layout.of(data_dir).postmaster_pid.exists() and bool(Layout.of(data_dir).postmaster_pid.read_text()))

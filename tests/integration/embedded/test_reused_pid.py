@@ -12,7 +12,7 @@ import pytest
 
 from llm_observatory.storage.embedded import EmbeddedServer, running_conninfo
 from llm_observatory.storage.embedded.folder import Layout
-from tests.integration.embedded.support import end_all, postmaster_pid, started, value
+from tests.integration.embedded.support import as_owner, end_all, postmaster_pid, started, value
 
 
 @pytest.fixture
@@ -20,9 +20,7 @@ def stranger(data_dir: Path) -> Iterator[int]:
     """A process of the server's own account that took the pid; PostgreSQL itself would take it for a live server."""
     with EmbeddedServer(data_dir):
         pass
-    owner = data_dir.stat()
-    child = subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid, extra_groups=[]) if owner.st_uid else None
-    assert child is not None
+    child = subprocess.Popen(["sleep", "60"], **as_owner(data_dir))
     yield child.pid
     assert child.poll() is None, "the stranger was signalled"
     child.kill()
