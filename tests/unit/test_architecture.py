@@ -30,21 +30,20 @@ def test_imports_obey_the_law_of_layers() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize(
-    "right,wrong",
-    [
+def test_each_law_can_be_broken(tmp_path: Path) -> None:
+    broken = PYPROJECT
+    for right, wrong in (
         ('"pipeline",\n    "storage",', '"storage",\n    "pipeline",'),
         ('forbidden_modules = ["psycopg", ', 'forbidden_modules = ["structlog", '),
         ('forbidden_modules = ["grpc", ', 'forbidden_modules = ["psycopg", '),
-    ],
-)
-def test_the_law_can_be_broken(tmp_path: Path, right: str, wrong: str) -> None:
-    assert right in PYPROJECT
+    ):
+        assert right in broken
+        broken = broken.replace(right, wrong)
     config = tmp_path / "pyproject.toml"
-    config.write_text(PYPROJECT.replace(right, wrong), encoding="utf-8")
+    config.write_text(broken, encoding="utf-8")
     ran = _lint(config)
     assert ran.returncode == 1
-    assert "BROKEN" in ran.stdout
+    assert "0 kept, 3 broken" in ran.stdout
 
 
 def test_every_module_is_under_each_law() -> None:
