@@ -32,10 +32,7 @@ OUR_PREFIXES = (
 SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "redis_url"})
 """Settings whose value is never shown. A test holds this against the types."""
 
-LIVE = frozenset({
-    "log_level", "chunk_interval", "compress_after", "retention", "content_retention", "ledger_retention",
-    "accept_max_age", "accept_max_ahead",
-})  # fmt: skip
+LIVE = frozenset({"log_level", "chunk_interval", "retention", "content_retention", "ledger_retention"})
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
 MASK = "********"
