@@ -38,17 +38,11 @@ def interpreter_for(account: Account) -> str | None:
     """A Python of our minor version that `account` can run with our packages, None if there is none."""
     for candidate in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}", "/usr/local/bin/python3"):
         real = Path(candidate).resolve()
-        needed = [
-            Path(sysconfig.get_paths()["purelib"], "psycopg", "__init__.py"),
-            _SOURCES / "llm_observatory",
-            Path(__file__),
-        ]
+        needed = [Path(psycopg.__file__), _SOURCES / "llm_observatory", Path(__file__)]
         reached = [pair for path in (real, *needed) for pair in (*passage(path), ("r", path))]
         if real.exists() and account.blocking([*reached, ("x", real)]) is None:
-            said = subprocess.run(
-                [real, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True, check=True
-            )
-            if said.stdout.strip() == str(sys.version_info[:2]):
+            code = "import sys; print(sys.version_info[:2])"
+            if subprocess.check_output([real, "-c", code], text=True).strip() == str(sys.version_info[:2]):
                 return str(real)
     return None
 

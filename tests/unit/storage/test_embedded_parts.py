@@ -38,11 +38,9 @@ def test_a_comma_would_be_a_second_host() -> None:
     assert not fits_socket(Path("/a,b"))
 
 
-@pytest.mark.parametrize(
-    "memory,expected", [(128 * _MIB, 32 * _MIB), (1024 * _MIB, 128 * _MIB), (64 * 1024 * _MIB, 256 * _MIB)]
-)
-def test_shared_buffers_are_bounded_by_memory(memory: int, expected: int) -> None:
-    assert conf.shared_buffers(memory) == expected
+@pytest.mark.parametrize("mebibytes,expected", [(128, 32), (1024, 128), (65536, 256)])
+def test_shared_buffers_are_bounded_by_memory(mebibytes: int, expected: int) -> None:
+    assert conf.shared_buffers(mebibytes * _MIB) == expected * _MIB
 
 
 def test_values_are_quoted_for_a_configuration_file() -> None:
