@@ -23,7 +23,8 @@ setup: $(READY) ## prepare .venv with all that is needed; instant the second tim
 
 $(READY): pyproject.toml uv.lock
 	@$(FIND_PYTHON) $(MAKE_VENV)
-	$(BIN)/uv sync --frozen
+	@# The certificates of the system are for networks that put their own between us and the registry.
+	$(BIN)/uv sync --frozen || $(BIN)/uv sync --frozen --system-certs
 	@touch $@
 
 run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)

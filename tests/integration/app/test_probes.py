@@ -23,21 +23,26 @@ from tests.plugins.database import execute
 @asynccontextmanager
 async def listener(*, answers: bool) -> AsyncIterator[int]:
     """A Redis that says PONG and OK to everything, or a server that takes connections and never says a word."""
+    writers: list[asyncio.StreamWriter] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(4096):
                 if answers:
                     # RESP2 has no HELLO: the client falls back.
                     commands = data.count(b"*")
                     writer.write(b"-ERR unknown command\r\n" if b"HELLO" in data else b"+PONG\r\n" * commands)
-        writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def test_redis_answers() -> None:
