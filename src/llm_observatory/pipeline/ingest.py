@@ -84,11 +84,13 @@ class Ingest:
         digest = await self._digest(signal, tenant, payload)
         flight = self._flights.get(digest)
         if flight is not None:
+            del payload  # the flight has its own; a hundred copies that wait for it must not be kept
             on_admitted()
             metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
             return replace(await _landing(flight), accepted=0, rejected=0)
         flight = self._tasks.create_task(self._flight(signal, tenant, payload, digest, hold_until, on_admitted))
         self._flights[digest] = flight
+        del payload
         return await _landing(flight)
 
     async def drain(self, deadline: float) -> None:
@@ -120,7 +122,9 @@ class Ingest:
         try:
             return await self._fly(signal, tenant, payload, digest, hold_until, on_admitted)
         except ObservatoryError as error:
-            return error
+            # Its frames hold the payload, and whoever raises it again makes a cycle of them: gigabytes until the next
+            # collection when large requests are refused.
+            return error.with_traceback(None)
         except Exception:
             # Unknown is not the client's fault: it keeps its data and comes back.
             log.exception("request failed unexpectedly", signal=signal.name, digest=digest.hex())
@@ -147,7 +151,10 @@ class Ingest:
         on_admitted()
         try:
             received_at = time.time_ns() // 1000
+            began = asyncio.get_running_loop().time()
             encoded = await self._encode(signal, tenant, payload, received_at)
+            # The hold bounds waiting, not work: 60 MiB take the reference longer to encode than any hold is.
+            hold_until += asyncio.get_running_loop().time() - began
             self._meter.grow(len(payload) + encoded.size - charged)
             charged = len(payload) + encoded.size
             stored = Stored(codec.answer(signal.name, encoded))
@@ -195,7 +202,6 @@ def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportRe
         metrics.REJECTED.labels(signal.name, rule).inc(count)
     for rule, count in encoded.repaired.items():
         metrics.REPAIRED.labels(signal.name, rule).inc(count)
-
     if stored.refused:
         return ExportResult(stored.answer, 0, encoded.accepted + encoded.rejected_count)
     return ExportResult(stored.answer, encoded.accepted, encoded.rejected_count)
