@@ -32,7 +32,10 @@ OUR_PREFIXES = (
 SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "redis_url"})
 """Settings whose value is never shown. A test holds this against the types."""
 
-LIVE = frozenset({"log_level", "chunk_interval", "retention", "content_retention", "ledger_retention"})
+LIVE = frozenset({
+    "accept_max_age", "accept_max_ahead", "chunk_interval", "compress_after", "content_retention", "ledger_retention",
+    "log_level", "retention",
+})  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
 MASK = "********"

@@ -49,6 +49,8 @@ class Health:
     """What the start is at; None once records can be stored."""
     faults: tuple[str, ...] = ()
     """Why nothing may be stored although the database answers: server settings, pending migrations, the schema."""
+    refusal: str | None = "no row was sent yet"
+    """Why a row that is known to be good cannot be written."""
     draining: bool = False
 
     @property
@@ -59,6 +61,8 @@ class Health:
             reasons.append(f"starting: {self.starting}")
         if self.postgres.error is not None:
             reasons.append(f"database: {self.postgres.error}")
+        if self.refusal is not None:
+            reasons.append(f"write check: {self.refusal}")
         return [*reasons, *self.faults]
 
     @property
@@ -69,7 +73,7 @@ class Health:
     @property
     def status(self) -> Status:
         """`degraded` when something optional is missing or little is left."""
-        if self.postgres.error is not None or self.starting is not None or self.faults:
+        if self.postgres.error is not None or self.starting is not None or self.refusal or self.faults:
             return "unhealthy"
         crowded = self.pool is not None and self.pool.as_dict()["near_capacity"]
         return "degraded" if crowded or (self.redis is not None and self.redis.error is not None) else "healthy"

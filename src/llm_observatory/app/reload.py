@@ -27,8 +27,12 @@ class Reload:
 
     def __init__(self, settings: Settings, *parts: Reloadable, load: Callable[[], Settings] = reading.load) -> None:
         self.settings = settings
-        self._parts = parts
+        self._parts = [*parts]
         self._load = load
+
+    def follow(self, part: Reloadable) -> None:
+        """Let `part` hear of changes too."""
+        self._parts.append(part)
 
     def now(self) -> None:
         """Read and apply."""

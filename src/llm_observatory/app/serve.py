@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from llm_observatory import __version__
+from llm_observatory import __version__, codec
 from llm_observatory.app import log as logging_setup
 from llm_observatory.app import sidecar, signals
 from llm_observatory.app.cache_probe import RedisProbe
@@ -27,7 +27,8 @@ from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part
 from llm_observatory.app.lag import watch_loop_lag
 from llm_observatory.app.reload import Reload
-from llm_observatory.app.write_path import write_path
+from llm_observatory.app.write_check import WriteCheck
+from llm_observatory.app.write_path import LiveLimits, write_path
 from llm_observatory.errors import ObservatoryError
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
@@ -60,6 +61,7 @@ class Ports:
 def run(settings: Settings, console: Console, *, share_port: bool = False) -> None:
     """Serve until a signal. Raises the ObservatoryError that ended it, if one did."""
     logging_setup.configure(settings.log_level)
+    codec.select(settings.observatory_codec)
     try:
         uvloop.run(serve(settings, console, share_port=share_port))
     except* ObservatoryError as group:
@@ -75,6 +77,7 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
     maintenance = Maintenance(database.connect_direct, settings, engine)
     reload = Reload(settings, maintenance)
     stop = asyncio.Event()
+    failures = _Failures(stop)
 
     async def refresh() -> None:
         database.refresh_pool()
@@ -86,17 +89,19 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
                 sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks) as sidecar_port,
                 _background(tasks, "loop-lag", watch_loop_lag()),
                 _closing(settings, database, redis),
-                write_path(settings, database.connect, engine, tasks) as ingest,
+                write_path(settings, database.connect, engine, health, tasks) as (ingest, check),
             ):
+                reload.follow(LiveLimits(ingest))
                 server = _otlp_server(settings, ingest, share_port=share_port)
                 grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)
                 console.listening(settings, database.place, Ports(grpc_port, sidecar_port))
                 async with (
-                    _background(tasks, "maintenance", _maintain(database, maintenance)),
-                    _background(tasks, "health", _watch(database, redis, health, server, console)),
+                    _background(tasks, "maintenance", failures.guard(_maintain(database, maintenance))),
+                    _background(tasks, "health", failures.guard(_watch(database, redis, health, check, server, console))),
                     _drained(settings, health, server, ingest, stop),
                 ):
                     await stop.wait()
+    failures.raise_first()
     log.info("stopped")
 
 
@@ -105,19 +110,24 @@ def _otlp_server(settings: Settings, ingest: Ingest, *, share_port: bool) -> Grp
     return GrpcServer(receiver, max_request_bytes=settings.otlp_max_request_bytes, share_port=share_port)
 
 
-async def _watch(database: Database, redis: RedisProbe | None, health: Health, server: GrpcServer, console: Console) -> None:
+async def _watch(
+    database: Database, redis: RedisProbe | None, health: Health, check: WriteCheck, server: GrpcServer, console: Console
+) -> None:
     """Bring the database up, then probe for ever; clients of `grpc.health.v1` hear of every change."""
     await database.bring_up()
-    console.ready()
-    serving = False
+    serving = said = False
     while True:
         await database.probe()
+        await check.recheck()
         if redis is not None and health.redis is not None:
             await redis.probe(health.redis)
         if health.ready != serving:
             serving = health.ready
             log.info("ready" if serving else "not ready", reasons=health.reasons, version=__version__)
             await server.set_serving(serving=serving)
+        if serving and not said:
+            console.ready()
+            said = True
         await asyncio.sleep(PROBE_SECONDS)
 
 
@@ -125,6 +135,27 @@ async def _maintain(database: Database, maintenance: Maintenance) -> None:
     """The maintenance loop, once there is something to maintain."""
     await database.ready.wait()
     await maintenance.run(asyncio.Event())
+
+
+class _Failures:
+    """What background work failed with. The first failure asks for a stop: the process drains before it ends."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._errors: list[Exception] = []
+
+    async def guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work`; an error in it must not cancel the requests in flight, as the task group would."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - raised again by `raise_first`
+            self._errors.append(error)
+            self._stop.set()
+
+    def raise_first(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._errors:
+            raise self._errors[0]
 
 
 @asynccontextmanager

@@ -9,7 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from llm_observatory import codec
+from llm_observatory.app.health import Health
 from llm_observatory.app.probe import probe_request
+from llm_observatory.app.write_check import WriteCheck
+from llm_observatory.pipeline.admission import ByteMeter
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.ingest import Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
@@ -35,8 +38,26 @@ def accept_window(settings: Settings) -> codec.Window:
     return codec.Window(None if age is None else microseconds(age), microseconds(settings.accept_max_ahead))
 
 
+def limits(settings: Settings) -> IngestLimits:
+    """What a request may hold."""
+    return IngestLimits(settings.max_items_per_request, accept_window(settings), microseconds(settings.compress_after))
+
+
+class LiveLimits:
+    """Lets `ingest` follow settings that change while it runs."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    def reload(self, settings: Settings) -> None:
+        """Take `settings` from now on."""
+        self._ingest.limits = limits(settings)
+
+
 @asynccontextmanager
-async def write_path(settings: Settings, connect: Connect, engine: CurrentEngine, tasks: asyncio.TaskGroup) -> AsyncIterator[Ingest]:
+async def write_path(
+    settings: Settings, connect: Connect, engine: CurrentEngine, health: Health, tasks: asyncio.TaskGroup
+) -> AsyncIterator[tuple[Ingest, WriteCheck]]:
     """Ingest over running committers. On leaving, committers are ended and their connections closed.
 
     Drain first (`Ingest.drain`): what is in flight when the block is left is given up, its clients come back.
@@ -51,21 +72,18 @@ async def write_path(settings: Settings, connect: Connect, engine: CurrentEngine
     )
     writer = InstrumentedWriter(CopyWriter(settings.insert_max_fields), {signal.name: signal.writer_type for signal in SIGNALS})
     known_sources = KnownSources()
-    limits = IngestLimits(
-        settings.ingest_max_inflight_bytes,
-        settings.max_items_per_request,
-        accept_window(settings),
-        microseconds(settings.compress_after),
-    )
     async with AsyncExitStack() as stack:
+        check = WriteCheck(CommitSession(connect, writer, engine, known_sources), health)
+        stack.push_async_callback(check.close)
         for lane in (*lanes.values(), late_lane):
             for _ in range(settings.ingest_committers):
                 session = CommitSession(connect, writer, engine, known_sources)
                 stack.push_async_callback(session.close)
-                committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000))
+                committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000), check.suspect)
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")
                 stack.callback(loop.cancel)
-        yield Ingest(limits, lanes, late_lane, tasks)
+        meter = ByteMeter(settings.ingest_max_inflight_bytes)
+        yield Ingest(limits(settings), meter, lanes, late_lane, tasks), check
 
 
 def _lane(name: str, settings: Settings) -> Lane:

@@ -17,7 +17,14 @@ import tenacity
 
 from llm_observatory import codec, metrics
 from llm_observatory.codec.request import EncodedRequest
-from llm_observatory.errors import DataRejected, MissingPartition, ObservatoryError, StorageError, StorageUnavailable
+from llm_observatory.errors import (
+    DataRejected,
+    MissingPartition,
+    ObservatoryError,
+    SchemaMismatch,
+    StorageError,
+    StorageUnavailable,
+)
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
 
@@ -53,12 +60,22 @@ class Store(Protocol):
 
 
 class Committer:
-    """Commits groups through one store. `probe` makes a request that is known to be good."""
+    """Commits groups through one store.
 
-    def __init__(self, store: Store, policy: RetryPolicy, probe: Callable[[], WriteRequest]) -> None:
+    `probe` makes a request that is known to be good; `on_mismatch` hears of statements that the database refuses.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: RetryPolicy,
+        probe: Callable[[], WriteRequest],
+        on_mismatch: Callable[[SchemaMismatch], None],
+    ) -> None:
         self._store = store
         self._policy = policy
         self._probe = probe
+        self._on_mismatch = on_mismatch
         self._backoff = tenacity.wait_exponential(policy.initial_delay, policy.max_delay, exp_base=policy.multiplier)
 
     async def commit(self, group: list[Submission]) -> None:
@@ -97,6 +114,8 @@ class Committer:
                 try:
                     await self._write(_unresolved(group))
                 except (StorageUnavailable, MissingPartition) as error:
+                    if isinstance(error, SchemaMismatch):
+                        self._on_mismatch(error)
                     answered += _was_answered(error)
                     _let_go(_unresolved(group), error, out_of_tries=answered >= self._policy.max_attempts)
                     if _unresolved(group):

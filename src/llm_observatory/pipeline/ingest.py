@@ -43,9 +43,8 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """Limits of one process: bytes in flight, records a request, the accept window, the age from which data is late."""
+    """Limits of one process: records a request, the accept window, the age (microseconds) from which data is late."""
 
-    max_inflight_bytes: int
     max_items_per_request: int
     window: codec.Window
     late_after_us: int
@@ -57,12 +56,20 @@ Flight = asyncio.Task[ExportResult | ObservatoryError]
 class Ingest:
     """Everything between a receiver and the lanes. Each request in flight is a task of `tasks`."""
 
-    def __init__(self, limits: IngestLimits, lanes: Mapping[str, Lane], late_lane: Lane, tasks: asyncio.TaskGroup) -> None:
-        self._limits = limits
+    def __init__(
+        self,
+        limits: IngestLimits,
+        meter: ByteMeter,
+        lanes: Mapping[str, Lane],
+        late_lane: Lane,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.limits = limits
+        """May be replaced at any time; requests that are being encoded keep what they began with."""
         self._tasks = tasks
         self._lanes = lanes
         self._late_lane = late_lane
-        self._meter = ByteMeter(limits.max_inflight_bytes)
+        self._meter = meter
         self._flights: dict[bytes, Flight] = {}
         self._encode_thread: Executor = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._draining = False
@@ -167,19 +174,19 @@ class Ingest:
 
     async def _store(self, signal: Signal, submission: Submission) -> Stored:
         encoded = submission.write.encoded
-        late = encoded.min_time is not None and encoded.min_time < submission.write.received_at - self._limits.late_after_us
+        late = encoded.min_time is not None and encoded.min_time < submission.write.received_at - self.limits.late_after_us
         lane = self._late_lane if late else self._lanes[signal.name]
         lane.put(submission)
         return await submission.ack
 
     async def _encode(self, signal: Signal, tenant: str, payload: bytes, now: int) -> EncodedRequest:
-        limit = self._limits.max_items_per_request
+        limit = self.limits.max_items_per_request
         if len(payload) <= INLINE_MAX_BYTES:
             self._check_items(codec.count_items(signal.name, payload, limit))
-            return codec.encode(signal.name, tenant, payload, now, self._limits.window)
+            return codec.encode(signal.name, tenant, payload, now, self.limits.window)
         loop = asyncio.get_running_loop()
         self._check_items(await loop.run_in_executor(self._encode_thread, codec.count_items, signal.name, payload, limit))
-        steps = codec.encode_stepwise(signal.name, tenant, payload, now, self._limits.window)
+        steps = codec.encode_stepwise(signal.name, tenant, payload, now, self.limits.window)
         # One step a turn: a large request shares the thread with the others.
         while True:
             encoded = await loop.run_in_executor(self._encode_thread, _step, steps)
@@ -187,7 +194,7 @@ class Ingest:
                 return encoded
 
     def _check_items(self, items: int) -> None:
-        limit = self._limits.max_items_per_request
+        limit = self.limits.max_items_per_request
         if items > limit:
             message = f"the request holds more than {limit} records (MAX_ITEMS_PER_REQUEST)"
             raise RequestTooLarge(message)

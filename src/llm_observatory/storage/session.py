@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-import psycopg
 
 from llm_observatory.errors import MissingPartition
 from llm_observatory.storage import dead_letters, sources
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.copy_writer import ConnectionWriter
+from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
@@ -48,7 +45,7 @@ class CommitSession:
         """Partitions, then sources, then the group in one transaction."""
         await self._ensure_partitions(group)
         connection = await self._ready()
-        with self._deadline(connection), self._partitions_remembered():
+        with deadline(connection, self._deadline_seconds), self._partitions_remembered():
             await self._store_sources(connection, group)
             return await self._writer.write(connection, group)
 
@@ -56,13 +53,13 @@ class CommitSession:
         """Send the rows of `request` and roll back. Raises as `write` does: tells whether good rows can be stored at all."""
         await self._ensure_partitions([request])
         connection = await self._ready()
-        with self._deadline(connection), self._partitions_remembered():
+        with deadline(connection, self._deadline_seconds), self._partitions_remembered():
             await self._writer.dry_run(connection, request)
 
     async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
         """Keep a refused request in `dead_letters`, with its answer in the ledger."""
         connection = await self._ready()
-        with self._deadline(connection):
+        with deadline(connection, self._deadline_seconds):
             return await dead_letters.bury(connection, request, payload, error)
 
     async def close(self) -> None:
@@ -99,26 +96,3 @@ class CommitSession:
             with translated():
                 await sources.upsert(connection, rows)
             self._known_sources.add(rows, day)
-
-    @contextmanager
-    def _deadline(self, connection: AsyncConnection) -> Iterator[None]:
-        """Sever the connection at the deadline.
-
-        Cancelling the task would not do: psycopg then asks the server to cancel and waits for its word, which a frozen
-        server never gives. A shut-down socket fails whatever waits on it at once, as a lost connection.
-        """
-        timer = asyncio.get_running_loop().call_later(self._deadline_seconds, _sever, connection)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def _sever(connection: AsyncConnection) -> None:
-    if connection.closed:
-        return
-    try:
-        with socket.socket(fileno=socket.dup(connection.pgconn.socket)) as duplicate:
-            duplicate.shutdown(socket.SHUT_RDWR)
-    except (OSError, psycopg.Error):
-        return  # gone already: whoever waits on it has been told

@@ -156,7 +156,8 @@ def test_sighup_reloads(shared_service: Service) -> None:
         event = events(shared_service, "settings read again")[0]
         assert "LOG_LEVEL" in str(event["applied"])
         assert "RETENTION" in str(event["applied"])
-        assert event["after_restart"] == ["ACCEPT_MAX_AGE", "BATCH_SIZE"]
+        assert "ACCEPT_MAX_AGE" in str(event["applied"]), "it follows RETENTION"
+        assert event["after_restart"] == ["BATCH_SIZE"]
         env_file.write_text("RETENTION=soon\n")
         shared_service.process.send_signal(signal.SIGHUP)
         wait_for(lambda: bool(events(shared_service, "settings are faulty, nothing was changed")), 10, "the fault is logged")

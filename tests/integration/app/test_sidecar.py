@@ -64,7 +64,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 def bring_up(health: Health) -> None:
-    health.starting = None
+    health.starting = health.refusal = None
     health.postgres.succeeded(1.5)
 
 

@@ -9,7 +9,7 @@ from llm_observatory.storage.pool import PoolStats
 
 
 def up() -> Health:
-    health = Health(max_connections=20, starting=None)
+    health = Health(max_connections=20, starting=None, refusal=None)
     health.postgres.succeeded(2.345)
     return health
 
@@ -25,6 +25,13 @@ def test_ready_once_the_start_is_over_and_the_database_answers() -> None:
     assert up().ready
     assert up().reasons == []
     assert up().status == "healthy"
+
+
+def test_a_database_that_refuses_a_good_row() -> None:
+    health = up()
+    health.refusal = "permission denied"
+    assert health.reasons == ["write check: permission denied"]
+    assert health.status == "unhealthy"
 
 
 def test_draining_is_not_ready_and_not_ill() -> None:

@@ -19,13 +19,16 @@ GONE = StorageUnavailable("gone")
 DEADLOCK = "40P01"
 
 
+mismatches: list[SchemaMismatch] = []
+
+
 def submissions(*digests: bytes, hold: float = 10.0) -> list[Submission]:
     until = asyncio.get_running_loop().time() + hold
     return [Submission(write_request(digest, rows=2), b"payload of " + digest, until) for digest in digests]
 
 
 def committer(store: MemoryStore) -> Committer:
-    return Committer(store, POLICY, lambda: PROBE)
+    return Committer(store, POLICY, lambda: PROBE, mismatches.append)
 
 
 async def outcomes(group: list[Submission]) -> list[Stored | BaseException]:
@@ -150,6 +153,7 @@ async def test_a_schema_that_does_not_fit_is_retryable_for_the_client_and_keeps_
     await committer(store).commit(group)
     [outcome] = await outcomes(group)
     assert isinstance(outcome, SchemaMismatch)
+    assert mismatches[-1] is outcome
 
 
 async def test_an_unexpected_exception_fails_the_acks_as_retryable() -> None:

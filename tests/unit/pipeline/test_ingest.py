@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from llm_observatory import codec
 from llm_observatory.errors import InvalidPayload, Overloaded, RequestTooLarge, ShuttingDown, StorageUnavailable
+from llm_observatory.pipeline.admission import ByteMeter
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, ExportResult, Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
@@ -23,7 +24,6 @@ from tests.plugins.memory_store import MemoryStore, write_request
 
 DAY_US = 86_400_000_000
 LIMITS = IngestLimits(
-    max_inflight_bytes=10_000_000,
     max_items_per_request=1_000,
     window=codec.Window(30 * DAY_US, DAY_US),
     late_after_us=7 * DAY_US,
@@ -57,14 +57,16 @@ class Running:
 
 
 @asynccontextmanager
-async def running(limits: IngestLimits = LIMITS) -> AsyncIterator[Running]:
+async def running(limits: IngestLimits = LIMITS, inflight_bytes: int = 10_000_000) -> AsyncIterator[Running]:
     """Ingest with a lane and a late lane, a committer each."""
     lane, late_lane = Lane("trace", 1_000), Lane("late", 1_000)
     run = None
     async with asyncio.TaskGroup() as tasks:
-        run = Running(Ingest(limits, {"traces": lane}, late_lane, tasks), GatedStore(), GatedStore())
+        run = Running(Ingest(limits, ByteMeter(inflight_bytes), {"traces": lane}, late_lane, tasks), GatedStore(), GatedStore())
         for each, store in ((lane, run.store), (late_lane, run.late_store)):
-            tasks.create_task(each.commit_loop(Committer(store, POLICY, lambda: write_request(b"probe")).commit))
+            tasks.create_task(
+                each.commit_loop(Committer(store, POLICY, lambda: write_request(b"probe"), lambda _: None).commit)
+            )
         yield run
         run.store.gate.set()
         run.late_store.gate.set()
@@ -161,7 +163,7 @@ async def test_broken_bytes_are_invalid() -> None:
 
 
 async def test_what_finds_no_room_is_refused_and_room_comes_back() -> None:
-    async with running(replace(LIMITS, max_inflight_bytes=1_000)) as run:
+    async with running(inflight_bytes=1_000) as run:
         run.store.gate.clear()
         first = asyncio.create_task(run.export(trace_request(10)[1]))
         await run.store.begun.wait()
