@@ -63,10 +63,11 @@ def trace_request(spans: int = 10, *, extra: int = 0) -> tuple[bytes, bytes]:
 
 
 class Client:
-    """Raw bytes to one address."""
+    """Raw bytes to one address, over a connection of its own unless `shared` (grpc lets like channels share one)."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.channel = grpc.insecure_channel(endpoint, options=UNLIMITED)
+    def __init__(self, endpoint: str, *, shared: bool = False) -> None:
+        options = (*UNLIMITED, ("grpc.use_local_subchannel_pool", int(not shared)))
+        self.channel = grpc.insecure_channel(endpoint, options=options)
         self._export = self.channel.unary_unary(EXPORT, None, None)
 
     def export(self, payload: bytes, timeout: float = 10) -> ExportTraceServiceResponse:

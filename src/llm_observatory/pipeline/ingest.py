@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 INLINE_MAX_BYTES = 64 * 1024
 """Larger payloads are digested and encoded in the encode thread: 64 KiB takes the reference about 4 ms of the loop."""
 
+LANE_HOLD_MIN_SECONDS = 1.0
+"""What an encoded request may wait for a committer at least, whatever is left of its hold."""
+
 ENCODED_PER_PAYLOAD_BYTE = 2.0
 """Room asked for at the door for one payload byte: the payload itself and its rows (measured 0.9-1.1 x on LLM spans)."""
 
@@ -160,8 +163,10 @@ class Ingest:
             received_at = time.time_ns() // 1000
             began = asyncio.get_running_loop().time()
             encoded = await self._encode(signal, tenant, payload, received_at)
-            # The hold bounds waiting, not work: 60 MiB take the reference longer to encode than any hold is.
-            hold_until += asyncio.get_running_loop().time() - began
+            # The hold bounds waiting, not work: 60 MiB take the reference longer to encode than any hold is. And what was
+            # let in at the last moment must not be thrown away when the work is done.
+            now = asyncio.get_running_loop().time()
+            hold_until = max(hold_until + now - began, now + LANE_HOLD_MIN_SECONDS)
             self._meter.grow(len(payload) + encoded.size - charged)
             charged = len(payload) + encoded.size
             stored = Stored(codec.answer(signal.name, encoded))
