@@ -238,5 +238,8 @@ async def _landing(flight: Flight) -> ExportResult:
             raise ShuttingDown from None
         raise
     if isinstance(result, ObservatoryError):
-        raise result
+        try:
+            raise result
+        finally:
+            del result  # an error and the frame that raised it hold each other, and the frames above hold the call
     return result
