@@ -83,7 +83,9 @@ async def write_path(
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")
                 stack.callback(loop.cancel)
         meter = ByteMeter(settings.ingest_max_inflight_bytes)
-        yield Ingest(limits(settings), meter, lanes, late_lane, tasks), check
+        ingest = Ingest(limits(settings), meter, lanes, late_lane, tasks)
+        stack.callback(ingest.close)
+        yield ingest, check
 
 
 def _lane(name: str, settings: Settings) -> Lane:

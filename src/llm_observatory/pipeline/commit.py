@@ -27,6 +27,7 @@ from llm_observatory.errors import (
 )
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
+from llm_observatory.tables.rules import REFUSED_BY_DATABASE
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +112,11 @@ class Committer:
             before_sleep=lambda _: metrics.RETRIES.inc(),
         ):
             with attempt:
+                waiting = _unresolved(group)
+                if not waiting:
+                    return  # abandoned meanwhile: the drain deadline has passed
                 try:
-                    await self._write(_unresolved(group))
+                    await self._write(waiting)
                 except (StorageUnavailable, MissingPartition) as error:
                     if isinstance(error, SchemaMismatch):
                         self._on_mismatch(error)
@@ -153,11 +157,11 @@ class Committer:
         request = submission.write
         digest = request.digest.hex()
         log.error("request refused by the database", signal=request.signal, digest=digest, sqlstate=error.sqlstate)
-        metrics.DEAD_LETTERS.labels(request.signal).inc()
         cause = f"SQLSTATE {error.sqlstate}: {error.__cause__}"
-        refusal = EncodedRequest(tables=(), accepted=0, rejected_by_rule={"refused_by_database": request.encoded.accepted})
+        refusal = EncodedRequest(tables=(), accepted=0, rejected_by_rule={REFUSED_BY_DATABASE: request.encoded.accepted})
         answered = replace(request, answer=codec.answer(request.signal, refusal))
         submission.resolve(await self._store.bury(answered, submission.payload, cause))
+        metrics.DEAD_LETTERS.labels(request.signal).inc()
 
 
 def _was_answered(error: StorageError) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Stored, WriteRequest
+from llm_observatory.tables.rules import REFUSED_BY_DATABASE
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ INLINE_MAX_BYTES = 64 * 1024
 LANE_HOLD_MIN_SECONDS = 1.0
 """What an encoded request may wait for a committer at least, whatever is left of its hold."""
 
-ENCODED_PER_PAYLOAD_BYTE = 2.0
+CHARGED_PER_PAYLOAD_BYTE = 2.0
 """Room asked for at the door for one payload byte: the payload itself and its rows (measured 0.9-1.1 x on LLM spans)."""
 
 
@@ -51,6 +53,18 @@ class IngestLimits:
     max_items_per_request: int
     window: codec.Window
     late_after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request in flight."""
+
+    signal: Signal
+    tenant: str
+    payload: bytes
+    digest: bytes
+    hold_until: float
+    on_admitted: Callable[[], None]
 
 
 Flight = asyncio.Task[ExportResult | ObservatoryError]
@@ -92,16 +106,18 @@ class Ingest:
         """
         self._refuse_when_draining()
         digest = await self._digest(signal, tenant, payload)
+        self._refuse_when_draining()
         flight = self._flights.get(digest)
-        if flight is not None:
-            del payload  # the flight has its own; a hundred copies that wait for it must not be kept
-            on_admitted()
-            metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
-            return replace(await _landing(flight), accepted=0, rejected=0)
-        flight = self._tasks.create_task(self._flight(signal, tenant, payload, digest, hold_until, on_admitted))
-        self._flights[digest] = flight
-        del payload
-        return await _landing(flight)
+        if flight is None:
+            request = _Request(signal, tenant, payload, digest, hold_until, on_admitted)
+            del payload
+            flight = self._flights[digest] = self._tasks.create_task(self._flight(request))
+            del request
+            return await _landing(flight)
+        del payload  # the flight has its own; a hundred copies that wait for it must not be kept
+        on_admitted()
+        metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
+        return replace(await _landing(flight), accepted=0, rejected=0)
 
     async def drain(self, deadline: float) -> None:
         """Take nothing new, commit what is here; what is unresolved at the loop time `deadline` fails as ShuttingDown."""
@@ -113,96 +129,83 @@ class Ingest:
             lane.abandon()
         for flight in tuple(self._flights.values()):
             flight.cancel()
+
+    def close(self) -> None:
+        """End the encode thread, when no caller is left."""
         self._encode_thread.shutdown(wait=False, cancel_futures=True)
 
     def _refuse_when_draining(self) -> None:
         if self._draining:
             raise ShuttingDown
 
-    async def _flight(
-        self,
-        signal: Signal,
-        tenant: str,
-        payload: bytes,
-        digest: bytes,
-        hold_until: float,
-        on_admitted: Callable[[], None],
-    ) -> ExportResult | ObservatoryError:
+    async def _flight(self, request: _Request) -> ExportResult | ObservatoryError:
         """`_fly`, with the failure as its result: the task group must not fall over one request."""
         try:
-            return await self._fly(signal, tenant, payload, digest, hold_until, on_admitted)
+            return await self._fly(request)
         except ObservatoryError as error:
             # Its frames hold the payload, and whoever raises it again makes a cycle of them: gigabytes until the next
             # collection when large requests are refused.
             return error.with_traceback(None)
         except Exception:
             # Unknown is not the client's fault: it keeps its data and comes back.
-            log.exception("request failed unexpectedly", signal=signal.name, digest=digest.hex())
+            log.exception("request failed unexpectedly", signal=request.signal.name, digest=request.digest.hex())
             return StorageUnavailable()
         finally:
-            del self._flights[digest]
+            del self._flights[request.digest]
 
     async def _digest(self, signal: Signal, tenant: str, payload: bytes) -> bytes:
         if len(payload) <= INLINE_MAX_BYTES:
             return codec.digest(signal.name, tenant, payload)
         return await asyncio.get_running_loop().run_in_executor(self._encode_thread, codec.digest, signal.name, tenant, payload)
 
-    async def _fly(
-        self,
-        signal: Signal,
-        tenant: str,
-        payload: bytes,
-        digest: bytes,
-        hold_until: float,
-        on_admitted: Callable[[], None],
-    ) -> ExportResult:
-        charged = int(len(payload) * ENCODED_PER_PAYLOAD_BYTE)
-        await self._meter.acquire(charged, hold_until)
-        on_admitted()
+    async def _fly(self, request: _Request) -> ExportResult:
+        size = len(request.payload)
+        charged = int(size * CHARGED_PER_PAYLOAD_BYTE)
+        await self._meter.acquire(charged, request.hold_until)
+        request.on_admitted()
         try:
-            received_at = time.time_ns() // 1000
             began = asyncio.get_running_loop().time()
-            encoded = await self._encode(signal, tenant, payload, received_at)
-            # The hold bounds waiting, not work: 60 MiB take the reference longer to encode than any hold is. And what was
-            # let in at the last moment must not be thrown away when the work is done.
-            now = asyncio.get_running_loop().time()
-            hold_until = max(hold_until + now - began, now + LANE_HOLD_MIN_SECONDS)
-            self._meter.grow(len(payload) + encoded.size - charged)
-            charged = len(payload) + encoded.size
-            stored = Stored(codec.answer(signal.name, encoded))
+            received_at = time.time_ns() // 1000
+            encoded = await self._encode(request, received_at)
+            self._meter.grow(size + encoded.size - charged)
+            charged = size + encoded.size
+            stored = Stored(codec.answer(request.signal.name, encoded))
             if encoded.accepted:
-                write = WriteRequest(tenant, signal.name, digest, stored.answer, received_at, encoded)
-                stored = await self._store(signal, Submission(write, payload, hold_until))
-            return _result(signal, encoded, stored)
+                stored = await self._store(request, encoded, stored.answer, received_at, began)
+            return _result(request.signal, encoded, stored)
         finally:
             self._meter.release(charged)
 
-    async def _store(self, signal: Signal, submission: Submission) -> Stored:
-        encoded = submission.write.encoded
-        late = encoded.min_time is not None and encoded.min_time < submission.write.received_at - self.limits.late_after_us
-        lane = self._late_lane if late else self._lanes[signal.name]
-        lane.put(submission)
+    async def _store(self, request: _Request, encoded: EncodedRequest, answer: bytes, received_at: int, began: float) -> Stored:
+        write = WriteRequest(request.tenant, request.signal.name, request.digest, answer, received_at, encoded)
+        # The hold bounds waiting, not work: 60 MiB take the reference longer to encode than any hold is. And what was
+        # let in at the last moment must not be thrown away when the work is done.
+        now = asyncio.get_running_loop().time()
+        hold_until = max(request.hold_until + now - began, now + LANE_HOLD_MIN_SECONDS)
+        submission = Submission(write, request.payload, hold_until)
+        late = encoded.min_time is not None and encoded.min_time < received_at - self.limits.late_after_us
+        (self._late_lane if late else self._lanes[request.signal.name]).put(submission)
         return await submission.ack
 
-    async def _encode(self, signal: Signal, tenant: str, payload: bytes, now: int) -> EncodedRequest:
-        limit = self.limits.max_items_per_request
+    async def _encode(self, request: _Request, now: int) -> EncodedRequest:
+        limits, signal, payload = self.limits, request.signal.name, request.payload
         if len(payload) <= INLINE_MAX_BYTES:
-            self._check_items(codec.count_items(signal.name, payload, limit))
-            return codec.encode(signal.name, tenant, payload, now, self.limits.window)
-        loop = asyncio.get_running_loop()
-        self._check_items(await loop.run_in_executor(self._encode_thread, codec.count_items, signal.name, payload, limit))
-        steps = codec.encode_stepwise(signal.name, tenant, payload, now, self.limits.window)
+            _check_items(codec.count_items(signal, payload, limits.max_items_per_request), limits)
+            return codec.encode(signal, request.tenant, payload, now, limits.window)
+        run = partial(asyncio.get_running_loop().run_in_executor, self._encode_thread)
+        _check_items(await run(codec.count_items, signal, payload, limits.max_items_per_request), limits)
+        steps = codec.encode_stepwise(signal, request.tenant, payload, now, limits.window)
         # One step a turn: a large request shares the thread with the others.
-        while True:
-            encoded = await loop.run_in_executor(self._encode_thread, _step, steps)
-            if encoded is not None:
-                return encoded
+        while (encoded := await run(_step, steps)) is None:
+            pass
+        return encoded
 
-    def _check_items(self, items: int) -> None:
-        limit = self.limits.max_items_per_request
-        if items > limit:
-            message = f"the request holds more than {limit} records (MAX_ITEMS_PER_REQUEST)"
-            raise RequestTooLarge(message)
+
+def _check_items(items: int, limits: IngestLimits) -> None:
+    limit = limits.max_items_per_request
+    if items > limit:
+        message = f"the request holds more than {limit} records (MAX_ITEMS_PER_REQUEST)"
+        raise RequestTooLarge(message)
 
 
 def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportResult:
@@ -215,6 +218,7 @@ def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportRe
     for rule, count in encoded.repaired.items():
         metrics.REPAIRED.labels(signal.name, rule).inc(count)
     if stored.refused:
+        metrics.REJECTED.labels(signal.name, REFUSED_BY_DATABASE).inc(encoded.accepted)
         return ExportResult(stored.answer, 0, encoded.accepted + encoded.rejected_count)
     return ExportResult(stored.answer, encoded.accepted, encoded.rejected_count)
 

@@ -52,8 +52,9 @@ class Lane:
         while await self._something_waits():
             group = self._take()
             if group:
-                metrics.FLUSHES.labels(self.name, "success").inc()
                 await commit(group)
+                failed = any(submission.failed for submission in group)
+                metrics.FLUSHES.labels(self.name, "error" if failed else "success").inc()
 
     def close(self) -> None:
         """Take no more; committers finish what waits without lingering, then end."""

@@ -32,6 +32,11 @@ class Submission:
         """Bytes it will send to PostgreSQL."""
         return self.write.encoded.size
 
+    @property
+    def failed(self) -> bool:
+        """Whether its ack is an error. One whose caller was cut off is neither stored nor failed for us."""
+        return self.ack.done() and not self.ack.cancelled() and self.ack.exception() is not None
+
     def resolve(self, outcome: Stored) -> None:
         """The request is durable."""
         if not self.ack.done():

@@ -37,10 +37,12 @@ class InstrumentedWriter:
         finally:
             metrics.WRITES.labels(writer_type, method, status).inc()
             metrics.WRITE_DURATION.labels(writer_type, method).observe(time.perf_counter() - started)
-        metrics.BATCH_SIZE.labels(writer_type).observe(sum(request.encoded.accepted for request in group))
+        written = 0
         for request, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Stored) and not outcome.duplicate:
+                written += request.encoded.accepted
                 metrics.ITEMS_WRITTEN.labels(self.writer_types[request.signal]).inc(request.encoded.accepted)
+        metrics.BATCH_SIZE.labels(writer_type).observe(written)
         return outcomes
 
     async def dry_run(self, connection: AsyncConnection, request: WriteRequest) -> None:

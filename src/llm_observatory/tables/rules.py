@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+REFUSED_BY_DATABASE = "refused_by_database"
+"""The rule of a request whose values PostgreSQL itself refused."""
+
 REJECTIONS: dict[str, str] = {
     "trace_id_invalid": "trace_id must be 16 bytes and not all zero",
     "span_id_invalid": "span_id must be 8 bytes and not all zero",
@@ -11,7 +14,7 @@ REJECTIONS: dict[str, str] = {
     "too_far_ahead": "the start time is further ahead than ACCEPT_MAX_AHEAD allows",
     "enum_out_of_range": "kind or status code is beyond 32767",
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
-    "refused_by_database": "the database refused the whole request; it is kept in dead_letters for the operator",
+    REFUSED_BY_DATABASE: "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "sources_too_large": "the request repeats too large a resource over too many scopes",
 }

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from llm_observatory.errors import MissingPartition, SchemaMismatch, StorageUnavailable
+from llm_observatory.errors import MissingPartition, SchemaMismatch, ShuttingDown, StorageUnavailable
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Stored
@@ -154,6 +154,14 @@ async def test_a_schema_that_does_not_fit_is_retryable_for_the_client_and_keeps_
     [outcome] = await outcomes(group)
     assert isinstance(outcome, SchemaMismatch)
     assert mismatches[-1] is outcome
+
+
+async def test_a_group_abandoned_while_it_waits_for_the_next_try_is_not_written_again() -> None:
+    store, group = MemoryStore(), submissions(b"a")
+    store.failures = [GONE]
+    store.on_write = lambda _: group[0].fail(ShuttingDown())
+    await committer(store).commit(group)
+    assert store.groups == [[b"a"]]
 
 
 async def test_an_unexpected_exception_fails_the_acks_as_retryable() -> None:
