@@ -47,5 +47,7 @@ def set_level(level: str) -> None:
 def _rendering(readable: bool) -> list[Any]:  # noqa: FBT001 - the one choice
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if readable:
-        return [drop, structlog.dev.ConsoleRenderer(pad_event_to=0)]
+        # Its own choice is rich, which prints the local variables of every frame: passwords, and what clients sent.
+        plain = structlog.dev.plain_traceback
+        return [drop, structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain)]
     return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
