@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import redis.asyncio
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from llm_observatory.app.health import Part
-from llm_observatory.settings import Settings
 
 TIMEOUT_SECONDS = 1.0
 
@@ -22,11 +22,9 @@ class RedisProbe:
         )
 
     @classmethod
-    def of(cls, settings: Settings) -> RedisProbe | None:
-        """A probe if Redis is configured."""
-        if settings.redis_url is None:
-            return None
-        return cls(settings.redis_url.get_secret_value(), min(TIMEOUT_SECONDS, settings.redis_timeout_secs))
+    def of(cls, url: SecretStr, timeout: float) -> RedisProbe:
+        """A probe of the Redis at `url`; it never waits longer than readiness may."""
+        return cls(url.get_secret_value(), min(TIMEOUT_SECONDS, timeout))
 
     async def probe(self, part: Part) -> None:
         """PING and write down what came of it."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvloop
@@ -21,7 +21,6 @@ import uvloop
 from llm_observatory import __version__, codec
 from llm_observatory.app import log as logging_setup
 from llm_observatory.app import sidecar, signals
-from llm_observatory.app.cache_probe import RedisProbe
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part
@@ -37,6 +36,9 @@ from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
+
+if TYPE_CHECKING:
+    from llm_observatory.app.cache_probe import RedisProbe
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +73,7 @@ def run(settings: Settings, console: Console, *, share_port: bool = False) -> No
 async def serve(settings: Settings, console: Console, *, share_port: bool = False) -> None:
     """See the module."""
     health = Health(max_connections=settings.db_pool_max_connections, redis=Part() if settings.redis_url else None)
-    redis = RedisProbe.of(settings)
+    redis = _redis_probe(settings)
     database = Database(settings, health, console.progress)
     engine = CurrentEngine(database.connect, settings)
     maintenance = Maintenance(database.connect_direct, settings, engine)
@@ -105,6 +107,14 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
     log.info("stopped")
 
 
+def _redis_probe(settings: Settings) -> RedisProbe | None:
+    if settings.redis_url is None:
+        return None
+    from llm_observatory.app.cache_probe import RedisProbe  # noqa: PLC0415 - 0.4 s of import, for a cache that few have
+
+    return RedisProbe.of(settings.redis_url, settings.redis_timeout_secs)
+
+
 def _otlp_server(settings: Settings, ingest: Ingest, *, share_port: bool) -> GrpcServer:
     receiver = GrpcReceiver(ingest, SIGNALS, settings.read_slots)
     return GrpcServer(receiver, max_request_bytes=settings.otlp_max_request_bytes, share_port=share_port)
@@ -123,7 +133,10 @@ async def _watch(
             await redis.probe(health.redis)
         if health.ready != serving:
             serving = health.ready
-            log.info("ready" if serving else "not ready", reasons=health.reasons, version=__version__)
+            if serving:
+                log.info("ready", version=__version__)
+            else:
+                log.warning("not ready", reasons=health.reasons)
             await server.set_serving(serving=serving)
         if serving and not said:
             console.ready()

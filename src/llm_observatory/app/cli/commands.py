@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import platform
 from typing import Annotated, Literal
 
@@ -43,9 +42,6 @@ def serve(
     ] = False,
 ) -> None:
     """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
-    # grpcio reads these when it is imported. Its fork handlers are of no use to a process that only forks to exec, and
-    # each fork (PostgreSQL, dbmate) would leave a line about them on stderr.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     from llm_observatory.app.console import Console
     from llm_observatory.app.serve import run
 
