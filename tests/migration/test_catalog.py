@@ -91,36 +91,3 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "ingest_ledger_pkey": "btree (tenant, signal, digest)",
         "telemetry_sources_pkey": "btree (tenant, source_id)",
     }
-
-
-async def test_a_sound_server_has_no_faults(database: str) -> None:
-    connection = await connect(database)
-    try:
-        assert await catalog.server_faults(connection) == []
-        await connection.execute("SET default_transaction_read_only = on")
-        assert await catalog.server_faults(connection) == ["default_transaction_read_only is on; nothing can be written"]
-    finally:
-        await connection.close()
-
-
-async def test_another_encoding_is_a_fault(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.plugins.database import database_url
-
-    name = "observatory_latin1"
-    execute(
-        server,
-        f"DROP DATABASE IF EXISTS {name}",
-        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'",
-    )
-    try:
-        connection = await connect(database_url(server, name))
-        try:
-            monkeypatch.setattr(catalog, "MINIMUM_VERSION", 990000)
-            faults = await catalog.server_faults(connection)
-        finally:
-            await connection.close()
-    finally:
-        execute(server, f"DROP DATABASE {name}")
-    assert len(faults) == 2
-    assert "is too old" in faults[0]
-    assert faults[1] == "the database is encoded as LATIN1; create it with ENCODING 'UTF8'"

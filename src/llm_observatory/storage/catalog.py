@@ -1,4 +1,4 @@
-"""What the database must look like: its catalog against `tables/`, both ways, and what we demand of the server."""
+"""What the database must look like: its catalog against `tables/`, both ways."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import TABLES, Table
-
-MINIMUM_VERSION = 150000
 
 _TYPE_NAMES = {
     "bool": "boolean",
@@ -53,12 +51,6 @@ UNION ALL
 SELECT fact.fact, 'foreign key ' || k.conname || ' on ' || fact.oid::regclass
 FROM fact JOIN pg_constraint k ON k.conrelid = fact.oid WHERE k.contype = 'f'
 ORDER BY 1, 2
-"""
-
-_SERVER = """
-SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('fsync'),
-       current_setting('full_page_writes'), current_setting('server_encoding'), pg_is_in_recovery(),
-       current_setting('default_transaction_read_only')
 """
 
 
@@ -114,21 +106,3 @@ def _columns(table: Table, actual: Mapping[str, tuple[str, bool]]) -> list[str]:
 
 def _null(nullable: bool) -> str:  # noqa: FBT001  # one value, not a switch
     return "nullable" if nullable else "not null"
-
-
-async def server_faults(connection: AsyncConnection) -> list[str]:
-    """Why this server cannot keep what we acknowledge, a readable line each with the way out. Empty: it can."""
-    with translated():
-        row = await (await connection.execute(_SERVER)).fetchone()
-    if row is None:
-        return ["the server did not say what it is"]
-    number, version, fsync, full_page_writes, encoding, standby, read_only = row
-    checks = (
-        (number < MINIMUM_VERSION, f"PostgreSQL {version} is too old; 15 or newer is needed"),
-        (fsync != "on", "fsync is off: a crash loses acknowledged data; set fsync = on"),
-        (full_page_writes != "on", "full_page_writes is off: a crash can tear pages; set full_page_writes = on"),
-        (encoding != "UTF8", f"the database is encoded as {encoding}; create it with ENCODING 'UTF8'"),
-        (standby, "the server is a standby in recovery; connect to the primary"),
-        (read_only == "on", "default_transaction_read_only is on; nothing can be written"),
-    )
-    return [message for failed, message in checks if failed]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import LiteralString
 
 from llm_observatory.errors import StorageError, StorageUnavailable
 from llm_observatory.storage import migrate
@@ -18,11 +17,15 @@ from llm_observatory.storage.translate import translated
 
 TIMEOUT_SECONDS = 1.0
 
-_REQUIRED: tuple[tuple[LiteralString, str, str], ...] = (
-    ("fsync", "on", "fsync is off: a crash of the host loses acknowledged data"),
-    ("full_page_writes", "on", "full_page_writes is off: a crash of the host can corrupt acknowledged data"),
-    ("server_encoding", "UTF8", "the database is not encoded in UTF8: most text cannot be stored"),
-)
+MINIMUM_VERSION = 150000
+
+_SHOWN = ("fsync", "full_page_writes", "server_encoding")
+
+_SERVER = """
+SELECT (SELECT json_object_agg(name, current_setting(name)) FROM unnest(%s::text[]) AS name),
+       current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery(),
+       current_setting('default_transaction_read_only')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,22 @@ class ServerFacts:
 async def facts(connection: AsyncConnection) -> ServerFacts:
     """Ask the server. Raises StorageError."""
     with translated():
-        cursor = await connection.execute(
-            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", [[name for name, _, _ in _REQUIRED]]
-        )
-        found: dict[str, str] = dict(await cursor.fetchall())
-        row = await (await connection.execute("SELECT current_setting('server_version'), pg_is_in_recovery()")).fetchone()
-    version, standby = row or ("", False)
-    faults = [fault for name, value, fault in _REQUIRED if found.get(name) != value]
-    if standby:
-        faults.append("the server is a read-only standby")
-    return ServerFacts(version, found, tuple(await migrate.pending(connection)), tuple(faults))
+        row = await (await connection.execute(_SERVER, [list(_SHOWN)])).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    settings, version, number, standby, read_only = row
+    checks = (
+        (number < MINIMUM_VERSION, f"PostgreSQL {version} is too old; 15 or newer is needed"),
+        (settings["fsync"] != "on", "fsync is off: a crash loses acknowledged data; set fsync = on"),
+        (settings["full_page_writes"] != "on", "full_page_writes is off: a crash can tear pages; set full_page_writes = on"),
+        (
+            settings["server_encoding"] != "UTF8",
+            f"the database is encoded as {settings['server_encoding']}; create it with ENCODING 'UTF8'",
+        ),
+        (standby, "the server is a standby in recovery; connect to the primary"),
+        (read_only == "on" and not standby, "default_transaction_read_only is on; nothing can be written"),
+    )
+    faults = tuple(fault for failed, fault in checks if failed)
+    return ServerFacts(version, settings, tuple(await migrate.pending(connection)), faults)
 
 
 class DatabaseProbe:

@@ -90,14 +90,59 @@ async def test_probe_of_a_good_database(database: str) -> None:
         await probe.close()
 
 
-async def test_probe_of_a_database_that_is_not_fit(server: str, empty_database: str) -> None:
+async def test_probe_of_a_database_that_is_not_fit(server: str, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = empty_database.rpartition("@/")[2].partition("?")[0]
-    execute(server, f"DROP DATABASE {name}", f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    execute(
+        server,
+        f"DROP DATABASE {name}",
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'",
+        f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+    )
+    monkeypatch.setattr("llm_observatory.storage.probe.MINIMUM_VERSION", 990000)
     probe = DatabaseProbe(empty_database, "test")
     try:
         facts = await probe.facts()
-        assert facts.faults == ("the database is not encoded in UTF8: most text cannot be stored",)
+        assert facts.faults == (
+            f"PostgreSQL {facts.version} is too old; 15 or newer is needed",
+            "the database is encoded as SQL_ASCII; create it with ENCODING 'UTF8'",
+            "default_transaction_read_only is on; nothing can be written",
+        )
         assert len(facts.pending) >= 1
+    finally:
+        await probe.close()
+
+
+@pytest.mark.parametrize(
+    "setting,fault",
+    [
+        ("fsync", "fsync is off: a crash loses acknowledged data; set fsync = on"),
+        ("full_page_writes", "full_page_writes is off: a crash can tear pages; set full_page_writes = on"),
+    ],
+)
+async def test_a_server_that_can_lose_data_is_not_fit(database: str, server: str, setting: str, fault: str) -> None:
+    probe = DatabaseProbe(database, "test")
+    try:
+        execute(server, f"ALTER SYSTEM SET {setting} = off", "SELECT pg_reload_conf()")
+        async with asyncio.timeout(10):
+            while (await probe.facts()).settings[setting] == "on":
+                pass
+        assert (await probe.facts()).faults == (fault,)
+    finally:
+        execute(server, f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
+        await probe.close()
+
+
+async def test_a_standby_is_not_fit(database: str) -> None:
+    """A function in front of PostgreSQL's own plays the standby: a real one takes two more servers."""
+    name = database.rpartition("@/")[2].partition("?")[0]
+    execute(
+        database,
+        "CREATE FUNCTION public.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS 'SELECT true'",
+        f"ALTER DATABASE {name} SET search_path = public, pg_catalog",
+    )
+    probe = DatabaseProbe(database, "test")
+    try:
+        assert (await probe.facts()).faults == ("the server is a standby in recovery; connect to the primary",)
     finally:
         await probe.close()
 
