@@ -70,9 +70,16 @@ if [ -z "$$python" ]; then \
 fi;
 endef
 
+# Whether .venv can be worked with: a first setup that was interrupted leaves a Python that has no pip yet.
+define VENV_IS_WHOLE
+$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+&& { $(HAS_UV) || $(BIN)/python -m pip --version >/dev/null 2>&1; }
+endef
+HAS_UV = $(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)'
+
 # venv with pip; where Debian split venv off, virtualenv or a uv at hand do as well.
 define MAKE_VENV
-if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+if ! { $(VENV_IS_WHOLE); }; then \
     rm -rf .venv; \
     "$$python" -m venv .venv >/dev/null 2>&1 \
     || { rm -rf .venv; "$$python" -m virtualenv --quiet .venv >/dev/null 2>&1; } \
@@ -82,7 +89,7 @@ if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c 'import sys; sys.exit(sys.versio
     || { rm -rf .venv; \
          echo "make: $$python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
 fi; \
-if ! $(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)'; then \
+if ! { $(HAS_UV); }; then \
     $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 fi
 endef
