@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pwd
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,20 @@ from typing import Any
 import pytest
 
 from llm_observatory.storage.embedded.account import Account
-from tests.integration.embedded.support import ROOT, Service, end_all, interpreter_for, started
+from tests.integration.embedded.support import ROOT, Service, end_all, interpreter_for, new_folder, started
 
 
 @pytest.fixture
 def empty_dir() -> Iterator[Path]:
     """A folder for a first start."""
-    # Not below tmp_path: as root its parents are 0700, and the server runs under another account.
-    path = Path(tempfile.mkdtemp(prefix="observatory-")).resolve()
+    path = new_folder()
     yield path
     end_all(path)
 
 
 @pytest.fixture(scope="session")
 def made_once() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="observatory-")).resolve()
+    path = new_folder()
     with started(path):
         pass
     yield path
@@ -34,12 +32,24 @@ def made_once() -> Iterator[Path]:
 
 
 @pytest.fixture
-def data_dir(made_once: Path) -> Iterator[Path]:
-    """A data folder whose server was stopped well: a copy, since initdb costs a test half a second."""
-    path = Path(tempfile.mkdtemp(prefix="observatory-")).resolve()
-    subprocess.run(["cp", "-a", f"{made_once}/.", path], check=True)
-    yield path
-    end_all(path)
+def copy(made_once: Path) -> Iterator[Callable[[Path], Path]]:
+    """Make a folder that does not exist yet a data folder whose server was stopped well; initdb costs a second or more."""
+    made: list[Path] = []
+
+    def copy(path: Path) -> Path:
+        made.append(path)
+        subprocess.run(["cp", "-a", made_once, path], check=True)
+        return path
+
+    yield copy
+    for path in made:
+        end_all(path)
+
+
+@pytest.fixture
+def data_dir(copy: Callable[[Path], Path]) -> Path:
+    """A data folder whose server was stopped well."""
+    return copy(new_folder(make=False))
 
 
 @pytest.fixture

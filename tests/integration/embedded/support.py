@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,22 @@ from llm_observatory.storage.embedded.folder import Layout
 ROOT = os.geteuid() == 0
 _SOURCES = Path(__file__).parents[3] / "src"
 _PACKAGES = Path(psycopg.__file__).parents[1]
+
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 1024**3
+
+
+def new_folder(*, make: bool = True, on_disk: bool = False) -> Path:
+    """The path of a new folder; in memory where there is plenty, since what these tests wait for is fsync.
+
+    Not below tmp_path: as root its parents are 0700, and the server runs under another account. `on_disk` is for tests
+    that run programs from the folder: memory is often mounted noexec.
+    """
+    spacious = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+    path = Path(tempfile.mkdtemp(prefix="observatory-", dir=_MEMORY if spacious and not on_disk else None)).resolve()
+    if not make:
+        path.rmdir()
+    return path
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from llm_observatory.errors import EmbeddedServerError
 from llm_observatory.storage.embedded import EmbeddedServer, binaries
 from llm_observatory.storage.embedded.account import Account
-from tests.integration.embedded.support import ROOT, Service, end_all, execute, postmaster_pid, started, value
+from tests.integration.embedded.support import ROOT, Service, end_all, execute, new_folder, postmaster_pid, started, value
 
 as_root = pytest.mark.skipif(not ROOT, reason="NOT RUN: what root does takes root")
 
@@ -94,7 +93,7 @@ def test_nobody_else_passes_peer_authentication(data_dir: Path, someone: Account
 @pytest.fixture
 def hidden_binaries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The binaries as below /root: nobody but root gets at them."""
-    place = Path(tempfile.mkdtemp(prefix="observatory-"))
+    place = new_folder(on_disk=True)
     found = binaries.located()
     binaries._copy(found, place / "site")
     assert place.stat().st_mode & 0o077 == 0
@@ -105,7 +104,10 @@ def hidden_binaries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @as_root
-def test_binaries_out_of_the_accounts_reach_are_copied_once(hidden_binaries: None, data_dir: Path, progress: list[str]) -> None:
+def test_binaries_out_of_the_accounts_reach_are_copied_once(
+    hidden_binaries: None, copy: Callable[[Path], Path], progress: list[str]
+) -> None:
+    data_dir = copy(new_folder(make=False, on_disk=True))
     (data_dir / "serve.lock").touch()
     (data_dir / "binaries" / "1.2.3" / "old").mkdir(parents=True)
     with started(data_dir, progress.append) as conninfo:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.integration.embedded.support import (
     end_all,
     execute,
     is_gone,
+    new_folder,
     postmaster_pid,
     running_on,
     until,
@@ -119,7 +119,7 @@ def test_no_port_is_open(healthy: str) -> None:
 
 @pytest.fixture(scope="module")
 def healthy() -> Iterator[str]:
-    path = Path(tempfile.mkdtemp(prefix="observatory-"))
+    path = new_folder()
     with EmbeddedServer(path) as server:
         yield server.start()
     end_all(path)

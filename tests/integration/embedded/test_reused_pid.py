@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from llm_observatory.storage.embedded import EmbeddedServer, running_conninfo
 from llm_observatory.storage.embedded.folder import Layout
-from tests.integration.embedded.support import as_owner, end_all, postmaster_pid, started, value
+from tests.integration.embedded.support import as_owner, postmaster_pid, started, value
 
 
 @pytest.fixture
@@ -52,17 +51,16 @@ def test_a_record_with_a_strangers_pid_is_not_believed(data_dir: Path, stranger:
     assert not [line for line in progress if "adopting" in line or "stopping" in line]
 
 
-def test_a_pid_taken_by_another_cluster_of_ours_is_left_alone(data_dir: Path, progress: list[str]) -> None:
+def test_a_pid_taken_by_another_cluster_of_ours_is_left_alone(
+    data_dir: Path, copy: Callable[[Path], Path], progress: list[str]
+) -> None:
     with EmbeddedServer(data_dir):
         pass
-    other_dir = Path(tempfile.mkdtemp(prefix="observatory-"))
-    try:
-        with EmbeddedServer(other_dir) as other:
-            layout = Layout.of(data_dir)
-            layout.record.write_text(Layout.of(other_dir).record.read_text())
-            layout.postmaster_pid.write_text(_postmaster_file(data_dir, postmaster_pid(other_dir)))
-            with started(data_dir, progress.append) as conninfo:
-                assert value(conninfo, "SHOW data_directory") == str(layout.cluster)
-            assert other.is_alive()
-    finally:
-        end_all(other_dir)
+    other_dir = copy(data_dir.with_name(f"{data_dir.name}-other"))
+    with EmbeddedServer(other_dir) as other:
+        layout = Layout.of(data_dir)
+        layout.record.write_text(Layout.of(other_dir).record.read_text())
+        layout.postmaster_pid.write_text(_postmaster_file(data_dir, postmaster_pid(other_dir)))
+        with started(data_dir, progress.append) as conninfo:
+            assert value(conninfo, "SHOW data_directory") == str(layout.cluster)
+        assert other.is_alive()
