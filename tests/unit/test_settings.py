@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from llm_observatory import settings as module
 from llm_observatory.errors import ConfigError
-from llm_observatory.settings import MASK, SECRETS, Settings, load, masked, read
+from llm_observatory.settings import MASK, RESERVED, SECRETS, Settings, load, masked, read
 
 CANARY = "hunter2-canary"
 
@@ -256,6 +257,7 @@ LIMITS = {
     "LOG_LEVEL": ("loud",),
     "OBSERVATORY_CODEC": ("rust",),
     "COPY_DIRECT_COMPRESS": ("2",),
+    "GRPC_REFLECTION": ("2",),
     "METRICS_ENABLED": ("2",),
     "DATABASE_URL": ("mysql://x", "host=x"),
     "DB_READ_URL": ("x",),
@@ -296,6 +298,29 @@ def test_settings_that_contradict_each_other(place: Place, names: dict[str, str]
 def test_several_contradictions_are_several_faults(place: Place) -> None:
     place.names(QUERY_PORT="9090", CHUNK_INTERVAL="7h", DB_RETRY_INITIAL_DELAY_MS="9", DB_RETRY_MAX_DELAY_MS="8")
     assert len(place.faults()) == 3
+
+
+def test_a_faulty_value_hides_no_contradiction_between_others(place: Place) -> None:
+    place.config("retentoin: 5d").env("DB_RETRY_INITIAL_DELAY_MS=9\nDB_RETRY_MAX_DELAY_MS=8")
+    place.names(READ_SLOTS="0", QUERY_PORT="9090", DATABASE_URL=f"mysql://{CANARY}", DB_READ_URL="postgresql://h")
+    faults = place.faults()
+    for part in ("RETENTION?", "READ_SLOTS", "DATABASE_URL: the value", "MAX_DELAY_MS", "HEALTH_CHECK_PORT and QUERY_PORT"):
+        assert len([fault for fault in faults if part in fault]) == 1, part
+    assert len(faults) == 5, "whether DB_READ_URL has its DATABASE_URL cannot be said"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"RETENTION": "soon", "ACCEPT_MAX_AGE": "100d"},
+        {"RETENTION": "5d", "ACCEPT_MAX_AGE": "ages"},
+        {"CHUNK_INTERVAL": "90 moons", "RETENTION": "3h"},
+        {"QUERY_PORT": "9090", "HEALTH_CHECK_PORT": "http"},
+        {"DB_HOTS": "db", "DB_READ_URL": "postgresql://h"},
+    ],
+)
+def test_nothing_is_said_about_contradicting_a_value_that_is_not_known(place: Place, names: dict[str, str]) -> None:
+    assert len(place.names(**names).faults()) == 1
 
 
 def test_port_zero_may_be_given_twice(place: Place) -> None:
@@ -358,6 +383,61 @@ def test_notices(place: Place) -> None:
     assert notices() == notices(DB_NAME="x") == notices(DB_HOST="h", DB_USER="u") == ""
     assert "DB_HOST, DB_USER not used" in notices(DATABASE_URL="postgresql://h", DB_HOST="h", DB_USER="u")
     assert "the embedded PostgreSQL is used" in notices(DB_PASSWORD=CANARY)
+
+
+@pytest.mark.parametrize(
+    "name,meant",
+    [
+        ("BATCH_SIZ", "BATCH_SIZE"),
+        ("CHUNK_INTERVALL", "CHUNK_INTERVAL"),
+        ("INSERT_MAX_FIELD", "INSERT_MAX_FIELDS"),
+        ("RETENTOIN", "RETENTION"),
+        ("DATABASE_ULR", "DATABASE_URL"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("batch_size", "BATCH_SIZE"),
+        ("CONFIGFILE", "CONFIG_FILE"),
+    ],
+)
+def test_a_name_that_is_nearly_ours_is_pointed_out(place: Place, name: str, meant: str) -> None:
+    hint = f"{name} is none of our settings; {meant} is"
+    assert list(read({name: CANARY}, place.env_file).notices()) == [f"environment: {hint}"]
+    place.env(f"{name}={CANARY}")
+    assert list(read({}, place.env_file).notices()) == [f"{place.env_file}: {hint}"]
+    if name != "batch_size":
+        place.config(f"{name}: 1").env("")
+        assert "unknown setting" in place.fault()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "LANG", "HOSTNAME", "CONFIG_FILE", "TEST_DATABASE_URL", "DATABASE_URL_RO", "RUST_LOG_LEVEL", "PORT"),
+        *("BATCH_SIZE_SERVICE_HOST", "SHELL", "LISTEN_FDS", "POSTGRES_HOST", "QUERY_STRING", "LOG_FORMAT", "RETENTION_DAYS"),
+    ],
+)
+def test_names_of_others_are_left_alone(place: Place, name: str) -> None:
+    value = str(place.config("").yaml) if name == "CONFIG_FILE" else "x"
+    assert list(read({name: value}, place.env_file).notices()) == []
+
+
+def test_a_setting_without_effect_is_pointed_out(place: Place) -> None:
+    place.config("REDIS_POOL_SIZE: 5").names(QUERY_PORT="1234")
+    (notice,) = read(place.environ, place.env_file).notices()
+    assert notice == "REDIS_POOL_SIZE, QUERY_PORT set, without effect in this version"
+
+
+def test_reserved_settings_are_those_that_nothing_reads() -> None:
+    source = Path(module.__file__).parents[1]
+    code = "\n".join(path.read_text() for path in source.rglob("*.py") if "settings" not in path.parts)
+    declared = (source / "settings" / "declared.py").read_text()
+    own = declared.partition("def embedded")[2].partition("@model_validator")[0]
+    assert {name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code + own)} == RESERVED
+
+
+def test_the_manual_marks_the_same_settings_as_reserved() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "configuration.md"
+    rows = [line for line in manual.read_text().splitlines() if line.startswith("| `") and "*Reserved*" in line]
+    assert {row.split("`")[1].lower() for row in rows} == RESERVED
 
 
 def test_live_settings_exist() -> None:

@@ -117,7 +117,12 @@ def _redis_probe(settings: Settings) -> RedisProbe | None:
 
 def _otlp_server(settings: Settings, ingest: Ingest, *, share_port: bool) -> GrpcServer:
     receiver = GrpcReceiver(ingest, SIGNALS, settings.read_slots)
-    return GrpcServer(receiver, max_request_bytes=settings.otlp_max_request_bytes, share_port=share_port)
+    return GrpcServer(
+        receiver,
+        max_request_bytes=settings.otlp_max_request_bytes,
+        share_port=share_port,
+        reflect=settings.grpc_reflection,
+    )
 
 
 async def _watch(

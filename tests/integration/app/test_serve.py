@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
@@ -77,6 +79,23 @@ def test_without_a_database_it_listens_refuses_and_waits(new_service: NewService
     assert export(service) is grpc.StatusCode.UNAVAILABLE
     assert service.terminate() == 0
     assert "canary" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("reflect", ["", "true"], ids=["by default", "switched on"])
+def test_reflection_is_a_setting(new_service: NewService, reflect: str) -> None:
+    service = new_service(DATABASE_URL=NOWHERE, GRPC_REFLECTION=reflect).start(wait=False)
+    wait_for(lambda: service.get("/health/live")[0] == 200, 30, "the sidecar answers")
+    wait_for(lambda: bool(events(service, "listening")), 30, "the OTLP port is open")
+    with grpc.insecure_channel(service.endpoint) as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        answers = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
+        if reflect:
+            names = {found.name for found in next(answers).list_services_response.service}
+            assert "opentelemetry.proto.collector.trace.v1.TraceService" in names
+        else:
+            with pytest.raises(grpc.RpcError) as caught:
+                next(answers)
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_it_becomes_ready_when_the_database_appears(new_service: NewService, server: str) -> None:

@@ -1,33 +1,16 @@
-"""All settings: name, type, unit, default, limit. Read once: environment, then `.env`, then the YAML of CONFIG_FILE.
-
-Names are the environment's; in YAML the same names, in any letter case. A value means the same in all three places: YAML's
-own types are not used. A blank value is as good as none. Unknown names in the YAML file, and unknown names under our
-prefixes in the environment and `.env`, are faults. All faults are reported at once (ConfigError); secrets are in none.
-"""
+"""The settings themselves: each with its name, type, unit, default, limit and what it is for; how they are shown."""
 
 from __future__ import annotations
 
-import difflib
-import io
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-import yaml
-from dotenv.parser import parse_stream
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from llm_observatory.errors import ConfigError
 from llm_observatory.quantity import parse_duration, parse_size, show_duration, show_size
-
-OUR_PREFIXES = (
-    "ACCEPT_", "DB_", "INGEST_", "LEDGER_", "LLM_OBSERVATORY_", "OBSERVATORY_", "OTLP_", "REDIS_", "HEALTH_CHECK_",
-)  # fmt: skip
-"""Environment names that begin so are ours: a typing error in one is reported, not ignored."""
 
 SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "redis_url"})
 """Settings whose value is never shown. A test holds this against the types."""
@@ -38,10 +21,10 @@ LIVE = frozenset({
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-MASK = "********"
+RESERVED = frozenset({"content_retention", "copy_direct_compress", "otlp_http_port", "query_port", "redis_pool_size"})
+"""Settings that are checked and have no effect yet."""
 
-# Kubernetes puts REDIS_PORT_6379_TCP_ADDR and the like into every pod, for a Service that happens to be called redis.
-_SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$")
+MASK = "********"
 
 
 def _parse_age(value: object) -> timedelta | None:
@@ -72,6 +55,13 @@ SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca"
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Codec = Annotated[Literal["auto", "native", "reference"], BeforeValidator(_lower)]
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+class Conflict(NamedTuple):
+    """What is wrong between settings that are each right by themselves."""
+
+    names: AbstractSet[str]
+    message: str
 
 
 class Settings(BaseModel):
@@ -138,6 +128,7 @@ class Settings(BaseModel):
     shutdown_grace: Duration = Field(20 * SECOND, ge=2 * SECOND, le=600 * SECOND, description="from SIGTERM to exit")
     log_level: LogLevel = Field("info", description="lowest level written")
     metrics_enabled: bool = Field(default=True, description="serve /metrics")
+    grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools such as grpcurl")
     observatory_codec: Codec = Field("auto", description="native if built, else reference")
     llm_observatory_data_dir: Path | None = Field(None, description="folder of the embedded PostgreSQL; the user's data folder")
 
@@ -157,188 +148,40 @@ class Settings(BaseModel):
             values = {**values, "accept_max_age": max(age, timedelta(hours=1))}
         return values
 
-    def conflicts(self) -> Iterator[str]:
-        """What is wrong between settings that are each right by themselves, one line each."""
+    def conflicts(self) -> Iterator[Conflict]:
+        """What is wrong between settings that are each right by themselves."""
         if self.db_pool_min_connections > self.db_pool_max_connections:
-            yield "DB_POOL_MIN_CONNECTIONS is above DB_POOL_MAX_CONNECTIONS"
+            yield Conflict(
+                {"db_pool_min_connections", "db_pool_max_connections"},
+                "DB_POOL_MIN_CONNECTIONS is above DB_POOL_MAX_CONNECTIONS",
+            )
         if self.db_retry_initial_delay_ms > self.db_retry_max_delay_ms:
-            yield "DB_RETRY_INITIAL_DELAY_MS is above DB_RETRY_MAX_DELAY_MS"
+            yield Conflict(
+                {"db_retry_initial_delay_ms", "db_retry_max_delay_ms"},
+                "DB_RETRY_INITIAL_DELAY_MS is above DB_RETRY_MAX_DELAY_MS",
+            )
         if DAY % self.chunk_interval and self.chunk_interval % DAY:
-            yield "CHUNK_INTERVAL must divide a day or be whole days"
+            yield Conflict({"chunk_interval"}, "CHUNK_INTERVAL must divide a day or be whole days")
         if self.retention < 2 * self.chunk_interval:
-            yield "RETENTION must be at least two CHUNK_INTERVALs"
+            yield Conflict({"retention", "chunk_interval"}, "RETENTION must be at least two CHUNK_INTERVALs")
         if self.accept_max_age is not None and self.accept_max_age > self.retention:
-            yield "ACCEPT_MAX_AGE is beyond RETENTION: what it lets in would be dropped at once"
+            yield Conflict(
+                {"accept_max_age", "retention"}, "ACCEPT_MAX_AGE is beyond RETENTION: what it lets in would be dropped at once"
+            )
         if self.embedded and (self.db_read_url or self.db_direct_url):
-            yield "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST"
+            yield Conflict(
+                {"database_url", "db_host", "db_read_url", "db_direct_url"},
+                "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
+            )
+        yield from self._port_conflicts()
+
+    def _port_conflicts(self) -> Iterator[Conflict]:
         ports: dict[int, str] = {}
         for name in ("otlp_grpc_port", "otlp_http_port", "query_port", "health_check_port"):
             port = getattr(self, name)
             if port and port in ports:
-                yield f"{name.upper()} and {ports[port]} are both {port}"
-            ports[port] = name.upper()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Settings and where each that is not the default came from: `environment`, a file's name."""
-
-    settings: Settings
-    origins: Mapping[str, str] = field(default_factory=dict)
-
-    def notices(self) -> Iterator[str]:
-        """What is allowed and probably not meant."""
-        given = [name.upper() for name in self.origins if name in _DB_PARTS]
-        if given and self.settings.database_url is not None:
-            yield f"DATABASE_URL is set: {', '.join(given)} not used"
-        elif given and self.settings.embedded and given != ["DB_NAME"]:
-            yield f"{', '.join(given)} set, but neither DB_HOST nor DATABASE_URL: the embedded PostgreSQL is used"
-
-
-_DB_PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password", "db_ssl_mode")
-
-
-class _Source:
-    """The values of one place under lower-case names, and its faults."""
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.values: dict[str, str] = {}
-        self.faults: list[str] = []
-
-    def fault(self, message: str) -> None:
-        self.faults.append(f"{self.origin}: {message}")
-
-    def unknown(self, name: str) -> None:
-        close = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.8)
-        self.fault(f"unknown setting {name}" + (f"; did you mean {close[0].upper()}?" if close else ""))
-
-    def take(self, key: str, value: str | None) -> None:
-        # A password may begin or end with a space, but not with the newline that files of secrets end with.
-        text = (value or "").strip("\r\n") if key in SECRETS else (value or "").strip()
-        if text.strip():
-            self.values[key] = text
-
-
-def _is_service_link(name: str, value: str) -> bool:
-    return bool(_SERVICE_LINK.search(name)) or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://")))
-
-
-def _from_environment(names: Mapping[str, str | None], origin: str) -> _Source:
-    source = _Source(origin)
-    for name, value in names.items():
-        key = name.lower()
-        if key in Settings.model_fields and name == name.upper():
-            source.take(key, value)
-        elif name.upper().startswith(OUR_PREFIXES) and not _is_service_link(name, value or ""):
-            source.unknown(name)
-    return source
-
-
-def _from_env_file(path: Path) -> tuple[_Source, str | None]:
-    """The settings in `.env`, and its CONFIG_FILE. Values are taken as written: `$` has no meaning."""
-    source = _Source(str(path))
-    if not path.exists():
-        return source, None
-    text = _read(path, source)
-    names: dict[str, str | None] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            source.fault(f"line {binding.original.line} is not NAME=value")
-        elif binding.key is not None and binding.key in names:
-            source.fault(f"line {binding.original.line} sets {binding.key} a second time")
-        elif binding.key is not None:
-            names[binding.key] = binding.value
-    settings = _from_environment(names, str(path))
-    settings.faults = [*source.faults, *settings.faults]
-    return settings, names.get("CONFIG_FILE")
-
-
-def _from_yaml(path: str | None) -> _Source:
-    source = _Source(path or "")
-    if not path:
-        return source
-    try:
-        root = yaml.compose(_read(Path(path), source, missing="CONFIG_FILE names a file that does not exist"), yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        # Not the error's own text: it quotes the line, which may hold a password.
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        source.fault(f"{line}not YAML: {error.problem or error.context}")
-        return source
-    except yaml.YAMLError as error:
-        source.fault(f"not YAML: {type(error).__name__}")
-        return source
-    if isinstance(root, yaml.MappingNode):
-        for key, value in root.value:
-            _take_node(source, key, value)
-    elif root is not None and root.tag != "tag:yaml.org,2002:null":
-        source.fault("must be a mapping of setting names to values")
-    return source
-
-
-def _take_node(source: _Source, key: yaml.Node, value: yaml.Node) -> None:
-    name = str(key.value) if isinstance(key, yaml.ScalarNode) else "(a key that is not a name)"
-    lower, line = name.lower(), key.start_mark.line + 1
-    if lower not in Settings.model_fields:
-        if isinstance(value, yaml.MappingNode):
-            source.fault(f"line {line}: {name} is a group; settings are flat, for example DB_HOST: localhost")
-        else:
-            source.unknown(name)
-    elif not isinstance(value, yaml.ScalarNode):
-        source.fault(f"line {line}: {name.upper()} must be one value")
-    elif lower in source.values:
-        source.fault(f"line {line}: {name.upper()} is set a second time")
-    else:
-        source.take(lower, None if value.tag == "tag:yaml.org,2002:null" else value.value)
-
-
-def _read(path: Path, source: _Source, missing: str = "does not exist") -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        source.fault(missing)
-    except OSError as error:
-        source.fault(f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        source.fault("is not UTF-8 text")
-    return ""
-
-
-def _faults(error: ValidationError, values: Mapping[str, str], origins: Mapping[str, str]) -> Iterator[str]:
-    for fault in error.errors():
-        name = str(fault["loc"][0])
-        value = "the value" if name in SECRETS else repr(values.get(name, fault["input"]))
-        message = fault["msg"].removeprefix("Value error, ")
-        message = message.removeprefix("Input ")
-        yield f"{origins.get(name, 'default')}: {name.upper()}: {value} {message}"
-
-
-def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
-    """The settings in force. Raises ConfigError with one line a fault; secrets are never in it."""
-    return read(environ, env_file).settings
-
-
-def read(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Loaded:
-    """As `load`, with where each value came from."""
-    environ = os.environ if environ is None else environ
-    from_environment = _from_environment(environ, "environment")
-    from_env_file, config_file = _from_env_file(env_file)
-    from_yaml = _from_yaml((environ.get("CONFIG_FILE") or config_file or "").strip())
-    values: dict[str, str] = {}
-    origins: dict[str, str] = {}
-    faults: list[str] = []
-    for source in (from_yaml, from_env_file, from_environment):
-        values |= source.values
-        origins |= dict.fromkeys(source.values, source.origin)
-        faults += source.faults
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError([*faults, *_faults(error, values, origins)]) from None
-    faults += settings.conflicts()
-    if faults:
-        raise ConfigError(faults)
-    return Loaded(settings, origins)
+                yield Conflict({name, ports[port]}, f"{name.upper()} and {ports[port].upper()} are both {port}")
+            ports[port] = name
 
 
 def shown(settings: Settings, name: str) -> str:
