@@ -20,7 +20,7 @@ Messages of errors with a `grpc_code` may reach clients: they name no table, hos
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 RETRY_AFTER_SECONDS = 1.0
 """Hint for clients that were held before they were refused. Python, Java and JS clients have about 10 s in all."""
@@ -31,6 +31,15 @@ class ObservatoryError(Exception):
 
     grpc_code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
+
+    def bare(self) -> Self:
+        """Itself without traceback, cause and context.
+
+        Their frames hold payloads, and whoever keeps or raises the error again makes a cycle of them: refused requests
+        of 60 MiB then stayed until the next full collection, a gigabyte after a hundred.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class ConfigError(ObservatoryError):

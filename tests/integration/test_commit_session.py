@@ -14,7 +14,7 @@ import pytest
 from llm_observatory import codec
 from llm_observatory.errors import DataRejected, MissingPartition, SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage import copy_writer
+from llm_observatory.storage import transaction
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine.current import CurrentEngine
@@ -99,7 +99,7 @@ async def test_copy_and_insert_store_the_same_rows(sessions: Sessions, fields: i
 async def test_the_transaction_is_set_up_as_promised(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("synchronous_commit", "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "jit")
     seen: dict[str, str] = {}
-    commit = copy_writer.commit
+    commit = transaction.commit
 
     async def look_then_commit(connection: AsyncConnection) -> None:
         for name in names:
@@ -108,7 +108,7 @@ async def test_the_transaction_is_set_up_as_promised(sessions: Sessions, monkeyp
             seen[name] = row[0]
         await commit(connection)
 
-    monkeypatch.setattr(copy_writer, "commit", look_then_commit)
+    monkeypatch.setattr(transaction, "commit", look_then_commit)
     await (await sessions.new()).write([request()])
     assert seen == dict(zip(names, ("on", "1s", "15s", "10s", "off"), strict=True))
 
@@ -240,7 +240,7 @@ async def test_a_commit_that_was_a_rollback_is_no_success(sessions: Sessions) ->
     with pytest.raises(psycopg.errors.DivisionByZero):
         await connection.execute("SELECT 1/0")
     with pytest.raises(StorageUnavailable):
-        await copy_writer.commit(connection)
+        await transaction.commit(connection)
     await connection.close()
 
 

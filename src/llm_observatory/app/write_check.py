@@ -25,7 +25,7 @@ class WriteCheck:
         self._session = session
         self._health = health
 
-    def suspect(self, error: SchemaMismatch) -> None:
+    def suspect(self, error: StorageError) -> None:
         """The database refuses a statement of ours: not ready until a good row goes through again."""
         if self._health.refusal is None:
             log.error("the database refuses to store", reason=words(error), sqlstate=error.sqlstate)

@@ -32,6 +32,8 @@ from llm_observatory.tables.rules import REFUSED_BY_DATABASE
 log = structlog.get_logger(__name__)
 
 _UNREACHABLE = ("08", "57P")
+READ_ONLY = "25006"
+"""read_only_sql_transaction: a standby, or a managed server whose disk is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Store(Protocol):
 class Committer:
     """Commits groups through one store.
 
-    `probe` makes a request that is known to be good; `on_mismatch` hears of statements that the database refuses.
+    `probe` makes a request that is known to be good; `on_refusal` hears when the database refuses what is
+    known to be good, or to write at all.
     """
 
     def __init__(
@@ -71,12 +74,12 @@ class Committer:
         store: Store,
         policy: RetryPolicy,
         probe: Callable[[], WriteRequest],
-        on_mismatch: Callable[[SchemaMismatch], None],
+        on_refusal: Callable[[StorageError], None],
     ) -> None:
         self._store = store
         self._policy = policy
         self._probe = probe
-        self._on_mismatch = on_mismatch
+        self._on_refusal = on_refusal
         self._backoff = tenacity.wait_exponential(policy.initial_delay, policy.max_delay, exp_base=policy.multiplier)
 
     async def commit(self, group: list[Submission]) -> None:
@@ -118,8 +121,8 @@ class Committer:
                 try:
                     await self._write(waiting)
                 except (StorageUnavailable, MissingPartition) as error:
-                    if isinstance(error, SchemaMismatch):
-                        self._on_mismatch(error)
+                    if isinstance(error, SchemaMismatch) or error.sqlstate == READ_ONLY:
+                        self._on_refusal(error)
                     answered += _was_answered(error)
                     _let_go(_unresolved(group), error, out_of_tries=answered >= self._policy.max_attempts)
                     if _unresolved(group):
@@ -138,18 +141,20 @@ class Committer:
     async def _judge(self, group: list[Submission], refused: dict[Submission, DataRejected]) -> None:
         if not refused:
             return
-        ours = len(refused) == len(group) > 1 or await self._good_row_is_refused()
-        for submission, error in refused.items():
-            if ours:
-                log.error("the database refuses good data", sqlstate=error.sqlstate, requests=len(refused))
-                submission.fail(StorageUnavailable("the database refuses good data", error.sqlstate))
-            else:
+        alike = len({error.sqlstate for error in refused.values()}) == 1
+        if (alike and len(refused) == len(group) > 1) or await self._good_row_is_refused():
+            _fail_all(
+                list(refused), StorageUnavailable("the database refuses good data", next(iter(refused.values())).sqlstate)
+            )
+        else:
+            for submission, error in refused.items():
                 await self._bury(submission, error)
 
     async def _good_row_is_refused(self) -> bool:
         try:
             await self._store.dry_run(self._probe())
-        except DataRejected:
+        except (DataRejected, SchemaMismatch) as error:
+            self._on_refusal(error)
             return True
         return False
 

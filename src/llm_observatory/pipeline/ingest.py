@@ -33,6 +33,11 @@ INLINE_MAX_BYTES = 64 * 1024
 LANE_HOLD_MIN_SECONDS = 1.0
 """What an encoded request may wait for a committer at least, whatever is left of its hold."""
 
+ANSWER_SECONDS = 0.5
+WORK_BYTES_PER_SECOND = 4 * 1024 * 1024
+"""A caller is answered this long after its hold, and as much later as its bytes take to encode and commit at this rate. The
+flight goes on: the same bytes sent again join it, or find its digest in the ledger."""
+
 CHARGED_PER_PAYLOAD_BYTE = 2.0
 """Room asked for at the door for one payload byte: the payload itself and its rows (measured 0.9-1.1 x on LLM spans)."""
 
@@ -108,16 +113,17 @@ class Ingest:
         digest = await self._digest(signal, tenant, payload)
         self._refuse_when_draining()
         flight = self._flights.get(digest)
+        until = hold_until + ANSWER_SECONDS + len(payload) / WORK_BYTES_PER_SECOND
         if flight is None:
             request = _Request(signal, tenant, payload, digest, hold_until, on_admitted)
             del payload
             flight = self._flights[digest] = self._tasks.create_task(self._flight(request))
             del request
-            return await _landing(flight)
+            return await _landing(flight, until)
         del payload  # the flight has its own; a hundred copies that wait for it must not be kept
         on_admitted()
         metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
-        return replace(await _landing(flight), accepted=0, rejected=0)
+        return replace(await _landing(flight, until), accepted=0, rejected=0)
 
     async def drain(self, deadline: float) -> None:
         """Take nothing new, commit what is here; what is unresolved at the loop time `deadline` fails as ShuttingDown."""
@@ -143,9 +149,7 @@ class Ingest:
         try:
             return await self._fly(request)
         except ObservatoryError as error:
-            # Its frames hold the payload, and whoever raises it again makes a cycle of them: gigabytes until the next
-            # collection when large requests are refused.
-            return error.with_traceback(None)
+            return error.bare()
         except Exception:
             # Unknown is not the client's fault: it keeps its data and comes back.
             log.exception("request failed unexpectedly", signal=request.signal.name, digest=request.digest.hex())
@@ -233,17 +237,18 @@ def _step(steps: Generator[None, None, EncodedRequest]) -> EncodedRequest | None
     return None
 
 
-async def _landing(flight: Flight) -> ExportResult:
-    """Wait for a flight without owning it. Raises what it failed with."""
-    try:
-        result = await asyncio.shield(flight)
-    except asyncio.CancelledError:
-        if flight.cancelled():
-            raise ShuttingDown from None
-        raise
+async def _landing(flight: Flight, until: float) -> ExportResult:
+    """Wait for a flight without owning it. Raises what it failed with, and StorageUnavailable when it takes too long."""
+    await asyncio.wait((flight,), timeout=max(0.0, until - asyncio.get_running_loop().time()))
+    if flight.cancelled():
+        raise ShuttingDown
+    if not flight.done():
+        message = "not stored in time; the same request sent again is stored once"
+        raise StorageUnavailable(message)
+    result = flight.result()
     if isinstance(result, ObservatoryError):
         try:
             raise result
         finally:
-            del result  # an error and the frame that raised it hold each other, and the frames above hold the call
+            del result, flight  # an error and the frame that raised it hold each other, and the frames above hold the call
     return result

@@ -45,4 +45,4 @@ class Submission:
     def fail(self, error: ObservatoryError) -> None:
         """The request is not known to be stored."""
         if not self.ack.done():
-            self.ack.set_exception(error)
+            self.ack.set_exception(error.bare())

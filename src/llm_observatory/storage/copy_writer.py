@@ -5,7 +5,6 @@ TraceWriter, MetricWriter and LogWriter are instances: nothing here depends on t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,22 +13,16 @@ import psycopg
 import psycopg.errors
 
 from llm_observatory.codec.request import EncodedTable
-from llm_observatory.errors import StorageUnavailable
-from llm_observatory.storage import ledger
+from llm_observatory.storage import ledger, sources
 from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.transaction import BEGIN, rollback, transaction
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
-from llm_observatory.tables import BY_NAME, TABLES, Table
+from llm_observatory.tables import TABLES, Table
 
-BEGIN = (
-    "BEGIN;"
-    " SET LOCAL synchronous_commit = on;"
-    " SET LOCAL lock_timeout = '1s';"
-    " SET LOCAL statement_timeout = '15s';"
-    " SET LOCAL idle_in_transaction_session_timeout = '10s'"
-)
-"""One round trip. SET LOCAL, because behind a transaction pooler the session belongs to nobody."""
+INSERT_MAX_BYTES = 64 * 1024
+"""More than this goes by COPY whatever its fields: libpq holds a statement's parameters whole, a span may have 60 MiB."""
 
 
 class ConnectionWriter(Protocol):
@@ -61,62 +54,51 @@ class CopyWriter:
 
     def method(self, group: Sequence[WriteRequest]) -> str:
         """How the facts of `group` are sent: `insert` when all of them are few, else `copy`."""
-        rows: Counter[str] = Counter()
-        for part in (part for request in group for part in request.encoded.tables):
-            rows[part.name] += part.rows
-        return (
-            "insert"
-            if all(self._fits(BY_NAME[name], count) for name, count in rows.items() if BY_NAME[name].kind == "fact")
-            else "copy"
-        )
+        facts = [table for table in TABLES if table.kind == "fact"]
+        few = all(self._is_little(table, _parts(group, table)) for table in facts)
+        return "insert" if few else "copy"
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""
         with translated():
             try:
-                return await self._transaction(connection, group, ledger.claim)
-            except psycopg.errors.LockNotAvailable:
-                await _rollback(connection)
-                return await self._transaction(connection, group, ledger.claim_one_by_one)
-            finally:
-                await _rollback(connection)
-
-    async def _transaction(
-        self, connection: AsyncConnection, group: Sequence[WriteRequest], claim: ledger.Claim
-    ) -> list[Outcome]:
-        await connection.execute(BEGIN)
-        outcomes = await claim(connection, group)
-        claimed = [
-            request
-            for request, outcome in zip(group, outcomes, strict=True)
-            if isinstance(outcome, Stored) and not outcome.duplicate
-        ]
-        await self._send_all(connection, claimed)
-        await commit(connection)
-        return outcomes
+                return await self._write(connection, group, ledger.claim)
+            except DigestHeld:
+                return await self._write(connection, group, ledger.claim_one_by_one)
 
     async def dry_run(self, connection: AsyncConnection, request: WriteRequest) -> None:
-        """Send the rows of `request` in a transaction that is rolled back."""
+        """Send all that `write` sends for `request`, its source included, in a transaction that is rolled back."""
         with translated():
             try:
                 await connection.execute(BEGIN)
+                await sources.insert_all(connection, dict(request.encoded.sources))
+                await ledger.claim(connection, [request])
                 await self._send_all(connection, [request])
             finally:
-                await _rollback(connection)
+                await rollback(connection)
+
+    async def _write(self, connection: AsyncConnection, group: Sequence[WriteRequest], claim: ledger.Claim) -> list[Outcome]:
+        async with transaction(connection):
+            try:
+                outcomes = await claim(connection, group)
+            except psycopg.errors.LockNotAvailable as error:
+                raise DigestHeld from error
+            await self._send_all(connection, _claimed(group, outcomes))
+        return outcomes
 
     async def _send_all(self, connection: AsyncConnection, requests: Sequence[WriteRequest]) -> None:
         for table in TABLES:
-            parts = [part for request in requests for part in request.encoded.tables if part.name == table.name]
+            parts = _parts(requests, table)
             if parts:
                 await self._send(connection, table, parts)
 
-    def _fits(self, table: Table, rows: int) -> bool:
-        return rows * len(table.columns) <= self.insert_max_fields
+    def _is_little(self, table: Table, parts: Sequence[EncodedTable]) -> bool:
+        fields = sum(part.rows for part in parts) * len(table.columns)
+        return fields <= self.insert_max_fields and sum(part.size for part in parts) <= INSERT_MAX_BYTES
 
     async def _send(self, connection: AsyncConnection, table: Table, parts: Sequence[EncodedTable]) -> None:
-        rows = sum(part.rows for part in parts)
         chunks = [chunk for part in parts for chunk in part.chunks]
-        if self._fits(table, rows):
+        if self._is_little(table, parts):
             await insert(connection, table, list(split_rows(chunks, len(table.columns))))
             return
         async with connection.cursor() as cursor, cursor.copy(copy_statement(table)) as copy:
@@ -124,14 +106,15 @@ class CopyWriter:
                 await copy.write(block)
 
 
-async def commit(connection: AsyncConnection) -> None:
-    """COMMIT, and make sure that it was one: of a failed transaction PostgreSQL makes a ROLLBACK without an error."""
-    cursor = await connection.execute("COMMIT")
-    if cursor.statusmessage != "COMMIT":
-        message = "the transaction was rolled back"
-        raise StorageUnavailable(message)
+class DigestHeld(psycopg.errors.LockNotAvailable):
+    """Another transaction holds a digest of the group for longer than lock_timeout; a lock on a table is no such thing."""
 
 
-async def _rollback(connection: AsyncConnection) -> None:
-    if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        await connection.rollback()
+def _parts(requests: Sequence[WriteRequest], table: Table) -> list[EncodedTable]:
+    return [part for request in requests for part in request.encoded.tables if part.name == table.name]
+
+
+def _claimed(group: Sequence[WriteRequest], outcomes: Sequence[Outcome]) -> list[WriteRequest]:
+    """The requests whose rows are to be written now."""
+    pairs = zip(group, outcomes, strict=True)
+    return [request for request, outcome in pairs if isinstance(outcome, Stored) and not outcome.duplicate]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.ledger import claim
 from llm_observatory.storage.statements import statement
+from llm_observatory.storage.transaction import transaction
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Stored, WriteRequest
 
@@ -17,7 +18,7 @@ PAYLOAD_MAX_BYTES = 16 * 1024 * 1024
 async def bury(connection: AsyncConnection, request: WriteRequest, payload: bytes, error: str) -> Stored:
     """Keep the refused request with its answer, in one transaction. Raises StorageUnavailable when even that fails."""
     with translated():
-        async with connection.transaction():
+        async with transaction(connection):
             [outcome] = await claim(connection, [request])
             if isinstance(outcome, Stored) and not outcome.duplicate:
                 received_at = datetime.fromtimestamp(request.received_at / 1e6, UTC)

@@ -15,6 +15,7 @@ import psycopg.errors
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.statements import statement
+from llm_observatory.storage.transaction import LOCK_TIMEOUT
 from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
 
 Claim = Callable[[AsyncConnection, Sequence[WriteRequest]], Awaitable[list[Outcome]]]
@@ -76,5 +77,5 @@ async def claim_one_by_one(connection: AsyncConnection, group: Sequence[WriteReq
             outcomes[request.digest] = Busy()
         else:
             await connection.execute("RELEASE SAVEPOINT claim")
-    await connection.execute("SET LOCAL lock_timeout = '1s'")
+    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     return [outcomes[request.digest] for request in group]

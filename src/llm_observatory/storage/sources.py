@@ -7,18 +7,19 @@ database behind it may have been restored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.storage.binary import insert
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.statements import statement
+from llm_observatory.storage.transaction import transaction
 from llm_observatory.tables import TELEMETRY_SOURCES
 
 KNOWN_SOURCES_MAX = 100_000
 """About 10 MB of ids. Beyond it the oldest are forgotten and upserted again."""
 
-_ROWS_PER_STATEMENT = 500
+_STATEMENT_MAX_ROWS, _STATEMENT_MAX_BYTES = 500, 1024 * 1024
 
 
 class KnownSources:
@@ -50,8 +51,28 @@ class KnownSources:
 
 
 async def upsert(connection: AsyncConnection, rows: dict[bytes, bytes]) -> None:
-    """Store source rows, sorted by id so that two writers cannot deadlock; an older `last_seen` is moved on."""
-    ordered = list(rows.values())
-    suffix = statement("upsert_telemetry_sources")
-    for start in range(0, len(ordered), _ROWS_PER_STATEMENT):
-        await insert(connection, TELEMETRY_SOURCES, ordered[start : start + _ROWS_PER_STATEMENT], suffix)
+    """Store source rows, a statement's worth a transaction: their locks are held as briefly as can be."""
+    for part in _statements(rows):
+        async with transaction(connection):
+            await insert_all(connection, part)
+
+
+async def insert_all(connection: AsyncConnection, rows: dict[bytes, bytes]) -> None:
+    """The statement itself, inside an open transaction; an older `last_seen` is moved on."""
+    if rows:
+        # Sorted, so that two writers cannot deadlock.
+        ordered = [rows[source_id] for source_id in sorted(rows)]
+        await insert(connection, TELEMETRY_SOURCES, ordered, statement("upsert_telemetry_sources"))
+
+
+def _statements(rows: dict[bytes, bytes]) -> Iterator[dict[bytes, bytes]]:
+    part: dict[bytes, bytes] = {}
+    size = 0
+    for source_id in sorted(rows):
+        part[source_id] = rows[source_id]
+        size += len(rows[source_id])
+        if len(part) >= _STATEMENT_MAX_ROWS or size >= _STATEMENT_MAX_BYTES:
+            yield part
+            part, size = {}, 0
+    if part:
+        yield part

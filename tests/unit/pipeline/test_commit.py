@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from llm_observatory.errors import MissingPartition, SchemaMismatch, ShuttingDown, StorageUnavailable
+from llm_observatory.errors import MissingPartition, SchemaMismatch, ShuttingDown, StorageError, StorageUnavailable
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Stored
@@ -19,7 +19,7 @@ GONE = StorageUnavailable("gone")
 DEADLOCK = "40P01"
 
 
-mismatches: list[SchemaMismatch] = []
+refusals: list[StorageError] = []
 
 
 def submissions(*digests: bytes, hold: float = 10.0) -> list[Submission]:
@@ -28,7 +28,7 @@ def submissions(*digests: bytes, hold: float = 10.0) -> list[Submission]:
 
 
 def committer(store: MemoryStore) -> Committer:
-    return Committer(store, POLICY, lambda: PROBE, mismatches.append)
+    return Committer(store, POLICY, lambda: PROBE, refusals.append)
 
 
 async def outcomes(group: list[Submission]) -> list[Stored | BaseException]:
@@ -153,7 +153,7 @@ async def test_a_schema_that_does_not_fit_is_retryable_for_the_client_and_keeps_
     await committer(store).commit(group)
     [outcome] = await outcomes(group)
     assert isinstance(outcome, SchemaMismatch)
-    assert mismatches[-1] is outcome
+    assert refusals[-1] is outcome
 
 
 async def test_a_group_abandoned_while_it_waits_for_the_next_try_is_not_written_again() -> None:
