@@ -12,7 +12,6 @@ from tests.plugins.database import execute
 
 async def test_migrations_make_exactly_what_tables_declares(database: str) -> None:
     assert await migrate.verify(database) == []
-    assert await migrate.current(database)
 
 
 DRIFTS = {

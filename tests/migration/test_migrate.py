@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -38,18 +41,20 @@ async def _tables(connection: AsyncConnection) -> set[str]:
 
 async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> None:
     lines: list[str] = []
-    assert not await migrate.current(empty_database)
+    assert await migrate.latest(empty_database) is None
     assert await migrate.pending(connection) == [f"migration {name} is not applied" for name in FILES]
     await migrate.up(empty_database, lines.append)
-    assert [line for line in lines if line.startswith("applying")] == [f"applying {name}" for name in FILES]
+    assert [line for line in lines if line.startswith("appl")] == [f"applying {name}" for name in FILES]
     assert await migrate.verify(empty_database) == []
     for left in (2, 1, 0):
-        await migrate.down(empty_database, lines.append)
+        lines.clear()
+        assert await migrate.latest(empty_database) == FILES[left]
+        assert await migrate.down(empty_database, lines.append) == FILES[left]
+        assert lines == [f"rolling back {FILES[left]}", f"rolled back {FILES[left]}"]
         assert [entry.name for entry in await migrate.status(empty_database) if entry.applied] == FILES[:left]
     assert await _tables(connection) == set()
     await migrate.up(empty_database, lines.append)
     assert await migrate.verify(empty_database) == []
-    assert await migrate.current(empty_database)
 
 
 async def test_down_with_partitions_in_place(database: str) -> None:
@@ -81,14 +86,14 @@ async def test_two_at_once_both_succeed(empty_database: str) -> None:
     first: list[str] = []
     second: list[str] = []
     await asyncio.gather(migrate.up(empty_database, first.append), migrate.up(empty_database, second.append))
-    applied = [line.split()[1] for line in first + second if line.startswith("applied")]
+    applied = [line.split()[1] for line in first + second if line.startswith("applying")]
     assert sorted(applied) == FILES
     assert await migrate.verify(empty_database) == []
 
 
 async def test_a_newer_database_is_current_and_says_what_it_has_beyond(database: str) -> None:
     execute(database, "INSERT INTO schema_migrations VALUES ('999')")
-    assert await migrate.current(database)
+    assert await migrate.verify(database) == []
     assert (await migrate.status(database))[-1] == ("999", "unknown to this version", True)
 
 
@@ -106,7 +111,7 @@ async def test_a_failing_migration_is_named_with_its_reason(
     assert "half" not in await _tables(connection)
     assert await migrate.pending(connection) == ["migration 004_bad.sql is not applied"]
     bad.unlink()
-    assert await migrate.current(empty_database)
+    assert await migrate.verify(empty_database) == []
 
 
 async def test_a_password_with_special_characters_stays_out_of_sight(
@@ -200,7 +205,34 @@ async def test_a_cancelled_run_leaves_no_child(
         with pytest.raises(asyncio.CancelledError):
             await running
     await other.close()
-    assert [child.returncode is None for child in children] == [False]
+    assert [child.returncode for child in children] == [-signal.SIGTERM]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(children[0].pid, 0)
+
+
+async def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "dbmate"
+    program.write_text("#!/bin/sh\ntrap '' TERM INT\necho Applying: started\nwhile :; do sleep 60; done\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(dbmate, "executable", lambda: program)
+    monkeypatch.setattr(dbmate, "END_SECONDS", 0.2)
+    started: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(10):
+        running = asyncio.create_task(dbmate.run("postgres://nowhere", [tmp_path], "migrate", started.put_nowait))
+        await started.get()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_ctrl_c_at_the_terminal_is_not_for_dbmate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "dbmate"
+    program.write_text(f"#!{sys.executable}\nimport os\nprint(os.getsid(0))\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(dbmate, "executable", lambda: program)
+    lines: list[str] = []
+    assert await dbmate.run("postgres://nowhere", [tmp_path], "migrate", lines.append) == (0, [])
+    assert int(lines[0]) != os.getsid(0)
 
 
 async def _waiting(connection: AsyncConnection) -> bool:

@@ -7,8 +7,10 @@ what came of that is what dbmate is given, through its environment: arguments ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -19,6 +21,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection
+
+END_SECONDS = 5.0
+"""For dbmate to end when asked to, before it is killed."""
 
 _VERIFYING = ("verify-ca", "verify-full")
 _FILES = ("sslrootcert", "sslcert", "sslkey")
@@ -75,6 +80,7 @@ def _environment(url: str) -> dict[str, str]:
 async def run(url: str, folders: Sequence[Path], command: str, on_line: Callable[[str], None]) -> tuple[int, list[str]]:
     """Run `command` over the merged `folders`. Returns the exit status and what it wrote to stderr.
 
+    It runs in a session of its own: Ctrl-C at our terminal is for us, and a migration is not torn while we still wait for it.
     A cancelled call ends the child and waits for it; PostgreSQL rolls the open migration back.
     """
     arguments = ["--env", "DATABASE_URL", "--env-file", os.devnull, "--no-dump-schema", "--migration-lock"]
@@ -88,14 +94,27 @@ async def run(url: str, folders: Sequence[Path], command: str, on_line: Callable
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         _, errors = await asyncio.gather(_lines(child.stdout, on_line), _lines(child.stderr, lambda _line: None))
         return await child.wait(), errors
     finally:
         if child.returncode is None:
-            child.terminate()
-            await asyncio.shield(child.wait())
+            await asyncio.shield(_end(child))
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """End the child and what it may have started; they are a process group of their own."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await child.wait()
+        except TimeoutError:
+            continue
+        return
 
 
 async def _lines(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> list[str]:

@@ -23,7 +23,9 @@ Progress = Callable[[str], None]
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
-_VERBS = {"Applying:": "applying", "Applied:": "applied", "Rolling back:": "rolling back", "Rolled back:": "rolled back"}
+_COMMANDS = {"migrate": "up", "rollback": "down"}
+
+_VERBS = {"Applying:": "applying", "Rolling back:": "rolling back"}
 
 
 class Migration(NamedTuple):
@@ -65,9 +67,17 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
         await connection.close()
 
 
-async def down(conninfo: str, progress: Progress) -> None:
-    """Take the latest migration back, with the data it holds. Raises as `up`, also when there is none."""
-    await _dbmate(conninfo, "rollback", progress)
+async def latest(conninfo: str) -> str | None:
+    """The file that `down` would take back; None when no migration is applied. What its down section drops is gone then."""
+    applied = [migration.name for migration in await status(conninfo) if migration.applied]
+    return applied[-1] if applied else None
+
+
+async def down(conninfo: str, progress: Progress) -> str:
+    """Take the latest migration back, with the data it holds. Returns its file; raises as `up`, also when there is none."""
+    [file] = await _dbmate(conninfo, "rollback", progress)
+    progress(f"rolled back {file}")
+    return file
 
 
 async def status(conninfo: str) -> list[Migration]:
@@ -97,15 +107,6 @@ async def pending(connection: AsyncConnection) -> list[str]:
     return [f"migration {name} is not applied" for version, name in sorted(known.items()) if version not in applied]
 
 
-async def current(conninfo: str) -> bool:
-    """Whether all migrations of this version are applied."""
-    connection = await connect(conninfo)
-    try:
-        return not await pending(connection)
-    finally:
-        await connection.close()
-
-
 async def _folders(connection: AsyncConnection) -> list[Path]:
     engine = await detect(connection, Settings())
     return [root(), root() / engine.name]
@@ -125,7 +126,8 @@ async def _applied(connection: AsyncConnection) -> set[str]:
         return {str(version) for (version,) in await cursor.fetchall()}
 
 
-async def _dbmate(conninfo: str, command: str, progress: Progress) -> None:
+async def _dbmate(conninfo: str, command: str, progress: Progress) -> list[str]:
+    """Run dbmate; returns the files it worked on."""
     connection = await connect(conninfo, "llm-observatory-migrate")
     try:
         url, folders = dbmate.database_url(connection, conninfo), await _folders(connection)
@@ -141,14 +143,15 @@ async def _dbmate(conninfo: str, command: str, progress: Progress) -> None:
 
     returned, errors = await dbmate.run(url, folders, command, on_line)
     if returned != 0:
-        raise MigrationFailed(_explain(began[-1] if began else None, returned, errors))
+        raise MigrationFailed(_explain(_COMMANDS[command], began[-1] if began else None, returned, errors))
+    return began
 
 
-def _explain(file: str | None, returned: int, errors: list[str]) -> str:
+def _explain(ours: str, file: str | None, returned: int, errors: list[str]) -> str:
     said = " ".join(errors).removeprefix("Error: ") or f"dbmate ended with status {returned}"
     if file is None:
         return f"no migration was run: {said}"
     return (
-        f"migration {file} failed: {said}. It was rolled back, earlier ones stay; mend the cause and run"
-        " `llm-observatory migrate up` again"
+        f"migration {file} failed: {said}. What it did is undone, the others are as they were; mend the cause and run"
+        f" `llm-observatory migrate {ours}` again"
     )
