@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -10,6 +11,9 @@ from psycopg import conninfo as libpq
 from llm_observatory.storage.translate import translated
 
 AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+Connect = Callable[[], Awaitable[AsyncConnection]]
+"""How a part that owns a connection gets it. Raises StorageError."""
 
 CONNECT_TIMEOUT_SECONDS = 10
 
@@ -34,8 +38,13 @@ def complete(conninfo: str, application_name: str) -> str:
 
 
 async def connect(conninfo: str, application_name: str = "llm-observatory-storage") -> AsyncConnection:
-    """Open one autocommit connection, statements never prepared by themselves. Raises StorageUnavailable or SchemaMismatch."""
-    with translated():
+    """Open one autocommit connection, statements never prepared by themselves. Raises StorageUnavailable.
+
+    libpq keeps the text of what a server says while connecting and not its SQLSTATE (psycopg 3.3: `sqlstate` is None,
+    `diag` is empty), so a refused login (28), a missing database (3D) and a server that is not there cannot be told
+    apart without matching text, which servers translate. The driver's own words stay in `__cause__`.
+    """
+    with translated(silent="the database cannot be reached, or does not let this login in"):
         connection = await psycopg.AsyncConnection.connect(complete(conninfo, application_name), autocommit=True)
     connection.prepare_threshold = None
     return connection

@@ -18,8 +18,9 @@ from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import prune
-from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.engine.current import PARTITIONED, Connect, CurrentEngine
+from llm_observatory.storage.connection import AsyncConnection, Connect
+from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
+from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
@@ -28,7 +29,6 @@ _log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 60.0
 RECONNECT_SECONDS = 5.0
-LOCK_TIMEOUT = "100ms"
 STATEMENT_TIMEOUT = "60s"
 
 AHEAD = timedelta(days=7)

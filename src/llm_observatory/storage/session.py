@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llm_observatory.errors import MissingPartition
 from llm_observatory.storage import dead_letters, sources
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.connection import Connect as Connect  # noqa: PLC0414  # `app.write_path` takes it from here
 from llm_observatory.storage.copy_writer import ConnectionWriter
 from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine.current import CurrentEngine
@@ -19,8 +20,6 @@ DEADLINE_SECONDS = 20.0
 this one is for a server that is frozen or cut off."""
 
 _DAY_US = 86_400_000_000
-
-Connect = Callable[[], Awaitable[AsyncConnection]]
 
 
 class CommitSession:

@@ -32,11 +32,19 @@ def _missing_partition(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.errors.CheckViolation) and not error.diag.constraint_name
 
 
-def translate(error: psycopg.Error) -> StorageError:
-    """The error of ours that `error` stands for. An unknown SQLSTATE is transient: acknowledged data is never at stake."""
+_NOT_AVAILABLE = "the database is not available"
+
+
+def translate(error: psycopg.Error, silent: str = _NOT_AVAILABLE) -> StorageError:
+    """The error of ours that `error` stands for; `silent` is its message where no server gave a SQLSTATE.
+
+    An unknown SQLSTATE is transient: acknowledged data is never at stake.
+    """
     state = error.sqlstate
-    if state is None or state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_CODES:
-        return StorageUnavailable("the database is not available", state)
+    if state is None:
+        return StorageUnavailable(silent)
+    if state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_CODES:
+        return StorageUnavailable(_NOT_AVAILABLE, state)
     if _missing_partition(error):
         return MissingPartition("no partition covers this time", state)
     if state.startswith(_OPERATOR_CLASSES):
@@ -55,16 +63,15 @@ _ERROR_TYPES = (
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Run a block of psycopg calls; what it raises leaves as a StorageError, counted by kind."""
+def translated(silent: str = _NOT_AVAILABLE) -> Iterator[None]:
+    """Run a block of psycopg calls; what it raises leaves as a StorageError (see `translate`), counted by kind."""
     try:
         yield
     except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
-        ours = translate(error)
+        ours = translate(error, silent)
         kind = next((name for kind, name in _ERROR_TYPES if isinstance(ours, kind)), "other")
         metrics.ERRORS.labels(kind).inc()
         raise ours from error
     except (OSError, TimeoutError) as error:
         metrics.ERRORS.labels("unavailable").inc()
-        message = "the database is not available"
-        raise StorageUnavailable(message) from error
+        raise StorageUnavailable(silent) from error

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from llm_observatory import metrics
 from llm_observatory.app.cache_probe import RedisProbe
@@ -145,6 +146,18 @@ async def test_a_standby_is_not_fit(database: str) -> None:
         assert (await probe.facts()).faults == ("the server is a standby in recovery; connect to the primary",)
     finally:
         await probe.close()
+
+
+async def test_a_login_that_is_refused_is_said_as_such(database: str) -> None:
+    """There is no SQLSTATE for what a server says while connecting: our message names both cases, the driver's the one."""
+    for parts in ({"dbname": "nowhere"}, {"user": "nobody_at_all"}, {"host": "127.0.0.1", "port": "1"}):
+        probe = DatabaseProbe(make_conninfo(database, **parts), "test")
+        with pytest.raises(StorageUnavailable) as caught:
+            await probe.ping()
+        assert type(caught.value) is StorageUnavailable
+        assert caught.value.sqlstate is None
+        assert str(caught.value) == "the database cannot be reached, or does not let this login in"
+        assert words(caught.value).startswith(f"{caught.value}: connection failed: ")
 
 
 async def test_probe_comes_back_after_its_connection_was_killed(server: str, database: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import TABLES
@@ -47,7 +48,7 @@ async def _compress(connection: AsyncConnection, table: str, documents: list[str
     for schema, name, columns in await cursor.fetchall():
         # ACCESS EXCLUSIVE, for an instant and on this table only: lock_timeout bounds how long others queue behind it.
         async with connection.transaction():
-            await connection.execute("SET LOCAL lock_timeout = '100ms'")
+            await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             await transaction_lock(connection, Lock.RECONCILE)
             await connection.execute(
                 sql.SQL("ALTER TABLE ONLY {} {}").format(

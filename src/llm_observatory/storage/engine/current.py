@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.tables import TABLES
-
-Connect = Callable[[], Awaitable[AsyncConnection]]
 
 PARTITIONED = tuple(table.name for table in TABLES if table.partitioned)
 

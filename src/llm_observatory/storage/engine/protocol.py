@@ -8,6 +8,11 @@ from typing import Protocol
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 
+LOCK_TIMEOUT = "100ms"
+"""Of all upkeep that somebody may be in the way of. While a lock is waited for, whoever wants one that conflicts queues up
+behind: readers behind ACCESS EXCLUSIVE, new partitions behind DETACH CONCURRENTLY. A tenth of what a commit waits (1 s) goes
+unnoticed, and COPY ends within it; what is busy for longer is tried again next round."""
+
 
 class Engine(Protocol):
     """One per process. Connections given to it are autocommit and idle; times are microseconds since the Unix epoch.
