@@ -16,14 +16,14 @@ from psycopg import sql
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.partitions import Partition, existing
+from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.translate import translated
 
 _log = structlog.get_logger(__name__)
 
-_LOCK_TIMEOUT = "100ms"
 _ATTEMPTS = 5
-"""DETACH CONCURRENTLY waits for every transaction that uses the table, one after the other; COPY ends within moments. While it
-waits no partition can be attached, so it waits shortly and often."""
+"""DETACH CONCURRENTLY waits for every transaction that uses the table, one after the other. While it waits no partition can be
+attached, so it waits shortly (LOCK_TIMEOUT) and often."""
 
 _MARK = "llm-observatory: expired, upper bound "
 _BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
@@ -54,16 +54,16 @@ async def drop_before(connection: AsyncConnection, table: str, horizon_us: int) 
 
 
 async def _detach(connection: AsyncConnection, table: str, partition: Partition) -> None:
-    mark = sql.SQL("COMMENT ON TABLE {} IS {}").format(
-        sql.Identifier(partition.schema, partition.name), sql.Literal(f"{_MARK}{partition.upper}")
-    )
-    if not await _patiently(connection, partition, mark):
+    if not await _patiently(connection, partition, _comment(partition, f"{_MARK}{partition.upper}")):
         return
     if await _patiently(connection, partition, _alter(table, partition, "CONCURRENTLY"), attempts=1):
         return
     # Interrupted, it either left the partition as it was (next round) or in between, from where FINALIZE leads on.
     if any(seen.name == partition.name and seen.detaching for seen in await existing(connection, table)):
         await _patiently(connection, partition, _alter(table, partition, "FINALIZE"))
+    else:
+        # Attached it carries no mark: an operator may detach it to keep it before the next round.
+        await _patiently(connection, partition, _comment(partition, None))
 
 
 async def _drop_marked(connection: AsyncConnection, table: str, horizon_us: int) -> list[str]:
@@ -75,9 +75,17 @@ async def _drop_marked(connection: AsyncConnection, table: str, horizon_us: int)
         except _BUSY as error:
             _log.info("expired partition is busy, dropped later", partition=name, reason=type(error).__name__)
         else:
-            _log.info("expired partition dropped", partition=name)
+            _log.debug("expired partition dropped", partition=name)
             dropped.append(name)
+    if dropped:
+        _log.info("expired partitions dropped", table=table, count=len(dropped), first=dropped[0], last=dropped[-1])
     return dropped
+
+
+def _comment(partition: Partition, words: str | None) -> sql.Composed:
+    return sql.SQL("COMMENT ON TABLE {} IS {}").format(
+        sql.Identifier(partition.schema, partition.name), sql.Literal(words) if words else sql.SQL("NULL")
+    )
 
 
 def _alter(table: str, partition: Partition, how: Literal["CONCURRENTLY", "FINALIZE"]) -> sql.Composed:
@@ -106,7 +114,7 @@ async def _lock_timeout(connection: AsyncConnection) -> AsyncIterator[None]:
     cursor = await connection.execute("SELECT current_setting('lock_timeout')")
     row = await cursor.fetchone()
     before = row[0] if row else "0"
-    await connection.execute("SELECT set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+    await connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
     try:
         yield
     finally:

@@ -48,6 +48,16 @@ class PostgreSQL:
     async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
         """See Engine. A partition that is being made by another connection is waited for, up to a second."""
         wanted = slots(times_us, self._interval)
+        made: list[str] = []
+        try:
+            await self._ensure(connection, tables, wanted, made)
+        finally:
+            if made:
+                _log.info("partitions made", count=len(made))
+                _log.debug("partitions made", names=made)
+
+    async def _ensure(self, connection: AsyncConnection, tables: Iterable[str], wanted: list[Range], made: list[str]) -> None:
+        """Make what is missing; the names of what was made go to `made`, also when it fails later."""
         for table in tables:
             if not BY_NAME[table].partitioned or not self._missing(table, wanted):
                 continue
@@ -57,7 +67,7 @@ class PostgreSQL:
             with translated():
                 self._remember(table, await existing(connection, table))
                 for slot in self._missing(table, wanted):
-                    await self._fill(connection, table, slot)
+                    made += await self._fill(connection, table, slot)
 
     def _missing(self, table: str, wanted: list[Range]) -> list[Range]:
         known = self._known.get(table, [])
@@ -67,8 +77,8 @@ class PostgreSQL:
         routed = (partition for partition in partitions if not partition.detaching)
         self._known[table] = sorted(routed, key=lambda partition: partition.lower)
 
-    async def _fill(self, connection: AsyncConnection, table: str, slot: Range) -> None:
-        """Make what is free of `slot`, in one transaction."""
+    async def _fill(self, connection: AsyncConnection, table: str, slot: Range) -> list[str]:
+        """Make what is free of `slot`, in one transaction. Returns the names."""
         async with connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = '1s'")
             # What ATTACH takes, taken first: it excludes itself, so that the catalog is read by one connection at a time,
@@ -81,8 +91,7 @@ class PostgreSQL:
                 raise StorageUnavailable(message)
             made = [await _create(connection, table, span) for span in gaps(taken, slot)]
         self._remember(table, [*taken, *made])
-        for partition in made:
-            _log.info("partition made", table=table, partition=partition.name)
+        return [partition.name for partition in made]
 
     def forget_partitions(self) -> None:
         """See Engine."""
