@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from llm_observatory.errors import EmbeddedServerError
-from llm_observatory.storage.embedded import EmbeddedServer, binaries_version, running_conninfo
+from llm_observatory.storage.embedded import EmbeddedServer, binaries_version, cluster, folder, running_conninfo
+from llm_observatory.storage.embedded.account import Account
+from llm_observatory.storage.embedded.binaries import Binaries
 from llm_observatory.storage.embedded.folder import Layout
 from llm_observatory.storage.embedded.output import LOG_FILES_KEPT, log_files
 from tests.integration.embedded.support import (
@@ -74,6 +77,45 @@ def test_ensure_running_does_not_bring_back_what_was_stopped(data_dir: Path) -> 
     server.stop()
     with pytest.raises(EmbeddedServerError, match="was stopped"):
         server.ensure_running()
+    assert not running_on(data_dir)
+
+
+def test_stop_while_the_cluster_is_made_starts_no_server(
+    empty_dir: Path, progress: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedServer(empty_dir)
+    stopper = threading.Thread(target=server.stop)
+    initdb = cluster._initdb
+
+    def interrupted(binaries: Binaries, account: Account, fresh: Path) -> None:
+        stopper.start()
+        until(server._stopping.is_set)
+        initdb(binaries, account, fresh)
+
+    monkeypatch.setattr(cluster, "_initdb", interrupted)
+    with pytest.raises(EmbeddedServerError, match="stopped before PostgreSQL was started"):
+        server.start(progress.append)
+    stopper.join(10)
+    assert progress == [f"creating the database cluster in {empty_dir}/cluster"]
+    assert not Layout.of(empty_dir).postmaster_pid.exists()
+    monkeypatch.undo()
+    with server:
+        assert server.is_alive()
+
+
+def test_stop_is_not_forgotten_by_a_start_that_is_on_its_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = EmbeddedServer(data_dir)
+    prepare = folder.prepare
+
+    def interrupted(layout: Layout) -> Account:
+        threading.Thread(target=server.stop).start()
+        until(server._stopping.is_set)
+        return prepare(layout)
+
+    monkeypatch.setattr(folder, "prepare", interrupted)
+    with pytest.raises(EmbeddedServerError, match="stopped before PostgreSQL was started"):
+        server.ensure_running()
+    server.stop()
     assert not running_on(data_dir)
 
 

@@ -50,10 +50,14 @@ class EmbeddedServer:
 
         Nothing is left running or locked if it fails, but a server still at crash recovery after five minutes is left at it.
         """
+        with self._turn:
+            self._stopping.clear()
+            return self._start(progress)
+
+    def _start(self, progress: Progress) -> str:
         with self._turn, file_trouble(self._layout.root):
             if self.is_alive():
                 return self._conninfo
-            self._stopping.clear()
             account = folder.prepare(self._layout)
             self._lock.take(account)
             try:
@@ -72,7 +76,7 @@ class EmbeddedServer:
         with self._turn:
             if self._stopping.is_set():
                 raise EmbeddedServerError("the embedded PostgreSQL was stopped")
-            return self.start(progress)
+            return self._start(progress)
 
     def is_alive(self) -> bool:
         """Whether the server's main process runs. It mends the death of a backend by itself."""
@@ -111,6 +115,9 @@ class EmbeddedServer:
             make_folder(path, account)
         address = self._address(found, account, last)
         conf.write(self._layout, found, account, address)
+        # Copying and initdb take seconds: who was told to stop meanwhile starts no server.
+        if self._stopping.is_set():
+            raise EmbeddedServerError("stopped before PostgreSQL was started")
         progress(f"starting PostgreSQL {found.version}")
         postmaster = spawn(self._layout, found, account, address.settings())
         new = Record(postmaster.identity, found.build, address, self._database, ready=False)
