@@ -20,7 +20,7 @@ import uvloop
 
 from llm_observatory import __version__, codec
 from llm_observatory.app import log as logging_setup
-from llm_observatory.app import sidecar, signals
+from llm_observatory.app import preflight, sidecar, signals
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part
@@ -64,6 +64,8 @@ def run(settings: Settings, console: Console, *, share_port: bool = False) -> No
     """Serve until a signal. Raises the ObservatoryError that ended it, if one did."""
     logging_setup.configure(settings.log_level)
     codec.select(settings.observatory_codec)
+    # Before a port is bound or said to be open.
+    preflight.claim(settings)
     try:
         uvloop.run(serve(settings, console, share_port=share_port))
     except* ObservatoryError as group:

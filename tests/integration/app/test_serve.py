@@ -123,7 +123,8 @@ def test_a_port_in_use_ends_the_start_in_words(new_service: NewService, setting:
         service = new_service(DATABASE_URL=NOWHERE, **{setting: str(port)}).start(wait=False)
         assert service.process.wait(30) == 1
     log = service.log.read_text()
-    assert f"cannot listen on 127.0.0.1:{port} ({setting})" in log
+    assert f"cannot listen on 127.0.0.1:{port} ({setting}): Address already in use" in log
+    assert f"Is another llm-observatory running? Stop it, or set {setting} to another port" in log
     assert "Traceback" not in log
 
 
@@ -134,9 +135,21 @@ def test_a_second_serve_on_the_same_folder_is_refused_in_words(shared_service: S
         cwd=shared_service.folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert second.returncode == 1
-    assert str(shared_service.folder / "data") in second.stderr
+    assert f"pid {shared_service.process.pid}, is already serving from {shared_service.folder / 'data'}" in second.stderr
+    assert "listening" not in second.stderr
     assert "Traceback" not in second.stderr
     assert shared_service.get("/health/ready")[0] == 200
+
+
+def test_a_data_folder_that_cannot_be_used_ends_the_start_before_a_port_is_open(new_service: NewService) -> None:
+    service = new_service()
+    (service.folder / "data").write_text("no folder")
+    service.start(wait=False)
+    assert service.process.wait(30) == 1
+    log = service.log.read_text()
+    assert "the embedded PostgreSQL cannot use" in log
+    assert "listening" not in log
+    assert "Traceback" not in log
 
 
 def test_health_of_a_running_service(shared_service: Service) -> None:

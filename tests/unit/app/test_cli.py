@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from llm_observatory import __version__
 from llm_observatory.app.cli import cli
 from llm_observatory.app.cli import database as reaching
 from llm_observatory.errors import SchemaMismatch
-from llm_observatory.settings import OUR_PREFIXES, Settings
+from llm_observatory.settings import OUR_PREFIXES, RESERVED, Settings
 from llm_observatory.storage import migrate
 
 CANARY = "hunter2-canary"
@@ -22,8 +24,6 @@ VERBS = ("serve", "migrate up", "migrate down", "migrate status", "migrate verif
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine, and an embedded data folder that holds nothing."""
-    import os
-
     for name in os.environ:
         if name.startswith((*OUR_PREFIXES, "DATABASE_URL", "CONFIG_FILE")) or name.lower() in Settings.model_fields:
             monkeypatch.delenv(name)
@@ -99,7 +99,7 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert line.split()[:3] == ["BATCH_SIZE", "77", ".env"]
     assert CANARY not in result.output
     assert "not running" in result.stdout
-    assert "at most about 939 MiB" in result.stdout
+    assert "at most about 1067 MiB" in result.stdout
 
 
 def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,11 +107,96 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run.invoke(cli, ["check", "--json"])
     shown = json.loads(result.stdout)
     assert shown["usable"] is True
-    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment"}
-    assert shown["settings"]["RETENTION"] == {"value": "90d", "from": "default"}
+    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "reserved": False}
+    assert shown["settings"]["RETENTION"] == {"value": "90d", "from": "default", "reserved": False}
+    assert {name.lower() for name, entry in shown["settings"].items() if entry["reserved"]} == RESERVED
+    assert shown["faults"] == []
     assert "the embedded PostgreSQL is used" in shown["notices"][0]
-    assert shown["memory_ceiling_bytes"] == 120 * 1024**2 + int(4 * 3.2 * 64 * 1024**2)
+    assert shown["memory_ceiling_bytes"] == 120 * 1024**2 + int((4 * 3.2 + 2) * 64 * 1024**2)
     assert CANARY not in result.output
+
+
+def test_check_as_json_with_faulty_settings(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READ_SLOTS", "0")
+    monkeypatch.setenv("DATABASE_URL", f"mysql://u:{CANARY}@h")
+    result = run.invoke(cli, ["check", "--json"])
+    assert result.exit_code == 2
+    shown = json.loads(result.stdout)
+    assert shown["usable"] is False
+    assert [fault.split(": ")[1] for fault in shown["faults"]] == ["DATABASE_URL", "READ_SLOTS"]
+    assert CANARY not in result.output
+
+
+@pytest.mark.parametrize("verb", ["check", "check --json", "serve"])
+def test_a_setting_this_installation_cannot_follow_is_a_wrong_setting(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("OBSERVATORY_CODEC", "native")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{CANARY}@h:not a port")
+    result = run.invoke(cli, verb.split())
+    assert result.exit_code == 2
+    assert "OBSERVATORY_CODEC: the native codec is not installed" in result.output
+    assert "DATABASE_URL: not a URL that libpq understands" in result.output
+    assert CANARY not in result.output
+
+
+def _a_file(folder: Path) -> None:
+    folder.write_text("no folder")
+
+
+def _below_a_file(folder: Path) -> None:
+    folder.symlink_to(folder.parent / "file" / "data")
+    (folder.parent / "file").touch()
+
+
+def _of_another_version(folder: Path) -> None:
+    (folder / "cluster").mkdir(parents=True)
+    (folder / "cluster" / "PG_VERSION").write_text("12\n")
+
+
+def _with_a_record_that_is_a_link(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "server.json").symlink_to("/etc/passwd")
+
+
+def _closed(folder: Path) -> None:
+    folder.mkdir(mode=0o500)
+
+
+@pytest.mark.parametrize("broken", [_a_file, _below_a_file, _of_another_version, _with_a_record_that_is_a_link, _closed])
+def test_check_of_a_data_folder_that_serve_could_not_use(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "data"
+    broken(folder)
+    if broken is _closed and os.geteuid() == 0:
+        # Nothing is closed to root.
+        monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != folder)
+    before = sorted(tmp_path.rglob("*"))
+    result = run.invoke(cli, ["check"])
+    assert result.exit_code == 1
+    assert "cannot be used: " in result.stdout
+    assert str(folder) in result.stdout.partition("cannot be used: ")[2] or broken is _below_a_file
+    shown = json.loads(run.invoke(cli, ["check", "--json"]).stdout)
+    assert shown["usable"] is False
+    assert shown["database"]["error"]
+    assert sorted(tmp_path.rglob("*")) == before, "check changes nothing"
+
+
+def test_check_marks_what_has_no_effect_yet(run: CliRunner) -> None:
+    lines = [line for line in run.invoke(cli, ["check"]).stdout.splitlines() if "without effect yet" in line]
+    assert {line.split()[0].lower() for line in lines} == RESERVED
+
+
+def test_check_can_be_read_on_80_columns(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("BATCH_SIZE", "77")
+    lines = [line.rstrip() for line in run.invoke(cli, ["check"]).stdout.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "BATCH_SIZE = 77  (environment)" in lines
+    wrapped = [line for line in lines if line.startswith("    ")]
+    assert len(wrapped) < len(Settings.model_fields) * 1.5, "a description takes a line, seldom two"
+    assert [name for name in Settings.model_fields if not any(line.startswith(f"{name.upper()} =") for line in lines)] == []
 
 
 def test_check_with_no_database_to_reach(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

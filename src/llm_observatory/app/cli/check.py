@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from llm_observatory.app.cli.database import running
+from llm_observatory.app import preflight
 from llm_observatory.app.memory import hostile_ceiling_bytes
 from llm_observatory.errors import EmbeddedServerError, StorageError
-from llm_observatory.settings import Loaded, Settings, shown
-from llm_observatory.storage.embedded import binaries_version
+from llm_observatory.settings import RESERVED, Loaded, Settings, shown
+from llm_observatory.storage.embedded import binaries_version, running_conninfo
 from llm_observatory.storage.probe import DatabaseProbe, ServerFacts, words
 from llm_observatory.storage.target import Target, data_dir, describe, target
 
 PROBE_SECONDS = 5.0
-WIDTH = 140
-"""Of what is written to a file."""
+FILE_WIDTH = 140
+"""Of what is written to a file, unless COLUMNS says otherwise."""
+TABLE_WIDTH = 120
+"""What a table of four columns takes to be read; below it a setting has two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,13 @@ class Report:
         settings = self.loaded.settings
         return {
             "usable": self.usable,
+            "faults": [],
             "settings": {
-                name.upper(): {"value": shown(settings, name), "from": self.loaded.origins.get(name, "default")}
+                name.upper(): {
+                    "value": shown(settings, name),
+                    "from": self.loaded.origins.get(name, "default"),
+                    "reserved": name in RESERVED,
+                }
                 for name in Settings.model_fields
             },
             "notices": list(self.loaded.notices()),
@@ -63,14 +73,20 @@ class Report:
 
 
 def report(loaded: Loaded) -> Report:
-    """Ask the database, if there is one to ask. Raises ConfigError when an URL is no URL."""
+    """Ask the database, if there is one to ask. Raises ConfigError where a setting cannot be followed here."""
     settings = loaded.settings
+    preflight.demand(settings)
     if settings.embedded:
-        place = f"embedded PostgreSQL {binaries_version()} in {data_dir(settings)}"
+        place = f"embedded PostgreSQL in {data_dir(settings)}"
         try:
-            where = running(settings)
-        except EmbeddedServerError:
-            return Report(loaded, f"{place} (not running)", None, None)
+            place = f"embedded PostgreSQL {binaries_version()} in {data_dir(settings)}"
+            conninfo = running_conninfo(data_dir(settings))
+            if conninfo is None:
+                preflight.inspect(settings)
+                return Report(loaded, f"{place} (not running)", None, None)
+        except EmbeddedServerError as error:
+            return Report(loaded, place, None, str(error))
+        where = target(settings, conninfo)
     else:
         where = target(settings)
         place = describe(where.write)
@@ -90,33 +106,61 @@ async def _ask(where: Target, settings: Settings) -> tuple[float, ServerFacts]:
         await probe.close()
 
 
-def show(found: Report) -> None:
+def show(found: Report, console: Console | None = None) -> None:
     """Print a report for people."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
+    console = console or Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE_WIDTH
+    if console.width >= TABLE_WIDTH:
+        _show_table(found.loaded, console)
+    else:
+        _show_lines(found.loaded, console)
+    console.print()
+    for notice in found.loaded.notices():
+        console.print(f"Note: {notice}.", markup=False)
+    summary = Table.grid(padding=(0, 1))
+    for title, text in _summary(found):
+        summary.add_row(title, Text(text, overflow="fold"))
+    console.print(summary)
+
+
+def _show_table(loaded: Loaded, console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("setting", "value", "from"):
         table.add_column(title, overflow="fold", no_wrap=title == "setting")
     table.add_column("what it is", overflow="fold")
-    for name, field in Settings.model_fields.items():
-        origin = found.loaded.origins.get(name, "")
-        table.add_row(
-            name.upper(), shown(found.loaded.settings, name), origin, field.description, style="" if origin else "dim"
-        )
+    for name in Settings.model_fields:
+        origin = loaded.origins.get(name, "")
+        cells = (name.upper(), shown(loaded.settings, name), origin, _what_it_is(name))
+        table.add_row(*(Text(cell) for cell in cells), style="" if origin else "dim")
     console.print(table)
-    console.print()
-    for notice in found.loaded.notices():
-        console.print(f"Note: {notice}.", markup=False)
+
+
+def _show_lines(loaded: Loaded, console: Console) -> None:
+    for name in Settings.model_fields:
+        origin = loaded.origins.get(name, "")
+        line = f"{name.upper()} = {shown(loaded.settings, name)}".rstrip() + (f"  ({origin})" if origin else "")
+        console.print(Text(line, style="bold" if origin else "", overflow="fold"))
+        console.print(Padding(Text(_what_it_is(name), style="dim"), (0, 0, 0, 4), expand=False))
+
+
+def _what_it_is(name: str) -> str:
+    return f"{Settings.model_fields[name].description}{' (reserved: without effect yet)' if name in RESERVED else ''}"
+
+
+def _summary(found: Report) -> list[tuple[str, str]]:
+    """What follows from the settings and what the database said, each line with its title or none."""
     ceiling = hostile_ceiling_bytes(found.loaded.settings) / 1024**2
-    console.print(f"Memory   at most about {ceiling:.0f} MiB, whatever clients send (READ_SLOTS x OTLP_MAX_REQUEST_BYTES)")
-    console.print(f"Database {found.place}", markup=False)
+    lines = [
+        ("Memory", f"at most about {ceiling:.0f} MiB, whatever clients send (READ_SLOTS, OTLP_MAX_REQUEST_BYTES)"),
+        ("Database", found.place),
+    ]
     if found.error is not None:
-        console.print(f"         cannot be used: {found.error}", markup=False)
+        lines.append(("", f"cannot be used: {found.error}"))
     if found.facts is not None:
         said = ", ".join(f"{name} {value}" for name, value in found.facts.settings.items())
-        console.print(f"         PostgreSQL {found.facts.version}, {found.latency_ms} ms away, {said}", markup=False)
-        for line in (*found.facts.faults, *found.facts.pending):
-            console.print(f"         {line}", markup=False)
+        lines.append(("", f"PostgreSQL {found.facts.version}, {found.latency_ms} ms away, {said}"))
+        lines += [("", line) for line in (*found.facts.faults, *found.facts.pending)]
         if found.facts.pending:
-            console.print("         `serve` applies them, or `llm-observatory migrate up`")
+            lines.append(("", "`serve` applies them, or `llm-observatory migrate up`"))
+    return lines

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from llm_observatory import __version__, codec
-from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup
+from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.errors import ConfigError
 from llm_observatory.settings import load, read
 
@@ -42,21 +42,23 @@ def serve(
     ] = False,
 ) -> None:
     """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
-    from llm_observatory.app.console import Console
-    from llm_observatory.app.serve import run
-
     if role == "query":
         typer.echo("Error: there is no query service in this version; it comes with release 0.2. Use --role all.", err=True)
         raise typer.Exit(WRONG_SETTINGS)
     loaded = read()
     for notice in loaded.notices():
         typer.echo(f"Note: {notice}.", err=True)
+
+    from llm_observatory.app import preflight
+    from llm_observatory.app.console import Console
+    from llm_observatory.app.serve import run
+
+    preflight.demand(loaded.settings)
     try:
         run(loaded.settings, Console(), share_port=share_port)
     except ConfigError as error:
-        # The settings were right by themselves: what does not fit is this machine, for example a port that is taken.
-        for fault in error.faults:
-            typer.echo(f"Error: {fault}", err=True)
+        # The settings are right: what does not fit is what else runs on this machine.
+        explain_place(error)
         raise typer.Exit(FAILED) from None
 
 
@@ -126,11 +128,18 @@ def verify(*, as_json: Json = False) -> None:
 def check(*, as_json: Json = False) -> None:
     """Validate, explain and show all settings, secrets masked, and look at the database.
 
-    Exit code 0 when the service can store records here, 1 when the database cannot be used, 2 when a setting is wrong.
+    Exit code 0 when `serve` can start and store here, 1 when the database or its folder cannot be used, 2 when a setting is
+    wrong. An embedded PostgreSQL that does not run yet is no fault.
     """
     from llm_observatory.app.cli.check import report, show
 
-    found = report(read())
+    try:
+        found = report(read())
+    except ConfigError as error:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"usable": False, "faults": error.faults}, indent=2))
+        raise typer.Exit(WRONG_SETTINGS) from None
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:

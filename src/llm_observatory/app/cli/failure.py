@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 import typer
@@ -50,3 +52,21 @@ def explain_settings(error: ConfigError) -> None:
     for fault in error.faults:
         typer.echo(f"  {fault}", err=True)
     typer.echo("Names, defaults and limits: docs/configuration.md, or `llm-observatory check` once these are mended.", err=True)
+
+
+_PLACES = {
+    errno.EADDRINUSE: "Is another llm-observatory running? Stop it, or set {setting} to another port; 0 takes a free one.",
+    errno.EACCES: "Ports below 1024 are not for everyone: set {setting} to a higher one.",
+    errno.EADDRNOTAVAIL: "LISTEN_HOST must be an address of this machine, or 0.0.0.0 for all of them.",
+}
+
+
+def explain_place(error: ConfigError) -> None:
+    """Print why a port cannot be had, and what to do."""
+    for fault in error.faults:
+        typer.echo(f"Error: {fault}", err=True)
+        setting = next((name for name in ("OTLP_GRPC_PORT", "HEALTH_CHECK_PORT") if name in fault), "the port")
+        # The layer that binds may not know of commands: the reason comes as the system's own words.
+        advice = next((words for number, words in _PLACES.items() if fault.endswith(os.strerror(number))), "")
+        if advice:
+            typer.echo(advice.format(setting=setting), err=True)
