@@ -23,6 +23,7 @@ from llm_observatory.errors import ConfigError
 
 STOP_SECONDS = 1
 MAX_HEADER_BYTES = 16 * 1024
+"""Of a request line with its headers."""
 MAX_CONNECTIONS = 1000
 
 Refresh = Callable[[], Awaitable[None]]
@@ -75,7 +76,9 @@ async def serving(
     listener = await _listen(host, port, setting)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        # httptools has no limit; who asks twice a minute does not need its speed.
+        http="h11",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws="none",
         lifespan="off",
         log_config=None,

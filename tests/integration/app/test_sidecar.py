@@ -128,6 +128,27 @@ async def test_unknown_paths(served: Served) -> None:
     assert (await served.ask("/nothing"))[0] == 404
 
 
+@pytest.mark.parametrize("where", ["path", "header", "many headers"])
+async def test_a_request_of_endless_headers_is_refused(served: Served, where: str) -> None:
+    filler = "x" * sidecar.MAX_HEADER_BYTES
+    head = {
+        "path": f"GET /{filler}",
+        "header": f"GET /health/live HTTP/1.1\r\nHost: x\r\nFiller: {filler}",
+        "many headers": "GET /health/live HTTP/1.1\r\nHost: x" + "\r\nFiller: x" * (sidecar.MAX_HEADER_BYTES // 10),
+    }[where]
+    reader, writer = await asyncio.open_connection(HOST, served.port)
+    # Its end never comes: what is refused is what would have to be kept.
+    writer.write(head.encode())
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+    assert (await served.ask("/health/live"))[0] == 200
+
+
+async def test_headers_of_a_usual_size_are_fine(served: Served) -> None:
+    assert (await served.ask("/health/live?" + "x" * (sidecar.MAX_HEADER_BYTES // 2)))[0] == 200
+
+
 async def test_a_port_in_use_names_the_setting(served: Served) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as tasks, sidecar.serving(Starlette(), HOST, served.port, tasks):
