@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import psycopg
 import pytest
+import structlog
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
@@ -163,6 +164,102 @@ async def test_partitions_with_open_ends_are_understood(connection: AsyncConnect
     await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON, NOON - 90 * DAY_US, NOON + 90 * DAY_US])
     middle = (await existing(connection, "trace_index"))[1]
     assert middle == Partition("public", "trace_index_p20261123_0600", False, TODAY + 6 * HOUR_US, TODAY + 18 * HOUR_US)
+
+
+async def test_the_first_and_the_last_time_otlp_can_name(connection: AsyncConnection) -> None:
+    """1970, the end of signed and of unsigned nanoseconds: what ACCEPT_MAX_AGE=off lets in."""
+    times = [0, (2**63 - 1) // 1000, (2**64 - 1) // 1000]
+    engine = PostgreSQL(Settings(chunk_interval="1h"))
+    await engine.ensure_partitions(connection, TABLES, times)
+    assert await _names(connection) == [
+        "trace_index_p19700101_0000",
+        "trace_index_p22620411_2300",
+        "trace_index_p25540721_2300",
+    ]
+    for time in times:
+        await connection.execute(
+            "INSERT INTO trace_index VALUES ('default', 'epoch'::timestamptz + %s::interval, now(), gen_random_uuid())",
+            [f"{time} microseconds"],
+        )
+    fresh = PostgreSQL(Settings(chunk_interval="36500d"))
+    await fresh.ensure_partitions(connection, TABLES, times)
+    assert all(left.upper <= right.lower for left, right in pairwise(await existing(connection, "trace_index")))
+
+
+async def test_bounds_that_python_cannot_hold_are_understood(connection: AsyncConnection) -> None:
+    await connection.execute("CREATE TABLE old PARTITION OF trace_index FOR VALUES FROM ('-infinity') TO ('0044-03-15 BC')")
+    await connection.execute("CREATE TABLE far PARTITION OF trace_index FOR VALUES FROM ('20000-01-01') TO ('infinity')")
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON])
+    assert await _names(connection) == ["old", "trace_index_p20261123", "far"]
+
+
+async def test_there_and_back_between_days_and_hours(connection: AsyncConnection) -> None:
+    """CHUNK_INTERVAL 1d, then 1h, then 1d, with requests in between: every hour has one place, and none has two."""
+    times = [NOON + hour * HOUR_US for hour in range(-36, 60, 7)]
+    for number, interval in enumerate(("1d", "1h", "1d", "1h")):
+        engine = PostgreSQL(Settings(chunk_interval=interval))
+        for time in times[number::3]:
+            await engine.ensure_partitions(connection, TABLES, [time])
+            await connection.execute(_INSERT, [time])
+    partitions = await existing(connection, "trace_index")
+    assert all(left.upper <= right.lower for left, right in pairwise(partitions))
+
+
+async def test_partitions_are_told_of_once_a_request(connection: AsyncConnection) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await PostgreSQL(Settings()).ensure_partitions(connection, TABLES, [NOON, NOON + DAY_US])
+        assert logs[0] == {"event": "partitions made", "count": 4, "log_level": "info"}
+        assert [(line["log_level"], len(line["names"])) for line in logs[1:]] == [("debug", 4)]
+        logs.clear()
+        await PostgreSQL(Settings()).drop_expired(connection, NOON + 365 * DAY_US)
+    assert [line for line in logs if line["log_level"] == "info"] == [
+        {
+            "event": "expired partitions dropped",
+            "table": table,
+            "count": 2,
+            "first": f"{table}_p20261123",
+            "last": f"{table}_p20261124",
+            "log_level": "info",
+        }
+        for table in TABLES
+    ]
+
+
+async def test_copy_into_a_partition_that_expires_is_stored_or_refused_never_lost(
+    connection: AsyncConnection, reader: AsyncConnection, database: str
+) -> None:
+    """Its transaction is open while the partition is detached: it commits, and the partition goes only after it."""
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, TABLES, [NOON - 200 * DAY_US])
+    async with reader.transaction():
+        async with reader.cursor() as cursor, cursor.copy("COPY trace_index FROM STDIN") as copy:
+            await copy.write_row(("default", "2026-05-07T12:00:00Z", "2026-05-07T12:00:00Z", "0" * 32))
+        assert "trace_index_p20260507" not in await engine.drop_expired(connection, NOON)
+        await reader.execute("SELECT FROM trace_index_p20260507")
+        # Half-way detached no new row finds it, and nothing is made in its place.
+        late = await connect(database)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await late.execute(_INSERT, [NOON - 200 * DAY_US])
+        with pytest.raises(StorageUnavailable, match="is being dropped"):
+            await PostgreSQL(Settings()).ensure_partitions(late, ["trace_index"], [NOON - 200 * DAY_US])
+        await late.close()
+    assert await engine.drop_expired(connection, NOON) == ["trace_index_p20260507"]
+    await engine.ensure_partitions(connection, TABLES, [NOON - 200 * DAY_US])
+    await connection.execute(_INSERT, [NOON - 200 * DAY_US])
+
+
+async def test_a_partition_that_stays_attached_carries_no_mark(connection: AsyncConnection, reader: AsyncConnection) -> None:
+    """Its detach failed, and an operator detaches it to keep it: it is kept."""
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, ["trace_index"], [NOON - 200 * DAY_US])
+    async with reader.transaction():
+        # A partition is being made elsewhere: DETACH does not even begin.
+        await reader.execute("LOCK TABLE ONLY trace_index IN SHARE UPDATE EXCLUSIVE MODE")
+        assert await engine.drop_expired(connection, NOON) == []
+    await connection.execute("ALTER TABLE trace_index DETACH PARTITION trace_index_p20260507")
+    assert await engine.drop_expired(connection, NOON) == []
+    assert await (await connection.execute("SELECT to_regclass('trace_index_p20260507') IS NULL")).fetchone() == (False,)
 
 
 async def test_retention_drops_only_what_lies_wholly_before_it(connection: AsyncConnection) -> None:

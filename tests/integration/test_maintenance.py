@@ -15,6 +15,7 @@ from llm_observatory.storage import maintenance, prune
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine
 from llm_observatory.storage.engine.partitions import existing
+from llm_observatory.storage.locks import Lock
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.tables import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
 
@@ -118,6 +119,42 @@ async def test_expired_partitions_go(make: Make, connection: AsyncConnection) ->
         partition.lower > 0 and partition.name.startswith("trace_index_p2")
         for partition in await existing(connection, "trace_index")
     )
+
+
+async def test_partitions_ahead_are_bounded_whatever_is_let_in(make: Make, connection: AsyncConnection) -> None:
+    await make(Settings(accept_max_ahead=timedelta(days=36_500), chunk_interval=timedelta(days=1))).run_once()
+    assert len(await existing(connection, "llm_traces")) == 8
+
+
+async def test_a_clock_that_jumps_ahead_makes_nothing_expire(
+    make: Make, connection: AsyncConnection, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute after a good round the clock is half a year ahead; an hour later it is believed."""
+    real, ahead = maintenance._now, timedelta(0)
+
+    async def shifted(connection: AsyncConnection) -> datetime:
+        return await real(connection) + ahead
+
+    monkeypatch.setattr(maintenance, "_now", shifted)
+    process = make()
+    await process.run_once()
+    clock.now += maintenance.QUIET_SECONDS
+    await process.run_once()
+    before = await existing(connection, "llm_traces")
+    await _ledger(connection, timedelta(0), 2)
+    await _dead(connection, timedelta(0), 1)
+    clock.now += 60
+    ahead = timedelta(days=180)
+    for _ in range(2):
+        assert await process.run_once() == dict.fromkeys(STEPS, "success")
+    assert set(before) < set(await existing(connection, "llm_traces"))
+    assert await _count(connection, "ingest_ledger") == 2
+    assert await _count(connection, "dead_letters") == 1
+    clock.now += maintenance.QUIET_SECONDS
+    await process.run_once()
+    assert not set(before) & set(await existing(connection, "llm_traces"))
+    assert await _count(connection, "ingest_ledger") == 0
+    assert await _count(connection, "dead_letters") == 0
 
 
 async def test_the_ledger_is_pruned_only_an_hour_after_the_start(make: Make, connection: AsyncConnection, clock: Clock) -> None:
@@ -266,6 +303,49 @@ async def test_run_ends_when_told_and_gives_the_lock_back(make: Make, rounds: as
         assert await rounds.get() == len(STEPS)
         stop.set()
     assert list(await make().run_once()) == STEPS
+
+
+async def test_a_round_at_work_is_broken_off(
+    database: str, make: Make, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(connection: AsyncConnection, *_arguments: object) -> int:
+        await connection.execute("SELECT pg_sleep(50)")
+        return 0
+
+    monkeypatch.setattr(prune, "delete_before", slow)
+    errors = metrics.MAINTENANCE_RUNS.labels("touched", "error")
+    before = errors._value.get()
+    stop = asyncio.Event()
+    running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(make().run(stop))
+        while await (await connection.execute(running)).fetchone() != (1,):
+            pass
+        stop.set()
+        async with asyncio.timeout(2):
+            await run
+        while await (await connection.execute(running)).fetchone() != (0,):
+            pass
+    assert errors._value.get() == before
+    monkeypatch.undo()
+    assert list(await make().run_once()) == STEPS
+
+
+async def test_a_server_that_is_silent_does_not_hold_up_the_end(
+    make: Make, rounds: asyncio.Queue[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(connection: AsyncConnection, _lock: Lock) -> None:
+        await connection.execute("SELECT pg_sleep(50)")
+
+    monkeypatch.setattr(maintenance, "release_session_lock", silent)
+    monkeypatch.setattr(maintenance, "STOP_SECONDS", 0.1)
+    stop = asyncio.Event()
+    async with asyncio.timeout(20):
+        run = asyncio.create_task(make().run(stop))
+        await rounds.get()
+        stop.set()
+        async with asyncio.timeout(2):
+            await run
 
 
 async def test_run_waits_for_a_database_that_is_down(database: str, rounds: asyncio.Queue[int]) -> None:

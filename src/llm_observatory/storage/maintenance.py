@@ -7,6 +7,7 @@ No step holds a lock that readers or COPY wait for longer than LOCK_TIMEOUT; wha
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,9 @@ from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import prune
 from llm_observatory.storage.connection import AsyncConnection, Connect
+from llm_observatory.storage.deadline import deadline, sever
 from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
+from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
@@ -32,8 +35,14 @@ RECONNECT_SECONDS = 5.0
 STATEMENT_TIMEOUT = "60s"
 
 AHEAD = timedelta(days=7)
+"""Whatever ACCEPT_MAX_AHEAD lets in beyond that gets its partitions on demand."""
 QUIET_SECONDS = 3600.0
-"""No ledger row is pruned within this time of a start or an outage: clients are still sending again what they held."""
+"""No ledger row is pruned within this time of a start, an outage or a jump of the clock: clients are still sending again what
+they held. After a jump nothing expires either: a clock that is set wrong is mostly set right again within the hour."""
+JUMP_SECONDS = 300.0
+"""A clock that gained more than this on the monotonic one since the last round was set ahead, or the host slept."""
+STOP_SECONDS = 1.0
+"""For the server to answer when we stop; then the connection is severed."""
 TOUCHED_RETENTION = timedelta(days=1)
 ANALYZE_SECONDS = 86_400.0
 ANALYZE_RETRY_SECONDS = 3600.0
@@ -59,6 +68,8 @@ class Maintenance:
         self._engine = engine
         self._monotonic = monotonic
         self._quiet_from = monotonic()
+        self._jumped_at = -math.inf
+        self._clocks: tuple[datetime, float] | None = None
         self._analyze_due: float | None = None
         self._connection: AsyncConnection | None = None
         self._leading = False
@@ -68,18 +79,36 @@ class Maintenance:
         self._settings = settings
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work in rounds until `stop` is set. Never raises for the database's sake."""
+        """Work in rounds until `stop` is set. Never raises for the database's sake.
+
+        A round at work when `stop` is set is broken off: every step is fit to be interrupted and taken up again.
+        """
         try:
             while not stop.is_set():
                 pause = INTERVAL_SECONDS
                 try:
-                    await self.run_once()
+                    async with asyncio.timeout(None) as limit:
+                        watch = asyncio.create_task(self._break_off(stop, limit))
+                        try:
+                            await self.run_once()
+                        finally:
+                            watch.cancel()
+                except TimeoutError:
+                    _log.debug("maintenance was broken off")
                 except StorageError as error:
                     _log.warning("maintenance waits for the database", error=str(error), sqlstate=error.sqlstate)
                     pause = RECONNECT_SECONDS
                 await _wait(stop, pause)
         finally:
             await self.close()
+
+    async def _break_off(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
+        await stop.wait()
+        limit.reschedule(asyncio.get_running_loop().time())
+        # psycopg asks the server to end the statement and waits for its word, which a frozen server never gives.
+        await asyncio.sleep(STOP_SECONDS)
+        if self._connection is not None:
+            sever(self._connection)
 
     async def run_once(self) -> dict[str, str]:
         """One round: how each step ended (`success`, `error`), empty while another process does the work.
@@ -107,7 +136,7 @@ class Maintenance:
             return
         try:
             if leading and not connection.closed:
-                with translated():
+                with deadline(connection, STOP_SECONDS), translated():
                     await release_session_lock(connection, Lock.MAINTENANCE)
         except StorageError as error:
             _log.debug("the maintenance lock left with its connection", error=str(error))
@@ -132,6 +161,7 @@ class Maintenance:
             "analyze": self._analyze,
         }
         outcome: dict[str, str] = {}
+        self._watch_clock(await _now(connection))
         for name, step in steps.items():
             outcome[name] = "error"
             try:
@@ -143,9 +173,23 @@ class Maintenance:
                     raise
             except Exception:  # noqa: BLE001  # one faulty step must stop neither the others nor the process that takes data in
                 _log.exception("maintenance step failed", step=name)
+            except asyncio.CancelledError:
+                del outcome[name]  # broken off: neither a success nor an error
+                raise
             finally:
-                metrics.MAINTENANCE_RUNS.labels(name, outcome[name]).inc()
+                if name in outcome:
+                    metrics.MAINTENANCE_RUNS.labels(name, outcome[name]).inc()
         return outcome
+
+    def _watch_clock(self, now: datetime) -> None:
+        """Notice that the clock was set ahead: what seems to have expired since may be a minute old."""
+        monotonic = self._monotonic()
+        if self._clocks is not None:
+            gained = (now - self._clocks[0]).total_seconds() - (monotonic - self._clocks[1])
+            if gained > JUMP_SECONDS:
+                _log.warning("the clock jumped ahead, nothing expires for an hour", seconds=round(gained))
+                self._quiet_from = self._jumped_at = monotonic
+        self._clocks = (now, monotonic)
 
     async def _reconcile(self, connection: AsyncConnection) -> None:
         for change in await (await self._engine.get(connection)).reconcile(connection, self._settings):
@@ -153,16 +197,19 @@ class Maintenance:
 
     async def _make_ahead(self, connection: AsyncConnection) -> None:
         now = await _now(connection)
-        interval = self._settings.chunk_interval
-        until = now + max(AHEAD, self._settings.accept_max_ahead)
         times = [now]
-        while times[-1] < until:
-            times.append(times[-1] + interval)
+        while times[-1] < now + AHEAD:
+            times.append(times[-1] + self._settings.chunk_interval)
         engine = await self._engine.get(connection)
-        await engine.ensure_partitions(connection, PARTITIONED, [_microseconds(time) for time in times])
+        await engine.ensure_partitions(connection, PARTITIONED, map(time_us, times))
+
+    def _clock_is_doubtful(self) -> bool:
+        return self._monotonic() - self._jumped_at < QUIET_SECONDS
 
     async def _drop_expired(self, connection: AsyncConnection) -> None:
-        await (await self._engine.get(connection)).drop_expired(connection, _microseconds(await _now(connection)))
+        if self._clock_is_doubtful():
+            return
+        await (await self._engine.get(connection)).drop_expired(connection, time_us(await _now(connection)))
 
     async def _prune_ledger(self, connection: AsyncConnection) -> None:
         if self._monotonic() - self._quiet_from < QUIET_SECONDS:
@@ -171,11 +218,15 @@ class Maintenance:
         await prune.delete_before(connection, INGEST_LEDGER, horizon)
 
     async def _prune_touched(self, connection: AsyncConnection) -> None:
+        if self._clock_is_doubtful():
+            return
         # Nothing claims these rows yet; rollups will. Until then a day of them is kept, and after that as a bound.
         await prune.delete_before(connection, INGEST_TOUCHED, await _now(connection) - TOUCHED_RETENTION)
 
     async def _prune_dead_letters(self, connection: AsyncConnection) -> None:
-        expired = await prune.delete_before(connection, DEAD_LETTERS, await _now(connection) - self._settings.retention)
+        expired = 0
+        if not self._clock_is_doubtful():
+            expired = await prune.delete_before(connection, DEAD_LETTERS, await _now(connection) - self._settings.retention)
         crowded = await prune.cap_dead_letters(connection)
         if expired or crowded:
             _log.warning("dead letters dropped", expired=expired, crowded=crowded)
@@ -204,10 +255,6 @@ async def _now(connection: AsyncConnection) -> datetime:
         row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     ours = datetime.now(UTC)
     return min(ours, row[0]) if row else ours
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

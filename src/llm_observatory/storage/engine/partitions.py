@@ -15,22 +15,24 @@ from llm_observatory.storage.connection import AsyncConnection
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Bounds are read back as text in this session's time zone and parsed in the same: no zone is lost. A DEFAULT partition, which
-# is never ours, has no bounds and is left out.
+# Bounds are read back as text in this session's time zone and parsed in the same: no zone is lost. Open ends, and bounds beyond
+# what int8 holds, become the far ends that no time of ours reaches. A DEFAULT partition, which is never ours, has no bounds
+# and is left out.
 _LIST = r"""
 SELECT n.nspname, c.relname, i.inhdetachpending,
-       CASE b.bound[1] WHEN 'MINVALUE' THEN -4611686018427387904
-                       ELSE (extract(epoch FROM b.bound[1]::timestamptz) * 1000000)::int8 END,
-       CASE b.bound[2] WHEN 'MAXVALUE' THEN 4611686018427387904
-                       ELSE (extract(epoch FROM b.bound[2]::timestamptz) * 1000000)::int8 END
+       greatest(least(extract(epoch FROM lower::timestamptz) * 1000000, 4611686018427387904), -4611686018427387904)::int8,
+       greatest(least(extract(epoch FROM upper::timestamptz) * 1000000, 4611686018427387904), -4611686018427387904)::int8
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
     SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?([^'')]+)''?\) TO \(''?([^'')]+)''?\)') AS bound
 ) b
+CROSS JOIN LATERAL (
+    SELECT replace(b.bound[1], 'MINVALUE', '-infinity') AS lower, replace(b.bound[2], 'MAXVALUE', 'infinity') AS upper
+) ends
 WHERE i.inhparent = %s::regclass AND b.bound IS NOT NULL
 ORDER BY 4
 """
@@ -90,9 +92,23 @@ def gaps(taken: Sequence[Partition], slot: Range) -> list[Range]:
     return free
 
 
+def microseconds(duration: timedelta) -> int:
+    """Whole microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
+def time_us(moment: datetime) -> int:
+    """`moment` as this module counts."""
+    return microseconds(moment - EPOCH)
+
+
 def moment(time_us: int) -> datetime:
-    """`time_us` as PostgreSQL takes it."""
-    return _EPOCH + timedelta(microseconds=time_us)
+    """`time_us` as PostgreSQL takes it.
+
+    OTLP's fixed64 nanoseconds end in 2554 and CHUNK_INTERVAL at a hundred years: no bound of ours comes near the year 10000,
+    where Python's datetime ends.
+    """
+    return EPOCH + timedelta(microseconds=time_us)
 
 
 def partition_name(table: str, span: Range) -> str:

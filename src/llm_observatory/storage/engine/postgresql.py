@@ -7,7 +7,6 @@ it spares ATTACH the scan of a table that holds rows, and a new one holds none, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 import structlog
 from psycopg import sql
@@ -18,13 +17,21 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.compression import compress_documents
-from llm_observatory.storage.engine.partitions import Partition, Range, existing, gaps, moment, overlaps, partition_name, slots
+from llm_observatory.storage.engine.partitions import (
+    Partition,
+    Range,
+    existing,
+    gaps,
+    microseconds,
+    moment,
+    overlaps,
+    partition_name,
+    slots,
+)
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME, TABLES
 
 _log = structlog.get_logger(__name__)
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class PostgreSQL:
@@ -37,8 +44,8 @@ class PostgreSQL:
         self._known: dict[str, list[Partition]] = {}
 
     def _follow(self, settings: Settings) -> None:
-        self._interval = settings.chunk_interval // _MICROSECOND
-        self._retention = settings.retention // _MICROSECOND
+        self._interval = microseconds(settings.chunk_interval)
+        self._retention = microseconds(settings.retention)
 
     def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
         """See Engine."""
