@@ -10,7 +10,7 @@ ObservatoryError
 └── StorageError
     ├── StorageUnavailable   UNAVAILABLE + RetryInfo; a later try may succeed
     │   └── SchemaMismatch   the same for the client; readiness goes off, an operator is needed
-    ├── DataRejected         PostgreSQL refused the values (SQLSTATE 22, 23, 54); INTERNAL if it ever reaches a client
+    ├── DataRejected         PostgreSQL refused the values (SQLSTATE 22, 23, 54, XX000); INTERNAL if it ever reaches a client
     ├── MissingPartition     no partition holds the row (23514); made and tried again
     └── EmbeddedServerError  the embedded PostgreSQL cannot be run; the message says the way out
 

@@ -25,6 +25,9 @@ _TRANSIENT_CODES = frozenset({
 })  # fmt: skip
 _OPERATOR_CLASSES = ("42", "28", "3D", "3F")  # syntax or access rule, authorization, no such database, no such schema
 _DATA_CLASSES = ("22", "23", "54")  # data, integrity, program limit exceeded
+_INTERNAL_ERROR = "XX000"
+"""What a value makes PostgreSQL say when it wants an allocation above 1 GB. As transient it would come back for ever; the
+probe row tells it from a server that is broken."""
 
 
 def _missing_partition(error: psycopg.Error) -> bool:
@@ -49,7 +52,7 @@ def translate(error: psycopg.Error, silent: str = _NOT_AVAILABLE) -> StorageErro
         return MissingPartition("no partition covers this time", state)
     if state.startswith(_OPERATOR_CLASSES):
         return SchemaMismatch("the database is not set up for this version", state)
-    if state.startswith(_DATA_CLASSES):
+    if state.startswith(_DATA_CLASSES) or state == _INTERNAL_ERROR:
         return DataRejected("the database refused the data", state)
     return StorageUnavailable("the database failed", state)
 
