@@ -18,7 +18,7 @@ KINDS: dict[type[StorageError], list[str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "state"), [(kind, state) for kind, states in KINDS.items() for state in states])
+@pytest.mark.parametrize("kind, state", [(kind, state) for kind, states in KINDS.items() for state in states])
 def test_each_sqlstate_has_its_kind(kind: type[StorageError], state: str) -> None:
     found = translate(psycopg.errors.lookup(state)())
     assert type(found) is kind
