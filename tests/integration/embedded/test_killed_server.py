@@ -9,8 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from llm_observatory.storage.embedded import EmbeddedServer
+from llm_observatory.storage.embedded import server as embedded_server
 from llm_observatory.storage.embedded.folder import Layout
 from tests.integration.embedded.support import Service, execute, is_gone, postmaster_pid, started, until, value
 
@@ -75,6 +77,20 @@ def test_a_killed_backend_is_mended_by_the_server_itself(data_dir: Path) -> None
             until(answers)
         assert server.is_alive()
         assert postmaster_pid(data_dir) == first
+
+
+def test_a_server_that_hangs_at_its_end_is_ended_and_started_anew(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_server, "HANGING_SECONDS", 0.3)
+    with EmbeddedServer(data_dir) as server:
+        conninfo = server.start()
+        with closing(psycopg.connect(conninfo)):  # a smart shutdown waits for it, for ever
+            pid = postmaster_pid(data_dir)
+            os.kill(pid, signal.SIGTERM)
+            until(lambda: not server.is_alive())
+            assert not is_gone(pid)
+            assert value(server.ensure_running(), "SELECT 1") == 1
+        assert postmaster_pid(data_dir) != pid
+        assert server.is_alive()
 
 
 def test_an_empty_lock_file_of_a_crash_on_a_full_disk_is_not_for_ever(data_dir: Path) -> None:

@@ -47,7 +47,7 @@ def await_ready(
         if aborted():
             raise EmbeddedServerError("stopped while PostgreSQL was starting")
         waited = time.monotonic() - begun
-        if _says_ready(layout, postmaster.identity.pid):
+        if status(layout, postmaster.identity.pid) == "ready":
             said_ready = said_ready or time.monotonic()
             trouble = _answers(conninfo, layout.cluster)
             if trouble is None:
@@ -65,10 +65,11 @@ def await_ready(
     raise Ended
 
 
-def _says_ready(layout: Layout, pid: int) -> bool:
-    """Whether postmaster.pid is this server's and its status line says that connections are taken."""
+def status(layout: Layout, pid: int) -> str:
+    """What the server with this pid says of itself in `postmaster.pid`: starting, ready, stopping; empty if nothing."""
     lines = (read_text(layout.postmaster_pid) or "").splitlines()
-    return len(lines) > _STATUS_LINE and lines[0].strip() == str(pid) and lines[_STATUS_LINE].strip() == "ready"
+    ours = len(lines) > _STATUS_LINE and lines[0].strip() == str(pid)
+    return lines[_STATUS_LINE].strip() if ours else ""
 
 
 def _connect(conninfo: str) -> psycopg.Connection[tuple[Any, ...]]:

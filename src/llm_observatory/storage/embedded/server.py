@@ -6,6 +6,7 @@ Blocking. `start`, `ensure_running` and `stop` may be called from any thread; `s
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,9 @@ from llm_observatory.storage.embedded.trouble import failure, file_trouble
 Progress = Callable[[str], None]
 
 STOP_SECONDS = 30.0
+HANGING_SECONDS = 60.0
+"""A shutdown that nobody here asked for may take so long; its checkpoint writes 256 MB at most."""
+
 _MAINTENANCE_DATABASE = "postgres"
 
 
@@ -44,6 +48,7 @@ class EmbeddedServer:
         self._left: Postmaster | None = None
         self._output: Output | None = None
         self._conninfo = ""
+        self._stopping_since: float | None = None
 
     def start(self, progress: Progress = lambda _: None) -> str:
         """Take the folder, start the server or adopt the one an earlier run left behind; returns a conninfo URL.
@@ -58,6 +63,9 @@ class EmbeddedServer:
         with self._turn, file_trouble(self._layout.root):
             if self.is_alive():
                 return self._conninfo
+            if self._postmaster is not None and self._postmaster.is_alive():
+                progress("PostgreSQL does not come to the end of its shutdown: it is ended")
+                self._postmaster.stop(0)
             account = folder.prepare(self._layout)
             self._lock.take(account)
             try:
@@ -79,9 +87,21 @@ class EmbeddedServer:
             return self._start(progress)
 
     def is_alive(self) -> bool:
-        """Whether the server's main process runs. It mends the death of a backend by itself."""
+        """Whether the server's main process runs, and not just towards its end. It mends the death of a backend by itself."""
         postmaster = self._postmaster
-        return postmaster is not None and postmaster.is_alive()
+        return postmaster is not None and postmaster.is_alive() and not self._hangs_at_its_end(postmaster)
+
+    def _hangs_at_its_end(self, postmaster: Postmaster) -> bool:
+        """Whether it has been shutting down for longer than a checkpoint takes.
+
+        PostgreSQL 18.6 that is told to stop while it recovers from the crash of a backend waits for ever.
+        """
+        if ready.status(self._layout, postmaster.identity.pid) != "stopping":
+            self._stopping_since = None
+            return False
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+        return time.monotonic() - self._stopping_since > HANGING_SECONDS
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the server's end; False if it still runs after `timeout` seconds."""
