@@ -1,0 +1,373 @@
+"""What the design promises of writing and of the wire, on a real PostgreSQL and real sockets, through the assembled parts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from llm_observatory import codec
+from llm_observatory.app.health import Health
+from llm_observatory.app.write_check import WriteCheck
+from llm_observatory.app.write_path import write_path
+from llm_observatory.codec.request import EncodedTable
+from llm_observatory.errors import StorageUnavailable
+from llm_observatory.otlp import grpc_server
+from llm_observatory.otlp.grpc_receiver import GrpcReceiver
+from llm_observatory.otlp.grpc_server import GrpcServer
+from llm_observatory.pipeline.ingest import ExportResult, Ingest
+from llm_observatory.pipeline.signal import SIGNALS, TRACES
+from llm_observatory.settings import Settings
+from llm_observatory.storage import dead_letters, ledger
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.engine.current import CurrentEngine
+from llm_observatory.storage.session import CommitSession
+from llm_observatory.storage.sources import KnownSources
+from llm_observatory.storage.write import Stored, WriteRequest
+from llm_observatory.tables import TABLES, Table
+from tests.plugins.database import execute
+from tests.plugins.load import llm_span, request_of, trace_request
+from tests.plugins.scripted_ingest import ScriptedIngest
+
+DAY_NS = 86_400 * 10**9
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+"""The connection preface and an empty SETTINGS frame."""
+CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
+
+
+@dataclass
+class Running:
+    """The write path as `serve` puts it together, on one database."""
+
+    database: str
+    ingest: Ingest
+    check: WriteCheck
+    health: Health
+
+    async def export(self, payload: bytes, hold: float = 4.0) -> ExportResult:
+        until = asyncio.get_running_loop().time() + hold
+        return await self.ingest.export(TRACES, "default", payload, until, lambda: None)
+
+    async def fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        return await fetch(self.database, statement)
+
+
+async def fetch(database: str, statement: str) -> list[tuple[Any, ...]]:
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        return await (await connection.execute(statement.encode())).fetchall()
+
+
+@asynccontextmanager
+async def running(database: str, conninfo: str | None = None) -> AsyncIterator[Running]:
+    """`conninfo`: how the service connects, if not as the test does."""
+    settings, health = Settings(), Health()
+
+    async def connecting() -> AsyncConnection:
+        return await connect(conninfo or database)
+
+    async with asyncio.TaskGroup() as tasks:
+        engine = CurrentEngine(connecting, settings)
+        async with write_path(settings, connecting, engine, health, tasks) as (ingest, check):
+            await check.recheck()
+            assert health.refusal is None
+            yield Running(database, ingest, check, health)
+            await ingest.drain(asyncio.get_running_loop().time() + 5)
+
+
+@pytest.fixture
+async def run(database: str) -> AsyncIterator[Running]:
+    async with running(database) as run:
+        yield run
+
+
+def payload_of(service_name: str, *, days_ago: int = 0, spans: int = 2) -> bytes:
+    made = [llm_span(uuid.uuid4().bytes, number) for number in range(spans)]
+    for span in made:
+        span.start_time_unix_nano -= days_ago * DAY_NS
+    return request_of(*made, service_name=service_name).SerializeToString()
+
+
+def write_request(payload: bytes) -> WriteRequest:
+    now = time.time_ns() // 1000
+    encoded = codec.encode("traces", "default", payload, now, codec.Window(None, 86_400_000_000))
+    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), b"", now, encoded)
+
+
+@asynccontextmanager
+async def session_on(database: str, writer: CopyWriter | None = None) -> AsyncIterator[CommitSession]:
+    engine = CurrentEngine(lambda: connect(database), Settings())
+    session = CommitSession(lambda: connect(database), writer or CopyWriter(60), engine, KnownSources())
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def lock_waits(database: str) -> None:
+    """Return when some backend waits for a lock."""
+    async with asyncio.timeout(5):
+        while not await fetch(database, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            pass
+
+
+# ---- one transaction
+
+
+async def test_digests_are_claimed_in_their_order_whatever_that_of_the_group(database: str) -> None:
+    """Two processes that share digests would deadlock otherwise. While the middle one is held, the lower is claimed."""
+    low, middle, high = (replace(write_request(payload_of("checkout")), digest=bytes([n]) * 16) for n in (1, 2, 3))
+    async with session_on(database) as session, await psycopg.AsyncConnection.connect(database) as other:
+        await other.execute(CLAIM, (middle.digest,))
+        writing = asyncio.create_task(session.write([high, middle, low]))
+        await lock_waits(database)
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as third:
+            await third.execute("SET lock_timeout = '50ms'")
+            await third.execute(CLAIM, (high.digest,))
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                await third.execute(CLAIM, (low.digest,))
+        await other.rollback()
+        assert await writing == [Stored(b"theirs", duplicate=True), Stored(b""), Stored(b"")]
+
+
+async def test_a_large_request_is_sent_in_slices_in_the_order_of_tables_in_one_transaction(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    blocks: list[int] = []
+    send, write = CopyWriter._send, psycopg.AsyncCopy.write
+
+    async def noted_send(writer: CopyWriter, connection: AsyncConnection, table: Table, parts: Sequence[EncodedTable]) -> None:
+        order.append(table.name)
+        await send(writer, connection, table, parts)
+
+    async def noted_write(copy: psycopg.AsyncCopy, buffer: bytes) -> None:
+        blocks.append(len(buffer))
+        await write(copy, buffer)
+
+    monkeypatch.setattr(CopyWriter, "_send", noted_send)
+    monkeypatch.setattr(psycopg.AsyncCopy, "write", noted_write)
+    requests = [write_request(payload_of(name, spans=4_000)) for name in ("one", "two")]
+    async with session_on(database) as session:
+        assert await session.write(requests) == [Stored(b"")] * 2
+    names = [table.name for table in TABLES]
+    assert order == sorted(order, key=names.index)
+    assert {"llm_traces", "trace_index", "ingest_touched"} <= set(order)
+    assert len(blocks) > 10
+    assert max(blocks) < 1024 * 1024
+    transactions = await fetch(
+        database,
+        "SELECT xmin::text FROM llm_traces UNION SELECT xmin::text FROM trace_index"
+        " UNION SELECT xmin::text FROM ingest_touched UNION SELECT xmin::text FROM ingest_ledger",
+    )
+    assert len(transactions) == 1
+
+
+async def test_what_is_buried_is_as_durable_as_what_is_stored(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is told OK with `partial_success` and throws its copy away."""
+    [[name]] = await fetch(database, "SELECT current_database()")
+    execute(database, sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name)))
+    seen: list[tuple[Any, ...]] = []
+    claim = ledger.claim
+
+    async def look_then_claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> Any:
+        cursor = await connection.execute("SELECT current_setting('synchronous_commit'), current_setting('lock_timeout')")
+        seen.extend(await cursor.fetchall())
+        return await claim(connection, group)
+
+    monkeypatch.setattr(dead_letters, "claim", look_then_claim)
+    async with session_on(database) as session:
+        await session.bury(write_request(payload_of("checkout")), b"payload", "why")
+    assert seen == [("on", "1s")]
+
+
+async def test_our_connections_never_compile_and_never_prepare(database: str) -> None:
+    [[name]] = await fetch(database, "SELECT current_database()")
+    execute(database, sql.SQL("ALTER DATABASE {} SET jit = on").format(sql.Identifier(name)))
+    made: list[AsyncConnection] = []
+
+    async def connecting() -> AsyncConnection:
+        made.append(await connect(psycopg.conninfo.make_conninfo(database, options="-c jit=on -c work_mem=1234kB")))
+        return made[-1]
+
+    engine = CurrentEngine(connecting, Settings())
+    session = CommitSession(connecting, CopyWriter(10_000), engine, KnownSources())
+    for _ in range(8):
+        await session.write([write_request(payload_of("checkout"))])
+    cursor = await made[-1].execute(
+        "SELECT current_setting('jit'), current_setting('work_mem'), (SELECT count(*) FROM pg_prepared_statements)"
+    )
+    assert await cursor.fetchall() == [("off", "1234kB", 0)]
+    await session.close()
+
+
+# ---- lanes and blame
+
+
+async def test_a_locked_old_partition_holds_up_the_late_lane_only(run: Running) -> None:
+    late, today = (payload_of("checkout", days_ago=days) for days in (10, 0))
+    await run.export(payload_of("checkout", days_ago=10))
+    await run.export(payload_of("checkout"))
+    old = (await run.fetch("SELECT tableoid::regclass::text FROM llm_traces ORDER BY timestamp LIMIT 1"))[0][0]
+    async with await psycopg.AsyncConnection.connect(run.database) as other:
+        await other.execute(f"LOCK TABLE {old} IN ACCESS EXCLUSIVE MODE".encode())
+        stuck = [asyncio.create_task(run.export(late))]
+        # More than there are committers of a lane, one after the other, so that none is free.
+        stuck += [asyncio.create_task(run.export(payload_of("checkout", days_ago=10))) for _ in range(5)]
+        await lock_waits(run.database)
+        began = time.monotonic()
+        assert (await run.export(today)).accepted == 2
+        assert time.monotonic() - began < 0.9, "less than lock_timeout"
+        assert not any(task.done() for task in stuck)
+        await other.rollback()
+    assert [result.accepted for result in await asyncio.gather(*stuck)] == [2] * 6
+
+
+async def test_the_guilty_request_is_kept_and_its_neighbours_are_stored(run: Running) -> None:
+    execute(run.database, "ALTER TABLE llm_traces ADD CONSTRAINT no_guilt CHECK (service_name <> 'guilty')")
+    payloads = {name: payload_of(name) for name in ("one", "guilty", "two", "three")}
+    # The first keeps a committer busy while the others gather in a group.
+    results = dict(zip(payloads, await asyncio.gather(*map(run.export, payloads.values())), strict=True))
+    assert {name: (result.accepted, result.rejected) for name, result in results.items()} == {
+        "one": (2, 0), "guilty": (0, 2), "two": (2, 0), "three": (2, 0),
+    }  # fmt: skip
+    assert await run.fetch("SELECT payload FROM dead_letters") == [(payloads["guilty"],)]
+    assert await run.export(payloads["guilty"]) == ExportResult(results["guilty"].answer, 0, 0)
+
+
+@pytest.mark.parametrize("requests", [1, 3], ids=["alone", "together"])
+async def test_a_database_that_refuses_everything_is_our_fault_and_buries_nothing(run: Running, requests: int) -> None:
+    execute(run.database, "ALTER TABLE llm_traces ADD CONSTRAINT nothing_passes CHECK (false) NOT VALID")
+    payloads = [payload_of(f"service-{number}") for number in range(requests)]
+    results = await asyncio.gather(*map(run.export, payloads), return_exceptions=True)
+    assert all(isinstance(result, StorageUnavailable) for result in results)
+    assert await run.fetch("SELECT digest FROM dead_letters") == []
+    assert await run.fetch("SELECT digest FROM ingest_ledger") == []
+    execute(run.database, "ALTER TABLE llm_traces DROP CONSTRAINT nothing_passes")
+    assert [(await run.export(payload)).accepted for payload in payloads] == [2] * requests
+
+
+async def test_locked_facts_are_answered_within_the_hold(run: Running) -> None:
+    await assert_answered_within_the_hold(run, "llm_traces")
+
+
+async def test_locked_sources_are_answered_within_the_hold(run: Running) -> None:
+    await assert_answered_within_the_hold(run, "telemetry_sources")
+
+
+async def assert_answered_within_the_hold(run: Running, table: str) -> None:
+    await run.export(payload_of("known"))
+    async with await psycopg.AsyncConnection.connect(run.database) as other:
+        await other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        waiting = asyncio.create_task(run.export(payload_of("new"), hold=1.0))
+        await asyncio.wait([waiting], timeout=5)
+        in_time = waiting.done()
+    with pytest.raises(StorageUnavailable):
+        await waiting
+    assert in_time
+    assert (await run.export(payload_of("new"))).accepted == 2
+
+
+# ---- readiness
+
+
+async def test_a_missing_table_of_facts_ends_readiness_until_it_is_back(run: Running) -> None:
+    await assert_readiness_follows_a_missing_table(run, "llm_traces")
+
+
+@pytest.mark.parametrize("table", ["ingest_ledger", "telemetry_sources"])
+async def test_a_missing_table_beside_the_facts_ends_readiness_until_it_is_back(run: Running, table: str) -> None:
+    await assert_readiness_follows_a_missing_table(run, table)
+
+
+async def assert_readiness_follows_a_missing_table(run: Running, table: str) -> None:
+    execute(run.database, f"ALTER TABLE {table} RENAME TO elsewhere")
+    with pytest.raises(StorageUnavailable):
+        await run.export(payload_of("new"))
+    assert run.health.refusal is not None
+    await run.check.recheck()
+    assert run.health.refusal is not None, "ready although every request is refused"
+    execute(run.database, f"ALTER TABLE elsewhere RENAME TO {table}")
+    await run.check.recheck()
+    assert run.health.refusal is None
+    assert (await run.export(payload_of("new"))).accepted == 2
+
+
+async def test_a_revoked_privilege_ends_readiness_until_it_is_granted_again(database: str) -> None:
+    role = f"observatory_limited_{uuid.uuid4().hex}"
+    everything = f"ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    execute(database, f"CREATE ROLE {role}", f"GRANT {everything}", f"GRANT ALL ON SCHEMA public TO {role}")
+    for table in ("llm_traces", "trace_index"):
+        execute(database, f"ALTER TABLE {table} OWNER TO {role}")
+    try:
+        async with running(database, psycopg.conninfo.make_conninfo(database, options=f"-c role={role}")) as run:
+            await run.export(payload_of("before"))
+            execute(database, f"REVOKE INSERT ON ingest_touched FROM {role}")
+            with pytest.raises(StorageUnavailable):
+                await run.export(payload_of("without"))
+            await run.check.recheck()
+            assert "permission denied" in str(run.health.refusal)
+            execute(database, f"GRANT {everything}")
+            await run.check.recheck()
+            assert run.health.refusal is None
+            assert (await run.export(payload_of("after"))).accepted == 2
+    finally:
+        execute(database, f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+# ---- known sources
+
+
+async def test_a_source_is_written_again_on_the_next_day_and_once_a_day() -> None:
+    known, encoded = KnownSources(), write_request(payload_of("checkout")).encoded
+    [source_id] = encoded.sources
+    assert list(known.missing([encoded], day=7)) == [source_id]
+    known.add([source_id], day=7)
+    assert known.missing([encoded], day=7) == {}
+    assert list(known.missing([encoded], day=8)) == [source_id]
+
+
+# ---- the port
+
+
+@pytest.mark.parametrize("share_port", [False, True])
+async def test_only_connections_to_a_shared_port_grow_old(monkeypatch: pytest.MonkeyPatch, share_port: bool) -> None:
+    monkeypatch.setattr(grpc_server, "MAX_CONNECTION_AGE_MS", 200)
+    monkeypatch.setattr(grpc_server, "CONNECTION_AGE_GRACE_MS", 200)
+    receiver = GrpcReceiver(ScriptedIngest(), SIGNALS, 4)
+    server = GrpcServer(receiver, max_request_bytes=1024, share_port=share_port)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(HTTP2_PREFACE)
+        if share_port:
+            async with asyncio.timeout(5):
+                await reader.read()
+        else:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+        await server.stop(0)
+
+
+async def test_a_copy_that_joins_a_blocked_request_gets_its_answer(run: Running) -> None:
+    async with await psycopg.AsyncConnection.connect(run.database) as other:
+        await other.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
+        payload = trace_request(2)[1]
+        short = asyncio.create_task(run.export(payload, hold=0.1))
+        await lock_waits(run.database)
+        long = asyncio.create_task(run.export(payload, hold=10))
+        await other.rollback()
+        assert (await short).accepted == 2
+        assert await long == ExportResult(b"", 0, 0)
