@@ -61,15 +61,18 @@ class Ports:
 
 
 def run(settings: Settings, console: Console, *, share_port: bool = False) -> None:
-    """Serve until a signal. Raises the ObservatoryError that ended it, if one did."""
+    """Serve until a signal. Raises what ended it otherwise: one ObservatoryError, or whatever nobody expected, all of it."""
     logging_setup.configure(settings.log_level)
     codec.select(settings.observatory_codec)
     # Before a port is bound or said to be open.
     preflight.claim(settings)
     try:
         uvloop.run(serve(settings, console, share_port=share_port))
-    except* ObservatoryError as group:
-        raise _first(group) from None
+    except BaseExceptionGroup as group:
+        expected, unexpected = group.split(ObservatoryError)
+        if expected is None or unexpected is not None:
+            raise
+        raise _first(expected) from None
 
 
 async def serve(settings: Settings, console: Console, *, share_port: bool = False) -> None:
@@ -100,7 +103,7 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
                 grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)
                 console.listening(settings, database.place, Ports(grpc_port, sidecar_port))
                 async with (
-                    _background(tasks, "maintenance", failures.guard(_maintain(database, maintenance))),
+                    _background(tasks, "maintenance", failures.guard(_maintain(database, maintenance, stop))),
                     _background(tasks, "health", failures.guard(_watch(database, redis, health, check, server, console))),
                     _drained(settings, health, server, ingest, stop),
                 ):
@@ -151,10 +154,10 @@ async def _watch(
         await asyncio.sleep(PROBE_SECONDS)
 
 
-async def _maintain(database: Database, maintenance: Maintenance) -> None:
+async def _maintain(database: Database, maintenance: Maintenance, stop: asyncio.Event) -> None:
     """The maintenance loop, once there is something to maintain."""
     await database.ready.wait()
-    await maintenance.run(asyncio.Event())
+    await maintenance.run(stop)
 
 
 class _Failures:

@@ -7,12 +7,32 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
 HARD_EXIT = 1
+
+
+@contextmanager
+def early() -> Iterator[None]:
+    """SIGTERM and SIGINT end the process well while it still loads, SIGHUP does nothing: what it would reload is being read.
+
+    The first process of a container has no default that would end it.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

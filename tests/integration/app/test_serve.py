@@ -209,6 +209,22 @@ def test_sigterm_stops_in_order_and_leaves_nothing(new_service: NewService) -> N
     assert not list(Path(service.folder).rglob("postmaster.pid"))
 
 
+def test_a_stop_in_the_middle_of_the_start_is_an_ordinary_stop(new_service: NewService) -> None:
+    service = new_service()
+    for number, step in ((signal.SIGTERM, "creating the database cluster"), (signal.SIGINT, "applying ")):
+        service.start(wait=False)
+        wait_for(lambda step=step: f'"step": "{step}' in service.log.read_text(), 60, step)  # type: ignore[misc]
+        service.process.send_signal(number)
+        # As long as initdb takes, which is not cut short; SHUTDOWN_GRACE would end it by force, with 1.
+        assert service.process.wait(20) == 0, service.log.read_text()[-2000:]
+        assert not list(service.folder.rglob("postmaster.pid"))
+    log = service.log.read_text()
+    assert "Traceback" not in log
+    assert not events(service, "ready")
+    service.start()
+    assert service.terminate() == 0
+
+
 def _freeze(postmaster: psutil.Process) -> Callable[[], None]:
     """Stop every process of a server, as a hanging disk would."""
     frozen = [postmaster, *postmaster.children(recursive=True)]

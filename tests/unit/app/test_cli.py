@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from llm_observatory import __version__
 from llm_observatory.app.cli import cli
 from llm_observatory.app.cli import database as reaching
-from llm_observatory.errors import SchemaMismatch
+from llm_observatory.errors import ConfigError, EmbeddedServerError, SchemaMismatch
 from llm_observatory.settings import OUR_PREFIXES, RESERVED, Settings
 from llm_observatory.storage import migrate
 
@@ -222,6 +224,49 @@ def test_an_expected_failure_is_words_and_what_to_do_next(run: CliRunner, monkey
     assert "password authentication failed" in result.stderr
     assert "migrate status" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def group(*errors: Exception) -> ExceptionGroup[Exception]:
+    return ExceptionGroup("tasks", [ExceptionGroup("inner", [errors[0]]), *errors[1:]])
+
+
+@pytest.mark.parametrize(
+    "raised,said",
+    [
+        (group(ConfigError(["cannot listen on h:1 (OTLP_GRPC_PORT): no"])), "Error: cannot listen on h:1 (OTLP_GRPC_PORT): no"),
+        (EmbeddedServerError("no room"), "Error: no room"),
+        (group(EmbeddedServerError("no room"), EmbeddedServerError("no room")), "Error: no room"),
+        (ZeroDivisionError("of a bug"), "ZeroDivisionError: of a bug"),
+        (group(ZeroDivisionError("of a bug"), ConfigError(["too"])), "ZeroDivisionError: of a bug"),
+    ],
+    ids=["port", "embedded server", "two expected", "bug", "bug beside an expected one"],
+)
+def test_whatever_ends_serve_is_told_and_exits_with_1(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch, logging_as_before: None, raised: Exception, said: str
+) -> None:
+    from llm_observatory.app import serve
+
+    async def fall(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setenv("DB_HOST", "db")
+    monkeypatch.setattr(serve, "serve", fall)
+    result = run.invoke(cli, ["serve"])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert said in result.stderr
+    expected = not said.startswith("Zero")
+    assert ("Traceback" in result.stderr) is not expected
+    assert ("ended by an unexpected error" in result.stderr) is not expected
 
 
 def test_a_bug_keeps_its_traceback(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

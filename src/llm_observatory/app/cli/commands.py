@@ -7,11 +7,12 @@ import json
 import platform
 from typing import Annotated, Literal
 
+import structlog
 import typer
 
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
-from llm_observatory.errors import ConfigError
+from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
 cli = typer.Typer(
@@ -45,6 +46,13 @@ def serve(
     if role == "query":
         typer.echo("Error: there is no query service in this version; it comes with release 0.2. Use --role all.", err=True)
         raise typer.Exit(WRONG_SETTINGS)
+    from llm_observatory.app import signals
+
+    with signals.early():
+        _serve(share_port=share_port)
+
+
+def _serve(*, share_port: bool) -> None:
     loaded = read()
     for notice in loaded.notices():
         typer.echo(f"Note: {notice}.", err=True)
@@ -59,6 +67,12 @@ def serve(
     except ConfigError as error:
         # The settings are right: what does not fit is what else runs on this machine.
         explain_place(error)
+        raise typer.Exit(FAILED) from None
+    except ObservatoryError:
+        raise
+    except Exception:  # noqa: BLE001 - told in the log and by the exit code
+        # In the log, where whoever watches a service looks; without the local variables that may hold what clients sent.
+        structlog.get_logger(__name__).exception("ended by an unexpected error")
         raise typer.Exit(FAILED) from None
 
 
