@@ -17,7 +17,7 @@ import grpc
 from llm_observatory.errors import InvalidPayload, Overloaded, ShuttingDown
 from llm_observatory.otlp.read_slots import ReadSlots, Slot
 from llm_observatory.otlp.receive import Ingest, receive
-from llm_observatory.otlp.status import ServicerContext, refuse
+from llm_observatory.otlp.status import ServicerContext, UnexpectedErrors, refuse
 from llm_observatory.pipeline.signal import Signal
 
 TRANSPORT = "grpc"
@@ -44,8 +44,11 @@ class SlowBody(Overloaded):
     """The body was not here in time. UNAVAILABLE: Python clients then reconnect, which a stuck connection needs."""
 
 
-class IncompleteBody(InvalidPayload):
-    """The stream ended without one whole message, or grpcio refused it (too large, bad gzip) and told the client itself."""
+class UnreadableBody(InvalidPayload):
+    """No whole message came, and grpcio lets nobody here know why.
+
+    The stream ended or the client left, or grpcio refused the body (too large, bad gzip) and told the client itself.
+    """
 
 
 def single_tenant(_context: ServicerContext) -> str:
@@ -71,20 +74,24 @@ class GrpcReceiver:
         self._authenticate = authenticate
         self._read_deadline = read_deadline
         self._draining = False
-        self._in_flight = 0
+        self._unexpected = UnexpectedErrors()
         self._waiting = 0
-        self._reading: set[asyncio.Timeout] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._unanswered = _Gauge()
+        self._in_flight = _Gauge()
 
     @property
     def in_flight(self) -> int:
-        """Export calls whose status has not been handed to grpcio yet."""
-        return self._in_flight
+        """Export calls whose status is not with the client yet."""
+        return self._in_flight.value
+
+    @property
+    def unanswered(self) -> int:
+        """Of them, those for which there is no answer yet. The others wait for their client to take it."""
+        return self._unanswered.value
 
     @property
     def waiting(self) -> int:
-        """Of them, those that wait for admission or a slot: their bodies are not read."""
+        """Of these, those that wait for admission or a slot: their bodies are not read."""
         return self._waiting
 
     @property
@@ -107,35 +114,37 @@ class GrpcReceiver:
         """From now on every new call and every call without a slot is refused; bodies on their way get one more second."""
         self._draining = True
         self._slots.refuse_waiting(ShuttingDown)
-        latest = asyncio.get_running_loop().time() + DRAIN_READ_SECONDS
-        for deadline in self._reading:
-            if (when := deadline.when()) is not None and when > latest:
-                deadline.reschedule(latest)
+        self._slots.end_reading(asyncio.get_running_loop().time() + DRAIN_READ_SECONDS)
+
+    async def answered(self) -> None:
+        """Return when there is an answer to every export call."""
+        await self._unanswered.zero.wait()
 
     async def drained(self) -> None:
-        """Return when no export call is left and their statuses are with grpcio."""
-        await self._idle.wait()
+        """Return when no export call is left: their statuses are with the clients."""
+        await self._in_flight.zero.wait()
 
     def _behaviour(self, signal: Signal) -> Callable[[object, ServicerContext], Any]:
         async def export(_messages: object, context: ServicerContext) -> bytes:
-            self._begin(context)
+            self._in_flight.add(1)
+            # After grpcio has sent the status: stopping the server when handlers are done would cut their answers off.
+            context.add_done_callback(cast("Any", self._end))  # the stubs ask for a class, not a callable
             try:
-                return await self._export(signal, context)
+                return await self._answer(signal, context)
             except Exception as error:  # noqa: BLE001 - nothing may reach the client as UNKNOWN
-                return await refuse(context, signal, error)
+                return await refuse(context, signal, error, self._unexpected)
 
         return export
 
-    def _begin(self, context: ServicerContext) -> None:
-        self._in_flight += 1
-        self._idle.clear()
-        # After grpcio has sent the status: stopping the server when handlers are done would cut their answers off.
-        context.add_done_callback(cast("Any", self._end))  # the stubs ask for a class, not a callable
-
     def _end(self, _context: ServicerContext) -> None:
-        self._in_flight -= 1
-        if self._in_flight == 0:
-            self._idle.set()
+        self._in_flight.add(-1)
+
+    async def _answer(self, signal: Signal, context: ServicerContext) -> bytes:
+        self._unanswered.add(1)
+        try:
+            return await self._export(signal, context)
+        finally:
+            self._unanswered.add(-1)
 
     async def _export(self, signal: Signal, context: ServicerContext) -> bytes:
         tenant = self._authenticate(context)
@@ -143,7 +152,7 @@ class GrpcReceiver:
         slot = await self._enter(context, hold_until)
         began = asyncio.get_running_loop().time()
         try:
-            body = await self._read(context)
+            body = await self._read(context, slot)
         except BaseException:
             slot.release()
             raise
@@ -188,20 +197,32 @@ class GrpcReceiver:
         finally:
             self._waiting -= 1
 
-    async def _read(self, context: ServicerContext) -> bytes:
+    async def _read(self, context: ServicerContext, slot: Slot) -> bytes:
         """The one message of the call. An empty message is b"", the end of the stream is an error."""
-        deadline = asyncio.timeout(self._read_deadline)
-        self._reading.add(deadline)
         try:
-            async with deadline:
+            async with slot.reading(self._read_deadline):
                 message: object = await context.read()
         except TimeoutError:
-            raise SlowBody(f"the request body did not arrive within {self._read_deadline:g} s") from None
-        finally:
-            self._reading.discard(deadline)
+            raise SlowBody("the request body did not arrive in time") from None
         if not isinstance(message, bytes):
-            raise IncompleteBody("the request body ended before one whole message")
+            raise UnreadableBody("the request body ended before one whole message")
         return message
+
+
+class _Gauge:
+    """A number of calls, and an event for when there are none."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.zero = asyncio.Event()
+        self.zero.set()
+
+    def add(self, calls: int) -> None:
+        self.value += calls
+        if self.value:
+            self.zero.clear()
+        else:
+            self.zero.set()
 
 
 def _hold_until(context: ServicerContext) -> float:

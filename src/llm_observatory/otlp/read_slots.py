@@ -1,25 +1,41 @@
-"""How many request bodies are read at the same time, and whose.
+"""How many request bodies are read at the same time, whose, and for how long.
 
 A body costs memory from the moment grpcio is asked for it; before that it costs one stream window. So bodies are asked for
 under a slot, few at a time, and one connection never holds two: a client that stops in the middle of a body stops itself.
-Connections are served in turn, and the calls of one connection in the order in which they came.
+Connections share the time of the slots: calls are served in the order in which they came, but a connection that has used
+more than its share stands behind those that have not. While others wait, a body has `FAIR_SECONDS` to come.
+
+Nothing is remembered of a client that reconnects: its port is new, and its address is that of everybody behind its NAT.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from llm_observatory.errors import Overloaded
+
+FAIR_SECONDS = 1.0
+"""What a body may take while another connection waits for its slot: 60 MiB over 1 Gbit/s take 0.5 s. Eight clients that
+stop in the middle of bodies then go through four slots in 2 s; a request in line behind them is held for 4 s at most."""
+
+KEPT_DEBTS = 1000
+"""So many connections may be known to have used more than their share before those that have paid are forgotten."""
 
 
 class ReadSlots:
     """`slots` places, one per connection."""
 
     def __init__(self, slots: int) -> None:
-        self._free = slots
-        self._holders: set[str] = set()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._slots = slots
+        self._holders: dict[str, Slot] = {}
+        self._readers: dict[Slot, None] = {}
+        """In the order in which they began to read."""
+        self._waiting: dict[str, deque[_Waiter]] = {}
+        self._due: dict[str, float] = {}
+        """The loop time at which a connection's use of the slots is its share, where that matters."""
 
     @property
     def held(self) -> int:
@@ -28,74 +44,131 @@ class ReadSlots:
 
     async def acquire(self, connection: str, hold_until: float) -> Slot:
         """Wait for a slot, no longer than the loop time `hold_until`. Raises Overloaded, or what `refuse_waiting` was given."""
-        if self._free and connection not in self._holders:
-            self._take(connection)
-            return Slot(self, connection)
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(connection, deque()).append(granted)
+        waiter = _Waiter()
+        self._waiting.setdefault(connection, deque()).append(waiter)
+        self._grant()
         try:
             async with asyncio.timeout_at(hold_until):
-                await granted
+                return await waiter.granted
         except TimeoutError:
-            if not self._granted_meanwhile(connection, granted):
+            if (slot := self._granted_meanwhile(connection, waiter)) is None:
                 raise Overloaded from None
+            return slot
         except asyncio.CancelledError:
-            if self._granted_meanwhile(connection, granted):
-                self._give_back(connection)
+            if (slot := self._granted_meanwhile(connection, waiter)) is not None:
+                slot.release()
             raise
-        return Slot(self, connection)
 
     def refuse_waiting(self, error: type[Overloaded]) -> None:
         """Fail everybody who waits."""
         waiting, self._waiting = self._waiting, {}
         for queue in waiting.values():
-            for granted in queue:
-                if not granted.done():
-                    granted.set_exception(error())
+            for waiter in queue:
+                if not waiter.granted.done():
+                    waiter.granted.set_exception(error())
+        self._make_way()
 
-    def _take(self, connection: str) -> None:
-        self._free -= 1
-        self._holders.add(connection)
-
-    def _give_back(self, connection: str) -> None:
-        self._free += 1
-        self._holders.remove(connection)
-        if (queue := self._waiting.pop(connection, None)) is not None:
-            self._waiting[connection] = queue  # to the end: the others are served first
-        self._grant()
+    def end_reading(self, latest: float) -> None:
+        """Cut off at the loop time `latest` every body that is being read."""
+        for slot in self._readers:
+            slot.latest = min(slot.latest, latest)
+        self._make_way()
 
     def _grant(self) -> None:
-        """Hand free slots to connections that have none, the longest unserved first."""
-        while self._free and (connection := next((c for c in self._waiting if c not in self._holders), None)) is not None:
-            queue = self._waiting[connection]
-            granted = queue.popleft()
-            if not queue:
-                del self._waiting[connection]
-            if not granted.done():
-                self._take(connection)
-                granted.set_result(None)
+        """Hand free slots to connections that have none."""
+        while len(self._holders) < self._slots:
+            connection = min((name for name in self._waiting if name not in self._holders), key=self._turn, default=None)
+            if connection is None:
+                break
+            turn = self._turn(connection)
+            waiter = self._waiting[connection][0]
+            self._leave(connection, waiter)
+            if not waiter.granted.done():
+                slot = self._holders[connection] = Slot(self, connection, turn)
+                waiter.granted.set_result(slot)
+        self._make_way()
 
-    def _granted_meanwhile(self, connection: str, granted: asyncio.Future[None]) -> bool:
-        """Leave the queue. True when the slot was given in the same moment: it is the caller's."""
-        if granted.done() and not granted.cancelled():
-            return granted.exception() is None
-        queue = self._waiting.get(connection)
-        if queue is not None and granted in queue:
-            queue.remove(granted)
-            if not queue:
-                del self._waiting[connection]
-        return False
+    def _turn(self, connection: str) -> float:
+        """When the first call of a connection came, or the connection has paid for those before. The smallest is next."""
+        return max(self._waiting[connection][0].came, self._due.get(connection, 0.0))
+
+    def _make_way(self) -> None:
+        """One reader, the oldest first, for each connection that waits; the others have their full time."""
+        waiting = len(self._waiting) - sum(name in self._waiting for name in self._holders)
+        for place, slot in enumerate(self._readers):
+            slot.hurry(fair=place < waiting)
+
+    def _give_back(self, slot: Slot) -> None:
+        now = asyncio.get_running_loop().time()
+        crowd = len(self._holders.keys() | self._waiting.keys()) / self._slots
+        del self._holders[slot.connection]
+        # Time in a slot costs more, the more connections share them. The debt is bounded, else one slow body under a
+        # crowd would shut its connection out.
+        paid = slot.turn + (now - slot.since) * max(1.0, crowd)
+        self._due[slot.connection] = min(paid, now + FAIR_SECONDS)
+        if len(self._due) > KEPT_DEBTS:
+            self._due = {name: due for name, due in self._due.items() if due > now or name in self._waiting}
+        self._grant()
+
+    def _leave(self, connection: str, waiter: _Waiter) -> None:
+        queue = self._waiting[connection]
+        queue.remove(waiter)
+        if not queue:
+            del self._waiting[connection]
+
+    def _granted_meanwhile(self, connection: str, waiter: _Waiter) -> Slot | None:
+        """Leave the queue. The slot, when it was given in the same moment: it is the caller's."""
+        if waiter in self._waiting.get(connection, ()):
+            self._leave(connection, waiter)
+            self._make_way()
+        granted = waiter.granted
+        return granted.result() if granted.done() and not granted.cancelled() and granted.exception() is None else None
+
+
+class _Waiter:
+    """A call that waits for a slot."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.came = loop.time()
+        self.granted: asyncio.Future[Slot] = loop.create_future()
 
 
 class Slot:
     """One slot in use."""
 
-    def __init__(self, slots: ReadSlots, connection: str) -> None:
-        self._slots: ReadSlots | None = slots
-        self._connection = connection
+    def __init__(self, slots: ReadSlots, connection: str, turn: float) -> None:
+        self.connection = connection
+        self.turn = turn
+        self.since = asyncio.get_running_loop().time()
+        self.latest = 0.0
+        self._slots = slots
+        self._released = False
+        self._began = 0.0
+        self._deadline = asyncio.Timeout(None)
+
+    @asynccontextmanager
+    async def reading(self, seconds: float) -> AsyncIterator[None]:
+        """Bound the block to `seconds`, to `FAIR_SECONDS` while others wait, and to `end_reading`. Raises TimeoutError."""
+        self._began = asyncio.get_running_loop().time()
+        self.latest = self._began + seconds
+        readers = self._slots._readers  # noqa: SLF001 - the two are one thing
+        async with asyncio.timeout_at(self.latest) as self._deadline:
+            readers[self] = None
+            try:
+                self._slots._make_way()  # noqa: SLF001 - as above
+                yield
+            finally:
+                del readers[self]
+
+    def hurry(self, *, fair: bool) -> None:
+        """Set the end of reading: that of a fair share, or the latest."""
+        when = min(self.latest, self._began + FAIR_SECONDS) if fair else self.latest
+        if when != self._deadline.when() and not self._deadline.expired():
+            self._deadline.reschedule(when)
 
     def release(self) -> None:
         """Give it back. A second call does nothing."""
-        slots, self._slots = self._slots, None
-        if slots is not None:
-            slots._give_back(self._connection)  # noqa: SLF001 - the two are one thing
+        if not self._released:
+            self._released = True
+            self._slots._give_back(self)  # noqa: SLF001 - the two are one thing

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from asyncio import CancelledError
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import grpc
@@ -32,6 +34,8 @@ log = structlog.get_logger(__name__)
 RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 MESSAGE_MAX_CHARACTERS = 512
 """The message travels twice, percent-encoded and in base64, and clients take 8 KiB of trailers."""
+
+LOG_INTERVAL_SECONDS = 1.0
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 ServicerContext = grpc.aio.ServicerContext[bytes, bytes]
@@ -78,7 +82,28 @@ def trailers_of(refusal: Refusal) -> Trailers:
     return (*to_status(status).trailing_metadata, (RETRY_INFO_KEY, retry.SerializeToString()))
 
 
-async def refuse(context: ServicerContext, signal: Signal, error: Exception) -> bytes:
+class UnexpectedErrors:
+    """Logs them with their tracebacks, one a second: a fault that every request meets must not fill a disk.
+
+    How many were left out stands in the next one; all are counted in `ingest_refused_requests_total`.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quiet_until = clock()
+        self._suppressed = 0
+
+    def log(self, signal: Signal, error: Exception) -> None:
+        """Say it, unless something was said within the last second."""
+        now = self._clock()
+        if now < self._quiet_until:
+            self._suppressed += 1
+            return
+        log.error("request failed unexpectedly", signal=signal.name, suppressed=self._suppressed, exc_info=error)
+        self._quiet_until, self._suppressed = now + LOG_INTERVAL_SECONDS, 0
+
+
+async def refuse(context: ServicerContext, signal: Signal, error: Exception, unexpected: UnexpectedErrors) -> bytes:
     """End the call with the status for `error`.
 
     Re-raises AbortError: the call has its end already (CancelledError is no Exception). Returns only if the call ended
@@ -87,7 +112,7 @@ async def refuse(context: ServicerContext, signal: Signal, error: Exception) -> 
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if not isinstance(error, ObservatoryError):
-        log.error("request failed unexpectedly", signal=signal.name, exc_info=error)
+        unexpected.log(signal, error)
     metrics.REFUSED_REQUESTS.labels(signal.name, _reason(error)).inc()
     refusal = refusal_of(error)
     try:

@@ -8,11 +8,13 @@ import zlib
 
 import grpc
 import pytest
+from grpc import aio
 
-from tests.contract.otlp.conftest import MIB, Otlp, Start
+from llm_observatory.metrics import REFUSED_REQUESTS
+from tests.contract.otlp.conftest import MIB, Otlp, Start, raw_method
 from tests.contract.otlp.payloads import trace_request
 from tests.contract.otlp.waiting import until
-from tests.plugins.wire import frame, raw_client
+from tests.plugins.wire import EXPORT_TRACES, frame, raw_client
 
 INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT.value[0]
 INTERNAL = grpc.StatusCode.INTERNAL.value[0]
@@ -51,6 +53,17 @@ async def test_a_body_that_is_not_whole_is_refused(
     assert otlp.receiver.reading == 0
     assert otlp.ingest.exports == 0
     assert await otlp.export(trace_request()) == b""
+
+
+@pytest.mark.parametrize("body", [WHOLE[:-1], frame(b"", announced=2**32 - 1)], ids=["cut", "oversized"])
+async def test_the_reason_counted_is_true_of_what_grpcio_refuses_too(otlp: Otlp, body: bytes) -> None:
+    reason = REFUSED_REQUESTS.labels("traces", "unreadable_body")
+    before = reason._value.get()
+    async with raw_client(otlp.port) as client:
+        stream = await client.call()
+        await client.send(stream, body, end=True)
+        await client.response(stream)
+    await until(lambda: reason._value.get() - before == 1)
 
 
 @pytest.mark.parametrize("leave", ["reset-stream", "break-connection"])
@@ -106,6 +119,43 @@ async def test_a_slow_body_is_refused_and_its_slot_is_free_again(start: Start) -
         assert "google.rpc.retryinfo-bin" in response.headers
         assert otlp.receiver.reading == 0
         assert await otlp.export(trace_request()) == b""
+
+
+async def test_clients_that_stop_in_the_middle_and_come_again_shut_nobody_out(otlp: Otlp) -> None:
+    """Twice as many as there are slots, for five seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 5.0
+    waits: list[float] = []
+    cut_off = 0
+
+    async def stick() -> None:
+        nonlocal cut_off
+        while True:
+            async with raw_client(otlp.port) as client:
+                stream = await client.call()
+                await client.send(stream, frame(bytes(1000), announced=100_000))
+                cut_off += (await client.response(stream)).status == UNAVAILABLE
+
+    async def export(channel: aio.Channel) -> None:
+        began = loop.time()
+        await raw_method(channel, EXPORT_TRACES)(trace_request(mark=f"{began}"))
+        waits.append(loop.time() - began)
+
+    async with asyncio.TaskGroup() as both, aio.insecure_channel(f"127.0.0.1:{otlp.port}") as channel:
+        stuck = [both.create_task(stick()) for _ in range(8)]
+        await until(lambda: otlp.receiver.reading == 4)
+        exports = []
+        while loop.time() < end:
+            exports.append(asyncio.ensure_future(export(channel)))
+            await asyncio.wait(exports[-1:], timeout=0.1)
+        failures = [result for result in await asyncio.gather(*exports, return_exceptions=True) if result is not None]
+        for client in stuck:
+            client.cancel()
+    assert failures == []
+    assert len(waits) > 15
+    assert max(waits) < 3.0
+    # They do have their second.
+    assert cut_off <= 8 + 4 * 6
 
 
 async def test_one_connection_holds_one_slot_and_stops_nobody_else(start: Start) -> None:

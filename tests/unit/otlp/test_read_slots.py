@@ -8,6 +8,7 @@ import pytest
 
 from llm_observatory.errors import Overloaded, ShuttingDown
 from llm_observatory.otlp.read_slots import ReadSlots, Slot
+from tests.contract.otlp.waiting import until
 
 
 def later(seconds: float = 5.0) -> float:
@@ -109,3 +110,98 @@ async def test_refusing_those_who_wait_keeps_those_who_read() -> None:
     assert slots.held == 1
     slot.release()
     assert slots.held == 0
+
+
+async def test_a_body_has_its_full_time_as_long_as_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.read_slots.FAIR_SECONDS", 0.05)
+    slots = ReadSlots(1)
+    slot = await slots.acquire("a", later())
+    own = await queued(slots, "a")
+    passing = await queued(slots, "b", hold=0.01)
+    assert await read(slot, 0.4) == pytest.approx(0.4, abs=0.1)
+    passing.exception()
+    slot.release()
+    (await own).release()
+
+
+async def test_one_reader_makes_way_for_each_who_waits_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.read_slots.FAIR_SECONDS", 0.1)
+    slots = ReadSlots(3)
+    ended: list[str] = []
+    began = asyncio.get_running_loop().time()
+
+    async def reader(name: str) -> None:
+        slot = await slots.acquire(name, later())
+        await read(slot, 0.6)
+        ended.append(name)
+        slot.release()
+
+    async with asyncio.TaskGroup() as readers:
+        for name in ("oldest", "older", "young"):
+            readers.create_task(reader(name))
+        await until(lambda: slots.held == 3)
+        await asyncio.gather(await queued(slots, "b"), await queued(slots, "c"))
+        assert ended == ["oldest", "older"]
+        assert asyncio.get_running_loop().time() - began < 0.5
+
+
+async def test_a_reader_that_had_more_than_its_share_goes_when_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.read_slots.FAIR_SECONDS", 0.02)
+    slots = ReadSlots(1)
+    slot = await slots.acquire("a", later())
+    reading = asyncio.create_task(read(slot, 5.0))
+    await asyncio.wait([reading], timeout=0.1)
+    assert not reading.done()
+    waiter = await queued(slots, "b")
+    async with asyncio.timeout(1):
+        await reading
+        slot.release()
+        await waiter
+
+
+async def test_what_was_read_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.read_slots.FAIR_SECONDS", 0.02)
+    slots = ReadSlots(1)
+    slot = await slots.acquire("a", later())
+    async with slot.reading(5.0):
+        waiter = await queued(slots, "b")
+    await asyncio.wait([waiter], timeout=0.1)
+    assert not waiter.done()
+    slot.release()
+    await waiter
+
+
+async def test_many_short_calls_of_one_connection_are_not_behind_each_slow_one_of_others() -> None:
+    """A turn for each call would put every short call behind all the slow connections once more."""
+    slots = ReadSlots(1)
+    slot = await slots.acquire("slow", later())
+    order: list[str] = []
+
+    async def call(name: str) -> None:
+        granted = await slots.acquire(name, later())
+        order.append(name)
+        granted.release()
+
+    async with asyncio.TaskGroup() as calls:
+        for name in ("quick", "quick", "slow", "quick", "other"):
+            await asyncio.wait([calls.create_task(call(name))], timeout=0.005)
+        slot.release()
+    assert order == ["quick", "quick", "quick", "other", "slow"]
+
+
+async def test_connections_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.read_slots.KEPT_DEBTS", 10)
+    slots = ReadSlots(1)
+    for number in range(100):
+        (await slots.acquire(str(number), later())).release()
+    assert len(slots._due) <= 11
+
+
+async def read(slot: Slot, seconds: float) -> float:
+    """Read a body that never comes; how long it was waited for."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(TimeoutError):
+        async with slot.reading(seconds):
+            await asyncio.Event().wait()
+    return loop.time() - began
