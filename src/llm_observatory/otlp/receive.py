@@ -7,7 +7,6 @@ A client that leaves before its answer is counted nowhere here: what became of i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,10 +17,13 @@ from llm_observatory.pipeline.signal import Signal
 
 RECEIVER = "otlp"
 
-KEEP_MAX_BYTES = 256 * 1024
+KEEP_MAX_BYTES = 64 * 1024
 """A body up to this size is kept until its answer: if it fails, its items are counted on it. Larger ones are given up at
-once, for a body must not live on here after ingest is done with it (four slots of 60 MiB, not a hundred), and counting
-costs about 1 us a record, which a refusal under overload has not got. Their items are counted if the error knows them."""
+once, for a body must not live on here after ingest is done with it (four slots of 60 MiB, not a hundred); when they fail
+they count as requests, in `ingest_refused_requests_total`, and their items nowhere."""
+
+COUNT_MAX_ITEMS = 10_000
+"""Counting stops there: it costs about 1 us a record on the event loop, which a refusal under overload has not got."""
 
 
 class Ingest(Protocol):
@@ -67,15 +69,8 @@ def _count_loss(signal: Signal, error: Exception, body: bytes, transport: str) -
     """Refused is what the client hears for a reason; failed is what broke inside."""
     expected = isinstance(error, IngestError) or (isinstance(error, ObservatoryError) and error.retryable)
     counters = metrics.RECEIVER_REFUSED if expected else metrics.RECEIVER_FAILED
-    counters[signal.noun].inc(_items(signal, error, body), RECEIVER, transport)
-
-
-def _items(signal: Signal, error: Exception, body: bytes) -> int:
-    """The records of a failed request: what the error says in `items`, else what the body holds."""
-    known: object = getattr(error, "items", None)
-    if isinstance(known, int):
-        return known
     try:
-        return codec.count_items(signal.name, body, sys.maxsize)
+        items = codec.count_items(signal.name, body, COUNT_MAX_ITEMS)
     except InvalidPayload:
-        return 0  # ingest says so to the client; nothing in it can be counted
+        return  # ingest says so to the client; nothing in it can be counted
+    counters[signal.noun].inc(min(items, COUNT_MAX_ITEMS), RECEIVER, transport)

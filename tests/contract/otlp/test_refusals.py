@@ -28,6 +28,7 @@ from llm_observatory.errors import (
     StorageUnavailable,
 )
 from llm_observatory.metrics import RECEIVER_FAILED, RECEIVER_REFUSED, REFUSED_REQUESTS
+from llm_observatory.otlp.receive import COUNT_MAX_ITEMS, KEEP_MAX_BYTES
 from llm_observatory.otlp.status import ServicerContext
 from tests.contract.otlp.conftest import Otlp, Start, trailers
 from tests.contract.otlp.payloads import counted, trace_request
@@ -131,14 +132,41 @@ async def test_refused_and_failed_items_are_counted_apart(otlp: Otlp) -> None:
     assert reasons._value.get() - before == 1
 
 
-async def test_items_of_a_large_request_are_counted_if_the_error_knows_them(otlp: Otlp) -> None:
+async def test_a_large_failed_request_counts_as_a_request_only(otlp: Otlp) -> None:
     refused = counted(RECEIVER_REFUSED["spans"])
-    error = StorageUnavailable()
-    vars(error)["items"] = 5
-    otlp.ingest.failures.extend((error, StorageUnavailable()))
-    for _ in range(2):
-        await failure_of(otlp, trace_request(5, name_bytes=100_000))
-    assert counted(RECEIVER_REFUSED["spans"]) - refused == 5
+    requests = REFUSED_REQUESTS.labels("traces", "storage_unavailable")
+    before = requests._value.get()
+    otlp.ingest.failures.append(StorageUnavailable())
+    await failure_of(otlp, trace_request(5, name_bytes=KEEP_MAX_BYTES // 5))
+    assert counted(RECEIVER_REFUSED["spans"]) == refused
+    assert requests._value.get() - before == 1
+
+
+async def test_counting_a_failed_request_is_bounded(otlp: Otlp) -> None:
+    """The smallest spans are two bytes each: a small body holds more of them than a refusal may look at."""
+    spans = b"\x12\x00" * 25_000
+    scope = b"\x12" + varint(len(spans)) + spans
+    request = b"\x0a" + varint(len(scope)) + scope
+    assert len(request) <= KEEP_MAX_BYTES
+    refused = counted(RECEIVER_REFUSED["spans"])
+    otlp.ingest.failures.append(StorageUnavailable())
+    await failure_of(otlp, request)
+    assert counted(RECEIVER_REFUSED["spans"]) - refused == COUNT_MAX_ITEMS
+
+
+def varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+async def test_a_flood_of_unexpected_errors_is_logged_once_and_counted_each(otlp: Otlp) -> None:
+    requests = REFUSED_REQUESTS.labels("traces", "unexpected")
+    before = requests._value.get()
+    otlp.ingest.failures.extend(RuntimeError(SECRET) for _ in range(50))
+    with structlog.testing.capture_logs() as events:
+        await asyncio.gather(*(failure_of(otlp, trace_request()) for _ in range(50)))
+    assert len([event for event in events if event["log_level"] == "error"]) <= 2
+    assert requests._value.get() - before == 50
 
 
 @pytest.mark.parametrize("gate", ["door", "room"])
