@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -21,7 +21,8 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
-from h2.exceptions import StreamClosedError
+from h2.exceptions import ProtocolError, StreamClosedError
+from h2.settings import SettingCodes
 
 EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -61,8 +62,10 @@ class RawClient:
         self.closed = False
         self.ping_acks = 0
 
-    async def handshake(self) -> None:
+    async def handshake(self, window: int | None) -> None:
         self._h2.initiate_connection()
+        if window is not None:
+            self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
         await self._flush()
 
     async def call(
@@ -103,6 +106,15 @@ class RawClient:
         """How many bytes the server's windows let through on this stream so far."""
         return self._sent.get(stream, 0)
 
+    def received(self, stream: int) -> bytes:
+        """What came on this stream so far."""
+        return self._responses[stream].body
+
+    async def let_in(self, stream: int, size: int) -> None:
+        """Let the server send so many bytes more on this stream."""
+        self._h2.increment_flow_control_window(size, stream)
+        await self._flush()
+
     async def reset(self, stream: int) -> None:
         """RST_STREAM with CANCEL."""
         self._h2.reset_stream(stream, ErrorCodes.CANCEL)
@@ -134,7 +146,13 @@ class RawClient:
         """Read frames until the connection ends; runs beside the test."""
         with contextlib.suppress(ConnectionError):
             while data := await self._reader.read(65536):
-                for event in self._h2.receive_data(data):
+                try:
+                    events = self._h2.receive_data(data)
+                except ProtocolError:
+                    if self._h2.state_machine.state is not ConnectionState.CLOSED:
+                        raise
+                    break  # after GOAWAY, which ends a connection for h2, grpcio still pings
+                for event in events:
                     self._take(event)
                 await self._flush()
                 async with self._changed:
@@ -173,13 +191,13 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def raw_client(port: int) -> AsyncIterator[RawClient]:
-    """A connection to 127.0.0.1:`port`, closed at the end."""
+async def raw_client(port: int, window: int | None = None) -> AsyncIterator[RawClient]:
+    """A connection to 127.0.0.1:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     client = RawClient(reader, writer)
     pump = asyncio.create_task(client.pump())
     try:
-        await client.handshake()
+        await client.handshake(window)
         yield client
     finally:
         writer.close()

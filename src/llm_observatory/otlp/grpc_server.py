@@ -9,15 +9,14 @@ import asyncio
 import errno
 import os
 import socket
-from typing import Any
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401 - reflection serves its descriptors
 
 from llm_observatory.errors import ConfigError
+from llm_observatory.otlp import health
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 
 log = structlog.get_logger(__name__)
@@ -29,7 +28,9 @@ MIN_PING_INTERVAL_MS = 10_000
 MAX_PING_STRIKES = 2
 MAX_CONNECTION_AGE_MS = 300_000
 CONNECTION_AGE_GRACE_MS = 30_000
-HEALTH_UPDATE_SECONDS = 1.0
+
+UNREAD_ANSWERS_SECONDS = 2.0
+"""How long stopping waits for clients to take answers: one that reads has them in a round trip, the others never do."""
 
 Options = tuple[tuple[str, int], ...]
 
@@ -65,7 +66,7 @@ def server_options(max_request_bytes: int, *, share_port: bool) -> Options:
 
 
 class GrpcServer:
-    """The server around one receiver. NOT_SERVING until `set_serving(True)`."""
+    """The server around one receiver. NOT_SERVING until `set_serving(serving=True)`."""
 
     def __init__(
         self, receiver: GrpcReceiver, *, max_request_bytes: int, share_port: bool = False, reflect: bool = False
@@ -73,18 +74,15 @@ class GrpcServer:
         self._receiver = receiver
         self._server = grpc.aio.server(options=server_options(max_request_bytes, share_port=share_port))
         self._server.add_generic_rpc_handlers(receiver.handlers())
-        self._services = ("", *(signal.grpc_service for signal in receiver.signals))
-        # The stubs know only the thread-based servicer.
-        health_module: Any = health
-        self._health = health_module.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        services = [signal.grpc_service for signal in receiver.signals]
+        self.health = health.HealthServicer(services)
+        self.health.add_to(self._server)
         if reflect:
-            names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self, host: str, port: int, setting: str = "OTLP_GRPC_PORT") -> int:
         """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
-        await self.set_serving(serving=False)
         for address in await _addresses(host, port, setting):
             target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
             try:
@@ -95,15 +93,8 @@ class GrpcServer:
         return port
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell `grpc.health.v1` clients, for "" and each service."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in self._services:
-            try:
-                # The servicer writes to watchers under a lock: one that does not read its stream would stop us.
-                async with asyncio.timeout(HEALTH_UPDATE_SECONDS):
-                    await self._health.set(service, status)
-            except TimeoutError:
-                log.warning("a health watcher does not read its updates", service=service)
+        """Tell `grpc.health.v1` clients, for "" and each service. Done when called, nothing is waited for."""
+        self.health.set_serving(serving=serving)
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls, wait up to `grace` seconds for the export calls in flight, then end everything else.
@@ -111,13 +102,20 @@ class GrpcServer:
         The caller lets ingest commit or fail what is in flight meanwhile.
         """
         self._receiver.start_draining()
-        await self.set_serving(serving=False)
+        self.health.set_serving(serving=False)
         closing = asyncio.create_task(self._server.stop(grace))
         try:
-            async with asyncio.timeout(grace):
+            async with asyncio.timeout(grace) as end:
+                await self._receiver.answered()
+                unread = asyncio.get_running_loop().time() + UNREAD_ANSWERS_SECONDS
+                end.reschedule(min(unread, end.when() or unread))
                 await self._receiver.drained()
         except TimeoutError:
-            log.warning("calls are cut off at the end of the grace", calls=self._receiver.in_flight)
+            log.warning(
+                "calls are cut off at the end of stopping",
+                unanswered=self._receiver.unanswered,
+                unread=self._receiver.in_flight - self._receiver.unanswered,
+            )
         # Health watches never end by themselves and would take the whole grace.
         await self._server.stop(None)
         await closing

@@ -122,6 +122,55 @@ async def test_health_watch_follows(otlp: Otlp) -> None:
     watch.cancel()
 
 
+async def test_health_lists_every_service(otlp: Otlp) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    listed = await stub.List(health_pb2.HealthListRequest())
+    assert {service: answer.status for service, answer in listed.statuses.items()} == dict.fromkeys(SERVICES, SERVING)
+
+
+async def test_an_unknown_service_is_watched_as_such(otlp: Otlp) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service="no.such.Service"))
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
+    await until(lambda: otlp.server.health.watchers == 0)
+
+
+async def test_a_watcher_that_does_not_read_keeps_no_change_from_anybody(otlp: Otlp) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
+    async with raw_client(otlp.port, window=0) as stuck:
+        streams = []
+        for service in SERVICES:
+            streams.append(stream := await stuck.call("/grpc.health.v1.Health/Watch"))
+            request = health_pb2.HealthCheckRequest(service=service)
+            await stuck.send(stream, frame(request.SerializeToString()), end=True)
+        await until(lambda: otlp.server.health.watchers == len(SERVICES))
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        # Back and forth: only the latest is of use.
+        for serving in (False, True, False):
+            otlp.server.health.set_serving(serving=serving)
+        for service in SERVICES:
+            checked = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=1)
+            assert checked.status == NOT_SERVING
+        async with asyncio.timeout(1):
+            assert (await watch.read()).status == NOT_SERVING
+        told = b"".join(frame(health_pb2.HealthCheckResponse(status=s).SerializeToString()) for s in (SERVING, NOT_SERVING))
+        for stream in streams:
+            await stuck.let_in(stream, 1000)
+            await stuck.until(lambda: stuck.received(stream) == told)  # noqa: B023 - awaited here
+        watch.cancel()
+
+
+async def test_a_watcher_that_leaves_unread_is_no_error(otlp: Otlp, caplog: pytest.LogCaptureFixture) -> None:
+    async with raw_client(otlp.port, window=0) as stuck:
+        await stuck.send(await stuck.call("/grpc.health.v1.Health/Watch"), frame(b""), end=True)
+        await until(lambda: otlp.server.health.watchers == 1)
+        stuck.break_off()
+        await until(lambda: otlp.server.health.watchers == 0)
+    assert caplog.records == []
+
+
 async def test_a_server_that_just_listens_does_not_serve_yet() -> None:
     server = new_server()
     port = await server.start("127.0.0.1", 0)
@@ -166,6 +215,27 @@ async def test_stopping_acknowledges_what_is_in_flight_and_refuses_the_rest(otlp
     # The watch, which never ends, did not take the grace.
     assert loop.time() - began < 5
     assert len(otlp.ingest.committed) == 5
+
+
+async def test_answers_that_nobody_reads_do_not_take_the_grace(otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_observatory.otlp.grpc_server.UNREAD_ANSWERS_SECONDS", 0.5)
+    otlp.ingest.commit.clear()
+    async with raw_client(otlp.port, window=0) as deaf:
+        for number in range(20):
+            await deaf.send(await deaf.call(), frame(trace_request(mark=f"deaf{number}")), end=True)
+        call = asyncio.ensure_future(otlp.export(trace_request()))
+        await until(lambda: otlp.ingest.exports == 21)
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.create_task(otlp.server.stop(20.0))
+        # As long as there is something to answer, it is the grace that counts.
+        await asyncio.wait([stopping], timeout=1.0)
+        assert not stopping.done()
+        began = loop.time()
+        otlp.ingest.commit.set()
+        assert await call == b""
+        await stopping
+        assert 0.4 < loop.time() - began < 3
+    assert len(otlp.ingest.committed) == 21
 
 
 async def test_draining_refuses_new_and_waiting_calls_at_once(start: Start) -> None:
