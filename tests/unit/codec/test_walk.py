@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from llm_observatory import codec
+from llm_observatory.codec.reference import walk
+from llm_observatory.codec.reference.wire import fields
 from llm_observatory.errors import InvalidPayload
 from tests.unit.codec import spans
 from tests.unit.codec.spans import field
@@ -123,6 +128,87 @@ def test_the_count_is_exact_up_to_the_limit_and_then_stops() -> None:
 @pytest.mark.parametrize("empty", [field(1, b""), field(1, field(2, b"") * 20), b"\xa0\x06\x01", b"\x0b\x0c"])
 def test_millions_of_empty_messages_are_over_the_limit(empty: bytes) -> None:
     assert codec.count_items("traces", empty * 100_000, 100) == 101
+
+
+def test_two_containers_to_a_record_are_the_most() -> None:
+    assert codec.count_items("traces", field(1, field(2, b"") * 199), 100) == 0
+    assert codec.count_items("traces", field(1, field(2, b"") * 200), 100) == 101
+    assert codec.count_items("traces", field(1, b"") * 200, 100) == 0
+    assert codec.count_items("traces", field(1, b"") * 201, 100) == 101
+
+
+@pytest.mark.parametrize(
+    "data",
+    [field(1, field(2, b"") * 1000), field(1, b"") * 1000, field(1, field(2, b"\x1a\0") * 250), field(1, b"\x1a\0") * 1000],
+)
+def test_messages_without_records_make_no_envelope(data: bytes) -> None:
+    assert [found for found in walk.envelopes(data) if isinstance(found, walk.Envelope)] == []
+
+
+def test_empty_messages_count_in_the_path() -> None:
+    bad = field(2, b"")
+    data = field(1, b"") + field(1, field(2, b"") + field(2, SCOPE) + field(2, bad))
+    assert spans.encode(data).rejected[0].path == "resource_spans[1].scope_spans[2].spans[0]"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        field(1, b"") * 400_000,
+        field(1, field(2, b"") * 400_000),
+        field(1, field(2, field(3, b"")) * 200_000),
+        field(1, b"\x18\x01" * 400_000),
+        field(1, field(2, b"\x18\x01" * 400_000 + RECORD)),
+    ],
+    ids=["resources", "scopes", "scopes without records", "fields of a resource", "fields of a scope"],
+)
+def test_it_pauses_where_there_are_no_records(data: bytes) -> None:
+    pauses = list(codec.encode_stepwise("traces", "default", data, spans.NOW, spans.WINDOW))
+    assert len(pauses) >= 2
+
+
+def test_light_is_what_has_few_fields_around_its_records() -> None:
+    assert codec.is_light(b"")
+    assert codec.is_light(field(1, field(2, RECORD * 998)))
+    assert not codec.is_light(field(1, field(2, RECORD * 999)))
+    for heavy in (field(1, b"") * 1001, field(1, field(2, b"") * 1000), b"\x18\x01" * 1001, b"\x0b\x0c" * 501):
+        assert not codec.is_light(heavy)
+        assert codec.is_light(heavy, max_fields=1002)
+
+
+def test_whether_it_is_light_is_seen_without_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    def counted(buffer: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        nonlocal read
+        for found in fields(buffer, start, end):
+            read += 1
+            yield found
+
+    monkeypatch.setattr(walk, "fields", counted)
+    for heavy in (field(1, b"") * 50_000, field(1, field(2, b"") * 50_000), field(1, field(2, RECORD * 5000))):
+        read = 0
+        assert not codec.is_light(heavy, max_fields=100)
+        assert read <= 101
+
+
+def test_broken_framing_is_light_if_it_breaks_soon() -> None:
+    assert codec.is_light(field(1, b"") * 9 + b"\x07", max_fields=10)
+    assert codec.is_light(field(1, b"") * 10 + b"\x07", max_fields=10)
+    assert not codec.is_light(field(1, b"") * 11 + b"\x07", max_fields=10)
+
+
+@pytest.mark.parametrize("read", [spans.encode, lambda data: codec.count_items("traces", data, 10)])
+def test_the_error_of_a_broken_request_does_not_keep_it(read: Callable[[bytes], object]) -> None:
+    data = SAMPLE + b"\x0a\x05"
+    before = sys.getrefcount(data)
+    with pytest.raises(InvalidPayload, match="a field is longer than its message") as caught:
+        read(data)
+    error = caught.value.with_traceback(None)
+    del caught
+    assert (error.__cause__, error.__context__) == (None, None)
+    gc.collect()
+    assert sys.getrefcount(data) == before
 
 
 def test_one_span_per_resource_is_within_the_limit() -> None:

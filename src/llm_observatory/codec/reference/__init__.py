@@ -34,4 +34,10 @@ def count_items(payload: bytes, limit: int) -> int:
     try:
         return walk.count(payload, limit)
     except Malformed as error:
-        raise walk.invalid(error) from error
+        broken = walk.invalid(error)
+    raise broken
+
+
+def is_light(payload: bytes, max_fields: int) -> bool:
+    """See the doorway."""
+    return walk.is_light(payload, max_fields)

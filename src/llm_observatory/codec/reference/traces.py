@@ -63,22 +63,32 @@ class TraceEncoder:
 
     def steps(self) -> Generator[None, None, EncodedRequest]:
         """Encode; yields about every STEP_BYTES of payload."""
-        payload, mark = self._payload, STEP_BYTES
         try:
-            for envelope in walk.envelopes(payload):
-                origin: Source | str = ""
-                for index, (start, end) in enumerate(walk.records(payload, envelope)):
-                    if index == 0:
-                        origin = self._source(envelope)
+            yield from self._walk()
+        except Malformed as error:
+            broken = walk.invalid(error)
+        else:
+            return self._finish()
+        raise broken
+
+    def _walk(self) -> Generator[None, None, None]:
+        payload, mark = self._payload, STEP_BYTES
+        for found in walk.envelopes(payload):
+            if found is None:
+                yield
+            elif isinstance(found, int):
+                if found >= mark:
+                    mark = found + STEP_BYTES
+                    yield
+            else:
+                origin = self._source(found)
+                for index, (start, end) in enumerate(walk.records(payload, found)):
                     rule = origin if isinstance(origin, str) else self._span(payload[start:end], origin)
                     if rule is not None:
-                        self._reject(envelope, index, rule)
+                        self._reject(found, index, rule)
                     if end >= mark:
                         mark = end + STEP_BYTES
                         yield
-        except Malformed as error:
-            raise walk.invalid(error) from error
-        return self._finish()
 
     def _source(self, envelope: walk.Envelope) -> Source | str:
         """The source of an envelope's records, or the rule that refuses it. Its repairs count at every occurrence."""

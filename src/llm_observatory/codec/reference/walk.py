@@ -1,17 +1,18 @@
 """The way through an export request: Resource* → Scope* → record, on the wire itself.
 
 The field numbers of the three signals coincide here. Fields may come in any order and more than once: messages of a
-singular field merge, which on the wire is to join their bytes, and of strings the last one counts. Each level is
-scanned twice (first what describes it, then what it holds), so that nothing is kept per scope or record: 64 MiB of empty
-messages would otherwise be gigabytes of Python objects. Unknown fields, those of older OTLP versions included, are passed over.
+singular field merge, which on the wire is to join their bytes, and of strings the last one counts. Each level that leads
+to records is scanned twice (first what describes it, then what it holds), so that nothing is kept per scope or record:
+64 MiB of empty messages would otherwise be gigabytes of Python objects. A level that leads to none is scanned once.
+Unknown fields, those of older OTLP versions included, are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from llm_observatory.codec.reference.wire import fields, tag
+from llm_observatory.codec.reference.wire import Malformed, fields, tag
 from llm_observatory.errors import InvalidPayload
 
 _RESOURCE_MESSAGES = tag(1)  # in the request
@@ -19,10 +20,16 @@ _RESOURCE, _SCOPE_MESSAGES = tag(1), tag(2)  # in a ResourceSpans, ResourceMetri
 _SCOPE, _RECORDS = tag(1), tag(2)  # in a ScopeSpans, ScopeMetrics, ScopeLogs
 _SCHEMA_URL = tag(3)  # in both
 
+PAUSE_FIELDS = 65_536
+"""Fields scanned at one level before the caller may pause: about 15 ms."""
+
+OTHER, CONTAINER, RECORD = range(3)
+"""What a field of the outer levels is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One Scope* message: who speaks, and where its records lie in the payload."""
+    """One Scope* message that holds records: who speaks, and where its records lie in the payload."""
 
     resource_index: int
     scope_index: int
@@ -34,20 +41,55 @@ class Envelope:
     end: int
 
 
-def envelopes(payload: bytes) -> Iterator[Envelope]:
-    """Every Scope* message of the request in order. Raises `Malformed` where the framing is broken."""
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What describes a Resource* or Scope* message: the merged Resource or Scope, the schema URL, whether it leads on."""
+
+    message: bytes
+    schema_url: bytes
+    leads_on: bool
+
+
+def envelopes(payload: bytes) -> Iterator[Envelope | int | None]:
+    """Every Scope* message with records, in order. Raises `Malformed` where the framing is broken.
+
+    So that the caller can pause, there comes the position behind each message that leads to no record, and None
+    whenever PAUSE_FIELDS fields were scanned without one.
+    """
     resource_index = -1
     for outer, resource_start, resource_end in fields(payload, 0, len(payload)):
         if outer != _RESOURCE_MESSAGES:
             continue
         resource_index += 1
-        resource, resource_url = _described(payload, resource_start, resource_end, _RESOURCE)
+        if resource_start == resource_end:
+            yield resource_end
+            continue
+        resource = yield from _describe(payload, resource_start, resource_end, 1)
+        if not resource.leads_on:
+            yield resource_end
+            continue
         scope_index = -1
         for middle, start, end in fields(payload, resource_start, resource_end):
-            if middle == _SCOPE_MESSAGES:
-                scope_index += 1
-                scope, scope_url = _described(payload, start, end, _SCOPE)
-                yield Envelope(resource_index, scope_index, resource, resource_url, scope, scope_url, start, end)
+            if middle != _SCOPE_MESSAGES:
+                continue
+            scope_index += 1
+            if start == end:
+                yield end
+                continue
+            scope = yield from _describe(payload, start, end, 0)
+            if not scope.leads_on:
+                yield end
+                continue
+            yield Envelope(
+                resource_index,
+                scope_index,
+                resource.message,
+                resource.schema_url,
+                scope.message,
+                scope.schema_url,
+                start,
+                end,
+            )
 
 
 def records(payload: bytes, envelope: Envelope) -> Iterator[tuple[int, int]]:
@@ -57,44 +99,75 @@ def records(payload: bytes, envelope: Envelope) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _described(payload: bytes, start: int, end: int, message_tag: int) -> tuple[bytes, bytes]:
-    """The merged Resource or Scope of a level, and its schema URL."""
+def _describe(payload: bytes, start: int, end: int, child_min: int) -> Generator[None, None, _Level]:
+    """Scan one level. It leads on if it has a child (a Scope* message, a record) of at least `child_min` bytes."""
     parts: list[bytes] = []
     schema_url = b""
+    leads_on = False
+    pause = PAUSE_FIELDS
     for field, value_start, value_end in fields(payload, start, end):
-        if field == message_tag:
+        if field == _SCOPE_MESSAGES:  # or _RECORDS: the same number
+            if value_end - value_start >= child_min:
+                leads_on = True
+        elif field == _RESOURCE:  # or _SCOPE
             parts.append(payload[value_start:value_end])
         elif field == _SCHEMA_URL:
             schema_url = payload[value_start:value_end]
-    return b"".join(parts), schema_url
+        pause -= 1
+        if not pause:
+            pause = PAUSE_FIELDS
+            yield
+    return _Level(b"".join(parts), schema_url, leads_on)
 
 
 def count(payload: bytes, limit: int) -> int:
     """How many records the request holds; more than `limit` as soon as that is certain.
 
-    The work is bounded as well: millions of empty messages or unknown fields around the records give `limit + 1`, since
-    no client sends more of them than records, and walking 64 MiB of them would take half a minute.
+    The work is bounded as well: more than two Resource* and Scope* messages to a record, or millions of unknown fields
+    around the records give `limit + 1`, since no client sends them, and walking 64 MiB of them would take ten seconds.
     """
-    found = 0
-    for steps, is_record in enumerate(_steps(payload)):
-        found += is_record
-        if found > limit or steps > 8 * limit + 1000:
+    found = containers = 0
+    for steps, kind in enumerate(_steps(payload)):
+        if kind == RECORD:
+            found += 1
+        elif kind == CONTAINER:
+            containers += 1
+        if found > limit or containers > 2 * limit or steps > 8 * limit + 1000:
             return limit + 1
     return found
 
 
-def _steps(payload: bytes) -> Iterator[bool]:
-    """One item for every field of the outer levels: whether it is a record."""
+def is_light(payload: bytes, max_fields: int) -> bool:
+    """Whether the outer levels hold at most `max_fields` fields, as far as they can be read."""
+    try:
+        return all(steps < max_fields for steps, _ in enumerate(_steps(payload)))
+    except Malformed:
+        return True
+
+
+def _steps(payload: bytes) -> Iterator[int]:
+    """What each field of the outer levels is, in order."""
     for outer, resource_start, resource_end in fields(payload, 0, len(payload)):
-        yield False
-        if outer == _RESOURCE_MESSAGES:
-            for middle, scope_start, scope_end in fields(payload, resource_start, resource_end):
-                yield False
-                if middle == _SCOPE_MESSAGES:
-                    for inner, _, _ in fields(payload, scope_start, scope_end):
-                        yield inner == _RECORDS
+        if outer != _RESOURCE_MESSAGES:
+            yield OTHER
+            continue
+        yield CONTAINER
+        if resource_start == resource_end:
+            continue
+        for middle, scope_start, scope_end in fields(payload, resource_start, resource_end):
+            if middle != _SCOPE_MESSAGES:
+                yield OTHER
+                continue
+            yield CONTAINER
+            if scope_start == scope_end:
+                continue
+            for inner, _, _ in fields(payload, scope_start, scope_end):
+                yield RECORD if inner == _RECORDS else OTHER
 
 
 def invalid(reason: ValueError) -> InvalidPayload:
-    """What the sender of a broken request is told."""
+    """What the sender of a broken request is told.
+
+    To be raised outside of the `except` block: as its cause or context `reason` would keep the frames that held the payload.
+    """
     return InvalidPayload(f"the body is not an OTLP export request: {reason}")

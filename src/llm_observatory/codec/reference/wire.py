@@ -55,8 +55,13 @@ def fields(buffer: bytes, position: int, end: int) -> Iterator[tuple[int, int, i
             tag, position = varint(buffer, position - 1, end)
         start = position
         if tag & 7 == LENGTH_DELIMITED:
-            size, start = varint(buffer, position, end)
-            position = start + size
+            # Most lengths are one byte: without the call millions of empty messages take half the time.
+            if position < end and buffer[position] < CONTINUATION:
+                start = position + 1
+                position = start + buffer[position]
+            else:
+                size, start = varint(buffer, position, end)
+                position = start + size
         else:
             position = _after_scalar(buffer, tag, position, end, groups)
         if not TAG_MIN <= tag <= TAG_MAX:
