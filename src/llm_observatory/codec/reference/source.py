@@ -11,25 +11,30 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import EntityRef, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from llm_observatory.codec.reference import fields
+from llm_observatory.codec.reference import fields, measure
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
 from llm_observatory.codec.reference.spec import SpecColumn, SpecTable
 from llm_observatory.codec.reference.walk import Envelope
+from llm_observatory.codec.reference.wire import Malformed
 
 DAY_US = 86_400_000_000
 
 
 @dataclass(slots=True)
 class Described:
-    """A resource or a scope, read: its document and what is beside it."""
+    """A resource or a scope, read: its document, also as JSON, and what is beside it.
+
+    A resource is rendered once, not for each of its scopes: a large one over many scopes would take seconds.
+    """
 
     document: dict[str, Value]
+    json: str
     dropped_attributes_count: int
     schema_url: str
     repaired: dict[str, int]
     name: str = ""
     version: str = ""
-    entity_refs: list[dict[str, Value]] | None = None
+    entity_refs: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,35 +61,50 @@ class Source:
     resource_ranks: Mapping[int, int]
 
 
-def read_resource(envelope: Envelope) -> Described | None:
-    """The resource of an envelope, None when upb refuses it or the schema URL is not UTF-8."""
+RESOURCE = measure.shape(Resource.DESCRIPTOR)
+SCOPE = measure.shape(InstrumentationScope.DESCRIPTOR)
+
+
+def read_resource(envelope: Envelope) -> Described | str:
+    """The resource of an envelope; the rule it breaks when it is too large, no protobuf, or its schema URL not UTF-8."""
     repaired: dict[str, int] = {}
     reader = DocumentReader(repaired)
     try:
+        rule = measure.exceeded(envelope.resource, RESOURCE)
+        if rule is not None:
+            return rule
         resource = Resource.FromString(envelope.resource)
         url = envelope.resource_schema_url.decode()
-    except (DecodeError, UnicodeDecodeError):
-        return None
+    except (Malformed, DecodeError, UnicodeDecodeError):
+        return "source_malformed"
+    document = reader.attributes(resource.attributes)
+    references = [_entity_ref(reader, reference) for reference in resource.entity_refs]
     return Described(
-        document=reader.attributes(resource.attributes),
+        document=document,
+        json=render(document),
         dropped_attributes_count=resource.dropped_attributes_count,
         schema_url=reader.text(url),
         repaired=repaired,
-        entity_refs=[_entity_ref(reader, reference) for reference in resource.entity_refs] or None,
+        entity_refs=render_list(references) if references else None,
     )
 
 
-def read_scope(envelope: Envelope) -> Described | None:
-    """The instrumentation scope of an envelope, None when upb refuses it or the schema URL is not UTF-8."""
+def read_scope(envelope: Envelope) -> Described | str:
+    """The instrumentation scope of an envelope; the rule it breaks, as for a resource."""
     repaired: dict[str, int] = {}
     reader = DocumentReader(repaired)
     try:
+        rule = measure.exceeded(envelope.scope, SCOPE)
+        if rule is not None:
+            return rule
         scope = InstrumentationScope.FromString(envelope.scope)
         url = envelope.scope_schema_url.decode()
-    except (DecodeError, UnicodeDecodeError):
-        return None
+    except (Malformed, DecodeError, UnicodeDecodeError):
+        return "source_malformed"
+    document = reader.attributes(scope.attributes)
     return Described(
-        document=reader.attributes(scope.attributes),
+        document=document,
+        json=render(document),
         dropped_attributes_count=scope.dropped_attributes_count,
         schema_url=reader.text(url),
         repaired=repaired,
@@ -109,24 +129,19 @@ def _service_name(speaker: Speaker) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _entity_refs(speaker: Speaker) -> str | None:
-    references = speaker.resource.entity_refs
-    return None if references is None else render_list(references)
-
-
 OPS: dict[str, Callable[[Speaker], Any]] = {
     "request.tenant": lambda speaker: speaker.tenant,
     "request.received_date": lambda speaker: speaker.now // DAY_US,
     "request.received_at": lambda speaker: speaker.now,
     "source.id": lambda speaker: speaker.id,
     "source.service_name": _service_name,
-    "resource.attributes": lambda speaker: render(speaker.resource.document),
+    "resource.attributes": lambda speaker: speaker.resource.json,
     "resource.dropped_attributes_count": lambda speaker: speaker.resource.dropped_attributes_count,
     "resource.schema_url": lambda speaker: speaker.resource.schema_url,
-    "resource.entity_refs": _entity_refs,
+    "resource.entity_refs": lambda speaker: speaker.resource.entity_refs,
     "scope.name": lambda speaker: speaker.scope.name,
     "scope.version": lambda speaker: speaker.scope.version,
-    "scope.attributes": lambda speaker: render(speaker.scope.document),
+    "scope.attributes": lambda speaker: speaker.scope.json,
     "scope.dropped_attributes_count": lambda speaker: speaker.scope.dropped_attributes_count,
     "scope.schema_url": lambda speaker: speaker.scope.schema_url,
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from llm_observatory.codec.reference import walk
+from llm_observatory.codec.reference import measure, walk
 from llm_observatory.codec.reference.compiled import Program
 from llm_observatory.codec.reference.document import DocumentReader
 from llm_observatory.codec.reference.source import (
@@ -32,8 +32,17 @@ CACHED_SOURCES = 256
 SOURCE_ROWS_MAX_BYTES = 64 * 1024 * 1024
 """Each source repeats its resource. One large resource with many scopes would otherwise grow a request a thousandfold."""
 
+SPAN = measure.shape(Span.DESCRIPTOR)
+
 _SourceKey = tuple[bytes, bytes, bytes, bytes]
-_NewSource = tuple[Source, Described, Described]
+
+
+class _NewSource(NamedTuple):
+    """A source within its request. Its documents are not kept: they may be a hundred times as large as on the wire."""
+
+    origin: Source
+    resource_repaired: dict[str, int]
+    scope_repaired: dict[str, int]
 
 
 class TraceEncoder:
@@ -56,7 +65,7 @@ class TraceEncoder:
         self._source_rows: dict[bytes, bytes] = {}
         self._source_bytes = 0
         self._cache: dict[_SourceKey, _NewSource | str] = {}
-        self._resource: tuple[int, Described | None] = (-1, None)
+        self._resource: tuple[int, Described | str] = (-1, "source_malformed")
         self._repairs_of_resource = -1
         self._trace_times: dict[bytes, tuple[int, int]] = {}
         self._hours: dict[int, set[bytes]] = {}
@@ -100,15 +109,14 @@ class TraceEncoder:
         found = self._cache[key]
         if isinstance(found, str):
             return found
-        origin, resource, scope = found
-        repaired = [scope.repaired]
+        repaired = [found.scope_repaired]
         if envelope.resource_index != self._repairs_of_resource:
             self._repairs_of_resource = envelope.resource_index
-            repaired.append(resource.repaired)
+            repaired.append(found.resource_repaired)
         for rules in repaired:
             for rule, times in rules.items():
                 self._reader.count(rule, times)
-        return origin
+        return found.origin
 
     def _new_source(self, envelope: walk.Envelope) -> _NewSource | str:
         if self._source_bytes > SOURCE_ROWS_MAX_BYTES:
@@ -116,19 +124,24 @@ class TraceEncoder:
         if self._resource[0] != envelope.resource_index:
             self._resource = (envelope.resource_index, read_resource(envelope))
         resource, scope = self._resource[1], read_scope(envelope)
-        if resource is None or scope is None:
-            return "source_malformed"
+        if isinstance(resource, str):
+            return resource
+        if isinstance(scope, str):
+            return scope
         speaker = Speaker(self._tenant, self._now, resource, scope)
         row = self._program.sources.encode(speaker)
         self._source_bytes += len(row)
         template, ranks = self._program.spans.template(speaker)
-        return Source(speaker.id, row, template, ranks), resource, scope
+        return _NewSource(Source(speaker.id, row, template, ranks), resource.repaired, scope.repaired)
 
     def _span(self, data: bytes, origin: Source) -> str | None:
         """Encode one span; the rule it breaks when it cannot be stored."""
         try:
+            rule = measure.exceeded(data, SPAN)
+            if rule is not None:
+                return rule
             span = Span.FromString(data)
-        except DecodeError:
+        except (Malformed, DecodeError):
             return "record_malformed"
         start, end = span.start_time_unix_nano, span.end_time_unix_nano
         rule = broken_rule(span, start, end, self._now, self._window)
