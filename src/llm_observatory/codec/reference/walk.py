@@ -10,7 +10,7 @@ Unknown fields, those of older OTLP versions included, are passed over.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from llm_observatory.codec.reference.wire import Malformed, fields, tag
 from llm_observatory.errors import InvalidPayload
@@ -27,8 +27,7 @@ OTHER, CONTAINER, RECORD = range(3)
 """What a field of the outer levels is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One Scope* message that holds records: who speaks, and where its records lie in the payload."""
 
     resource_index: int
@@ -41,8 +40,7 @@ class Envelope:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
+class _Level(NamedTuple):
     """What describes a Resource* or Scope* message: the merged Resource or Scope, the schema URL, whether it leads on."""
 
     message: bytes
