@@ -95,7 +95,12 @@ RETRIES = Counter("storage_retries_total", "Write transactions tried again after
 BUFFER_SIZE = Gauge(
     "storage_buffer_size", "What waits for a commit, by lane.", ("writer_type", "buffer_type"), registry=REGISTRY
 )
-FLUSHES = Counter("storage_flushes_total", "Groups committed; error when a request of the group was refused.", ("writer_type", "status"), registry=REGISTRY)
+FLUSHES = Counter(
+    "storage_flushes_total",
+    "Groups committed; error when a request of the group was refused.",
+    ("writer_type", "status"),
+    registry=REGISTRY,
+)
 DATABASE_UP = Gauge("storage_database_up", "1 when the last probe of the database succeeded, else 0.", registry=REGISTRY)
 
 REJECTED = Counter(

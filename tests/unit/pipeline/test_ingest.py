@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -145,6 +146,25 @@ async def test_a_large_request_is_encoded_in_the_thread_to_the_same_rows() -> No
         _, payload = trace_request(400, extra=2_000)
         assert len(payload) > 4 * INLINE_MAX_BYTES
         assert (await run.export(payload)).accepted == 400
+
+
+async def test_a_small_request_that_is_all_framing_leaves_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    count = codec.count_items
+
+    def traced(signal: str, payload: bytes, limit: int) -> int:
+        threads.append(threading.current_thread().name)
+        return count(signal, payload, limit)
+
+    monkeypatch.setattr(codec, "count_items", traced)
+    async with running(replace(LIMITS, max_items_per_request=100_000)) as run:
+        empty_scopes = request_of()
+        for _ in range(5_000):
+            empty_scopes.resource_spans[0].scope_spans.add()
+        assert empty_scopes.ByteSize() < INLINE_MAX_BYTES
+        await run.export(empty_scopes.SerializeToString())
+        await run.export(trace_request(1)[1])
+    assert [name.startswith("encode") for name in threads] == [True, False]
 
 
 async def test_limits_are_named() -> None:
