@@ -41,10 +41,12 @@ async def claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> l
     ).fetchall()
     claimed = {bytes(digest) for (digest,) in rows}
     known = await _answers(connection, [request for request in group if request.digest not in claimed])
-    return [
-        Stored(request.answer) if request.digest in claimed else Stored(known[request.digest], duplicate=True)
-        for request in group
-    ]
+    return [Stored(request.answer) if request.digest in claimed else _duplicate(known.get(request.digest)) for request in group]
+
+
+def _duplicate(answer: bytes | None) -> Outcome:
+    """Without an answer the row was pruned between the two statements: the next try claims it."""
+    return Busy() if answer is None else Stored(answer, duplicate=True)
 
 
 async def _answers(connection: AsyncConnection, group: Sequence[WriteRequest]) -> dict[bytes, bytes]:

@@ -17,7 +17,7 @@ from llm_observatory.storage.transaction import transaction
 from llm_observatory.tables import TELEMETRY_SOURCES
 
 KNOWN_SOURCES_MAX = 100_000
-"""About 10 MB of ids. Beyond it the oldest are forgotten and upserted again."""
+"""About 10 MB of ids. Beyond it the longest unused are forgotten and upserted again."""
 
 _STATEMENT_MAX_ROWS, _STATEMENT_MAX_BYTES = 500, 1024 * 1024
 
@@ -34,20 +34,26 @@ class KnownSources:
 
     def missing(self, requests: Iterable[EncodedRequest], day: int) -> dict[bytes, bytes]:
         """Id → row of the sources of `requests` not known to be stored on `day`, sorted by id."""
-        rows = {
-            source_id: row
-            for request in requests
-            for source_id, row in request.sources.items()
-            if (source_id, day) not in self._known
-        }
+        rows: dict[bytes, bytes] = {}
+        for request in requests:
+            for source_id, row in request.sources.items():
+                if (source_id, day) in self._known:
+                    self._touch(source_id, day)
+                else:
+                    rows[source_id] = row
         return dict(sorted(rows.items()))
 
     def add(self, source_ids: Iterable[bytes], day: int) -> None:
         """Remember sources that were stored on `day`."""
         for source_id in source_ids:
-            self._known[source_id, day] = None
+            self._touch(source_id, day)
         while len(self._known) > KNOWN_SOURCES_MAX:
             del self._known[next(iter(self._known))]
+
+    def _touch(self, source_id: bytes, day: int) -> None:
+        """Move to the end: the front is forgotten first."""
+        self._known.pop((source_id, day), None)
+        self._known[source_id, day] = None
 
 
 async def upsert(connection: AsyncConnection, rows: dict[bytes, bytes]) -> None:
