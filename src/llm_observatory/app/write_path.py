@@ -18,10 +18,11 @@ from llm_observatory.pipeline.ingest import Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import Connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.instrumented import InstrumentedWriter
-from llm_observatory.storage.session import CommitSession, Connect
+from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.sources import KnownSources
 
 LATE_LANE = "late"

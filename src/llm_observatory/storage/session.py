@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from llm_observatory.errors import MissingPartition
 from llm_observatory.storage import dead_letters, sources
-from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.connection import Connect as Connect  # noqa: PLC0414  # `app.write_path` takes it from here
+from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.copy_writer import ConnectionWriter
 from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine.current import CurrentEngine

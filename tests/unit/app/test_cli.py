@@ -312,10 +312,16 @@ def test_migrate_down_asks_first(run: CliRunner, monkeypatch: pytest.MonkeyPatch
     async def down(conninfo: str, _progress: object) -> None:
         taken.append(conninfo)
 
+    async def latest(_conninfo: str) -> str:
+        return "003_create_indexes.sql"
+
     monkeypatch.setenv("DATABASE_URL", "postgresql://pooled")
     monkeypatch.setenv("DB_DIRECT_URL", "postgresql://direct")
     monkeypatch.setattr(migrate, "down", down)
-    assert run.invoke(cli, ["migrate", "down"], input="n\n").exit_code == 1
+    monkeypatch.setattr(migrate, "latest", latest)
+    asked = run.invoke(cli, ["migrate", "down"], input="n\n")
+    assert asked.exit_code == 1
+    assert "003_create_indexes.sql" in asked.output
     assert taken == []
     assert run.invoke(cli, ["migrate", "down", "--yes"]).exit_code == 0
     assert taken == ["postgresql://direct"]

@@ -44,7 +44,7 @@ def serve(
 ) -> None:
     """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
     if role == "query":
-        typer.echo("Error: there is no query service in this version; it comes with release 0.2. Use --role all.", err=True)
+        typer.echo("Error: there is no query service in this version. Use --role all.", err=True)
         raise typer.Exit(WRONG_SETTINGS)
     from llm_observatory.app import signals
 
@@ -92,14 +92,17 @@ def up() -> None:
 def down(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take the latest migration back. The data in the tables it made is gone."""
+    """Take the latest migration back. What its down section drops is gone, with the data in it."""
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
-    settings = load()
-    if not yes:
-        typer.confirm("This drops tables with all the data in them. Go on?", abort=True)
-    with reach(settings, _progress) as target:
+    with reach(load(), _progress) as target:
+        name = asyncio.run(migrations.latest(target.direct))
+        if name is None:
+            typer.echo("no migration is applied")
+            return
+        if not yes:
+            typer.confirm(f"{name} is taken back; what it made is dropped, with the data in it. Go on?", abort=True)
         asyncio.run(migrations.down(target.direct, _progress))
 
 
