@@ -46,3 +46,4 @@ class Submission:
         """The request is not known to be stored."""
         if not self.ack.done():
             self.ack.set_exception(error.bare())
+            self.ack.exception()  # seen: its flight may be gone, and asyncio would report it as never retrieved
