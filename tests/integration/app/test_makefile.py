@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-MAKEFILE = Path(__file__).parents[2] / "Makefile"
+MAKEFILE = Path(__file__).parents[3] / "Makefile"
 PINNED = re.findall(r"^UV_VERSION := (\S+)$", MAKEFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)[0]
 
 UV = """#!/bin/sh
