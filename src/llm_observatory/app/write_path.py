@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 
 from llm_observatory import codec
 from llm_observatory.app.health import Health
@@ -21,16 +20,12 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import Connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine.current import CurrentEngine
+from llm_observatory.storage.engine.partitions import microseconds
 from llm_observatory.storage.instrumented import InstrumentedWriter
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.sources import KnownSources
 
 LATE_LANE = "late"
-
-
-def microseconds(duration: timedelta) -> int:
-    """Whole microseconds of a duration."""
-    return duration // timedelta(microseconds=1)
 
 
 def accept_window(settings: Settings) -> codec.Window:
