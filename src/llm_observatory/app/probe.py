@@ -41,5 +41,6 @@ def probe_request(now: int) -> WriteRequest:
         resource_spans=[ResourceSpans(resource=resource, scope_spans=[ScopeSpans(spans=[span])])]
     )
     payload = request.SerializeToString()
-    encoded = codec.encode(TRACES.name, PROBE_TENANT, payload, now, codec.Window(None, 0))
-    return WriteRequest(PROBE_TENANT, TRACES.name, codec.digest(TRACES.name, PROBE_TENANT, payload), b"", now, encoded)
+    digest = codec.digest(TRACES.name, PROBE_TENANT, payload)
+    encoded = codec.encode(TRACES.name, PROBE_TENANT, payload, digest, now, codec.Terms(None, 0, 1024))
+    return WriteRequest(PROBE_TENANT, TRACES.name, digest, b"", now, encoded)

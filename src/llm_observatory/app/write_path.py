@@ -28,15 +28,17 @@ from llm_observatory.storage.sources import KnownSources
 LATE_LANE = "late"
 
 
-def accept_window(settings: Settings) -> codec.Window:
-    """Which record times are let in."""
+def terms(settings: Settings) -> codec.Terms:
+    """On what terms records are taken in."""
     age = settings.accept_max_age
-    return codec.Window(None if age is None else microseconds(age), microseconds(settings.accept_max_ahead))
+    return codec.Terms(
+        None if age is None else microseconds(age), microseconds(settings.accept_max_ahead), settings.kept_content_bytes
+    )
 
 
 def limits(settings: Settings) -> IngestLimits:
     """What a request may hold."""
-    return IngestLimits(settings.max_items_per_request, accept_window(settings), microseconds(settings.compress_after))
+    return IngestLimits(settings.max_items_per_request, terms(settings), microseconds(settings.compress_after))
 
 
 class LiveLimits:

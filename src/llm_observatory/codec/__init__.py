@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from llm_observatory.codec import reference
 from llm_observatory.codec.answer import answer
-from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Window
+from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Terms
 from llm_observatory.codec.rows import tuple_fields
 from llm_observatory.errors import ConfigError
 
@@ -27,9 +27,12 @@ def select(choice: str) -> str:
     raise ConfigError([f"OBSERVATORY_CODEC: {choice!r} is none of auto, native, reference"])
 
 
-def encode(signal: str, tenant: str, payload: bytes, now: int, window: Window) -> EncodedRequest:
-    """The request as rows. InvalidPayload when the outer framing is broken; bad records are rejected one by one."""
-    steps = encode_stepwise(signal, tenant, payload, now, window)
+def encode(signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms) -> EncodedRequest:
+    """The request as rows. InvalidPayload when the outer framing is broken; bad records are rejected one by one.
+
+    `digest` is that of the bytes as they came (see `digest`); ids of log records are made from it.
+    """
+    steps = encode_stepwise(signal, tenant, payload, digest, now, terms)
     while True:
         try:
             next(steps)
@@ -39,10 +42,10 @@ def encode(signal: str, tenant: str, payload: bytes, now: int, window: Window) -
 
 
 def encode_stepwise(
-    signal: str, tenant: str, payload: bytes, now: int, window: Window
+    signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
 ) -> Generator[None, None, EncodedRequest]:
     """`encode` in steps of about 256 KiB of payload, so that one thread can interleave requests."""
-    return reference.encode_stepwise(signal, tenant, payload, now, window)
+    return reference.encode_stepwise(signal, tenant, payload, digest, now, terms)
 
 
 def count_items(signal: str, payload: bytes, limit: int) -> int:
@@ -78,7 +81,7 @@ __all__ = [
     "EncodedRequest",
     "EncodedTable",
     "Rejection",
-    "Window",
+    "Terms",
     "answer",
     "count_items",
     "digest",

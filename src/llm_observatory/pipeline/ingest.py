@@ -54,10 +54,10 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """Limits of one process: records a request, the accept window, the age (microseconds) from which data is late."""
+    """Limits of one process: records a request, what is accepted, the age (microseconds) from which data is late."""
 
     max_items_per_request: int
-    window: codec.Window
+    terms: codec.Terms
     late_after_us: int
 
 
@@ -196,10 +196,10 @@ class Ingest:
         limits, signal, payload = self.limits, request.signal.name, request.payload
         if len(payload) <= INLINE_MAX_BYTES and codec.is_light(payload):
             _check_items(codec.count_items(signal, payload, limits.max_items_per_request), limits)
-            return codec.encode(signal, request.tenant, payload, now, limits.window)
+            return codec.encode(signal, request.tenant, payload, request.digest, now, limits.terms)
         run = partial(asyncio.get_running_loop().run_in_executor, self._encode_thread)
         _check_items(await run(codec.count_items, signal, payload, limits.max_items_per_request), limits)
-        steps = codec.encode_stepwise(signal, request.tenant, payload, now, limits.window)
+        steps = codec.encode_stepwise(signal, request.tenant, payload, request.digest, now, limits.terms)
         # One step a turn: a large request shares the thread with the others.
         while (encoded := await run(_step, steps)) is None:
             pass

@@ -22,5 +22,19 @@ TRACES = Signal(
     grpc_service="opentelemetry.proto.collector.trace.v1.TraceService",
 )
 
-SIGNALS = (TRACES,)
+METRICS = Signal(
+    name="metrics",
+    noun="metric_points",
+    writer_type="metric",
+    grpc_service="opentelemetry.proto.collector.metrics.v1.MetricsService",
+)
+
+LOGS = Signal(
+    name="logs",
+    noun="log_records",
+    writer_type="log",
+    grpc_service="opentelemetry.proto.collector.logs.v1.LogsService",
+)
+
+SIGNALS = (TRACES, METRICS, LOGS)
 """The signals that are received."""

@@ -16,12 +16,12 @@ SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_passwor
 """Settings whose value is never shown. A test holds this against the types."""
 
 LIVE = frozenset({
-    "accept_max_age", "accept_max_ahead", "chunk_interval", "compress_after", "content_retention", "ledger_retention",
-    "log_level", "retention",
+    "accept_max_age", "accept_max_ahead", "chunk_interval", "compress_after", "content_capture", "content_max_bytes",
+    "content_preview_bytes", "content_retention", "ledger_retention", "log_level", "retention",
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-RESERVED = frozenset({"content_retention", "copy_direct_compress", "otlp_http_port", "query_port", "redis_pool_size"})
+RESERVED = frozenset({"copy_direct_compress", "otlp_http_port", "query_port", "redis_pool_size"})
 """Settings that are checked and have no effect yet."""
 
 MASK = "********"
@@ -54,6 +54,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Codec = Annotated[Literal["auto", "native", "reference"], BeforeValidator(_lower)]
+ContentCapture = Annotated[Literal["full", "truncated", "off"], BeforeValidator(_lower)]
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
@@ -101,7 +102,14 @@ class Settings(BaseModel):
     chunk_interval: Duration = Field(DAY, ge=3600 * SECOND, description="time span of one partition or chunk")
     compress_after: Duration = Field(7 * DAY, ge=3600 * SECOND, description="age at which TimescaleDB compresses a chunk")
     retention: Duration = Field(90 * DAY, ge=7200 * SECOND, description="facts older than this are dropped by whole partitions")
-    content_retention: Duration = Field(90 * DAY, ge=3600 * SECOND, description="the same for prompts and completions")
+    content_retention: Duration = Field(
+        90 * DAY, ge=7200 * SECOND, description="the same for prompts and completions; never longer than RETENTION"
+    )
+    content_capture: ContentCapture = Field(
+        "full", description="prompts and completions: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
+    )
+    content_max_bytes: Size = Field(1024**2, ge=1, le=64 * 1024**2, description="of one item of content, the rest is cut")
+    content_preview_bytes: Size = Field(1024, ge=1, le=1024**2, description="the same with CONTENT_CAPTURE=truncated")
     copy_direct_compress: bool = Field(default=False, description="TimescaleDB 2.28.1+: COPY into compressed chunks")
     ledger_retention: Duration = Field(21_600 * SECOND, ge=60 * SECOND, description="how long a retried request is recognised")
     accept_max_age: Age = Field(
@@ -137,16 +145,25 @@ class Settings(BaseModel):
         """Whether the embedded PostgreSQL is used."""
         return self.database_url is None and self.db_host is None
 
+    @property
+    def kept_content_bytes(self) -> int:
+        """How many bytes of an item of content are stored."""
+        kept = {"full": self.content_max_bytes, "truncated": min(self.content_preview_bytes, self.content_max_bytes), "off": 0}
+        return kept[self.content_capture]
+
     @model_validator(mode="before")
     @classmethod
-    def _default_accept_max_age(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if "accept_max_age" not in values:
-            try:
-                age = parse_duration(values.get("retention", 90 * DAY)) - parse_duration(values.get("chunk_interval", DAY))
-            except ValueError:
-                return values  # the faulty field itself is reported
-            values = {**values, "accept_max_age": max(age, timedelta(hours=1))}
-        return values
+    def _follow_retention(cls, values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            retention = parse_duration(values.get("retention", 90 * DAY))
+            interval = parse_duration(values.get("chunk_interval", DAY))
+        except ValueError:
+            return values  # the faulty field itself is reported
+        return {
+            "accept_max_age": max(retention - interval, timedelta(hours=1)),
+            "content_retention": min(retention, 90 * DAY),
+            **values,
+        }
 
     def conflicts(self) -> Iterator[Conflict]:
         """What is wrong between settings that are each right by themselves."""
@@ -167,6 +184,11 @@ class Settings(BaseModel):
         if self.accept_max_age is not None and self.accept_max_age > self.retention:
             yield Conflict(
                 {"accept_max_age", "retention"}, "ACCEPT_MAX_AGE is beyond RETENTION: what it lets in would be dropped at once"
+            )
+        if self.content_retention > self.retention:
+            yield Conflict(
+                {"content_retention", "retention"},
+                "CONTENT_RETENTION is beyond RETENTION: content without its spans is of no use",
             )
         if self.embedded and (self.db_read_url or self.db_direct_url):
             yield Conflict(

@@ -42,7 +42,8 @@ def _field_class(pg_type: PgType) -> type[bytes]:
 
 
 _PG_TYPES: tuple[PgType, ...] = (
-    "bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]",
+    "bool", "bytea", "date", "float8", "float8[]", "int2", "int8", "int8[]", "jsonb", "text", "text[]", "timestamptz", "uuid",
+    "uuid[]",
 )  # fmt: skip
 _FIELDS = {pg_type: _field_class(pg_type) for pg_type in _PG_TYPES}
 

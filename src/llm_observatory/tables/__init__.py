@@ -6,12 +6,26 @@ ledger comes first, then the facts and their indexes in this order; dimensions a
 
 from __future__ import annotations
 
-from llm_observatory.tables.beside import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED, TELEMETRY_SOURCES
+from llm_observatory.tables.beside import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED, METRIC_LABELS, TELEMETRY_SOURCES
 from llm_observatory.tables.column import Column, PgType, Source, Table
+from llm_observatory.tables.content import LLM_CONTENT
+from llm_observatory.tables.logs import LLM_LOGS
+from llm_observatory.tables.metrics import LLM_METRICS
 from llm_observatory.tables.spec import render
 from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
 
-TABLES: tuple[Table, ...] = (LLM_TRACES, TRACE_INDEX, INGEST_TOUCHED, TELEMETRY_SOURCES, INGEST_LEDGER, DEAD_LETTERS)
+TABLES: tuple[Table, ...] = (
+    LLM_TRACES,
+    LLM_CONTENT,
+    TRACE_INDEX,
+    LLM_METRICS,
+    LLM_LOGS,
+    INGEST_TOUCHED,
+    TELEMETRY_SOURCES,
+    METRIC_LABELS,
+    INGEST_LEDGER,
+    DEAD_LETTERS,
+)
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
@@ -23,7 +37,11 @@ __all__ = [
     "DEAD_LETTERS",
     "INGEST_LEDGER",
     "INGEST_TOUCHED",
+    "LLM_CONTENT",
+    "LLM_LOGS",
+    "LLM_METRICS",
     "LLM_TRACES",
+    "METRIC_LABELS",
     "SPEC",
     "TABLES",
     "TELEMETRY_SOURCES",

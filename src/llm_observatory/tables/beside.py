@@ -25,6 +25,28 @@ TELEMETRY_SOURCES = Table(
 )
 """Who sent it. `source_id` is computed from all columns but itself and `last_seen`, so it is never looked up."""
 
+METRIC_LABELS = Table(
+    name="metric_labels",
+    kind="dimension",
+    columns=(
+        TENANT,
+        Column(name="series_id", type="uuid", op="series.id", role="id"),
+        Column(name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES),
+        Column(name="metric_name", type="text", op="metric.name", role="key"),
+        Column(name="metric_type", type="text", op="metric.type", role="label"),
+        Column(name="unit", type="text", op="metric.unit", role="label"),
+        Column(name="description", type="text", op="metric.description", role="label"),
+        Column(name="temporality", type="int2", op="metric.temporality", nullable=True, role="label"),
+        Column(name="is_monotonic", type="bool", op="metric.is_monotonic", nullable=True, role="label"),
+        Column(name="metadata", type="jsonb", op="metric.metadata", nullable=True, role="document"),
+        Column(name="labels", type="jsonb", op="series.labels", role="document"),
+        Column(name="source_id", type="uuid", op="source.id", role="id"),
+        Column(name="last_seen", type="date", op="request.received_date"),
+    ),
+)
+"""What a data point is a value of: metric, attributes and source. `series_id` is computed from all columns but itself and
+`last_seen`; the attributes are sorted by key, for their order says nothing."""
+
 INGEST_TOUCHED = Table(
     name="ingest_touched",
     kind="queue",

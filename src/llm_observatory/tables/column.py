@@ -10,7 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PgType = Literal["bool", "bytea", "date", "float8", "int2", "int8", "jsonb", "text", "text[]", "timestamptz", "uuid", "uuid[]"]
+PgType = Literal[
+    "bool",
+    "bytea",
+    "date",
+    "float8",
+    "float8[]",
+    "int2",
+    "int8",
+    "int8[]",
+    "jsonb",
+    "text",
+    "text[]",
+    "timestamptz",
+    "uuid",
+    "uuid[]",
+]
 
 Role = Literal["key", "time", "id", "fact", "label", "document"]
 """key: leads indexes and segments; time: the partition column; id: looked up by equality; fact: measured;
@@ -53,6 +68,58 @@ OPS: dict[str, PgType] = {
     "span.dropped_events_count": "int8",
     "span.dropped_links_count": "int8",
     "llm.usage_role": "text",
+    "content.time_us": "timestamptz",
+    "content.trace_id": "uuid",
+    "content.span_id": "bytea",
+    "content.kind": "text",
+    "content.carrier": "text",
+    "content.event_index": "int8",
+    "content.attribute": "text",
+    "content.is_json": "bool",
+    "content.body": "text",
+    "content.original_length": "int8",
+    "log.time_us": "timestamptz",
+    "log.time_nanos": "int2",
+    "log.time_source": "int2",
+    "log.observed_us": "timestamptz",
+    "log.observed_nanos": "int2",
+    "log.id": "uuid",
+    "log.trace_id": "uuid",
+    "log.span_id": "bytea",
+    "log.level": "text",
+    "log.severity_number": "int2",
+    "log.severity_text": "text",
+    "log.message": "text",
+    "log.body": "jsonb",
+    "log.event_name": "text",
+    "log.attributes": "jsonb",
+    "log.flags": "int8",
+    "log.dropped_attributes_count": "int8",
+    "point.time_us": "timestamptz",
+    "point.time_nanos": "int2",
+    "point.start_us": "timestamptz",
+    "point.start_nanos": "int2",
+    "point.value": "float8",
+    "point.int_value": "int8",
+    "point.count": "int8",
+    "point.sum": "float8",
+    "point.min": "float8",
+    "point.max": "float8",
+    "point.bounds": "float8[]",
+    "point.bucket_counts": "int8[]",
+    "point.distribution": "jsonb",
+    "point.exemplars": "jsonb",
+    "point.trace_id": "uuid",
+    "point.flags": "int8",
+    "metric.name": "text",
+    "metric.type": "text",
+    "metric.unit": "text",
+    "metric.description": "text",
+    "metric.temporality": "int2",
+    "metric.is_monotonic": "bool",
+    "metric.metadata": "jsonb",
+    "series.id": "uuid",
+    "series.labels": "jsonb",
     "trace.id": "uuid",
     "trace.first_us": "timestamptz",
     "trace.last_us": "timestamptz",
@@ -119,7 +186,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One table. `partitioned` tables are split by `timestamp` and dropped at retention.
+    """One table. `kept_for` names the setting that says for how long; such tables are partitioned by `timestamp`.
 
     `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger.
     """
@@ -127,14 +194,12 @@ class Table:
     name: str
     kind: Literal["fact", "index", "dimension", "queue", "ledger"]
     columns: tuple[Column, ...]
-    partitioned: bool = False
+    kept_for: Literal["retention", "content_retention"] | None = None
 
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError when there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+    @property
+    def partitioned(self) -> bool:
+        """Whether whole partitions of it are dropped when they are old."""
+        return self.kept_for is not None
 
 
 TENANT = Column(name="tenant", type="text", op="request.tenant", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES)

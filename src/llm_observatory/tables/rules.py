@@ -25,15 +25,19 @@ REJECTIONS: dict[str, str] = {
     "span_id_invalid": "span_id must be 8 bytes and not all zero",
     "parent_span_id_invalid": "parent_span_id must be empty or 8 bytes",
     "time_out_of_range": "a time is beyond 2^63-1 nanoseconds",
-    "too_old": "the start time is older than ACCEPT_MAX_AGE allows",
-    "too_far_ahead": "the start time is further ahead than ACCEPT_MAX_AHEAD allows",
-    "enum_out_of_range": "kind or status code is beyond 32767",
+    "too_old": "its time is older than ACCEPT_MAX_AGE allows",
+    "too_far_ahead": "its time is further ahead than ACCEPT_MAX_AHEAD allows",
+    "enum_out_of_range": "kind, status code, severity number or temporality is beyond 32767",
+    "point_time_missing": "a data point without a time",
+    "point_value_missing": "a data point with neither a value nor the flag that says so",
+    "count_out_of_range": "a count is beyond 2^63-1",
+    "metric_malformed": "its metric is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "too_many_values": "it or its source holds over 200000 attributes, events, links and nested values",
     "row_too_large": "it or its source would be over 128 MiB as JSON",
     REFUSED_BY_DATABASE: "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
-    "sources_too_large": "the request repeats too large a resource over too many scopes",
+    "sources_too_large": "the request repeats too large a resource over too many scopes, or too large a metric over its points",
 }
 """Why a record was refused by itself (OTLP partial success)."""
 
@@ -42,5 +46,19 @@ REPAIRS: dict[str, str] = {
     "duplicate_key": "of attributes with the same key the last was kept",
     "link_dropped": "a link with an invalid id was dropped and counted in dropped_links_count",
     "string_index_ignored": "a string table index outside profiles was read as absent",
+    "log_id_dropped": "an invalid trace or span id of a log record was read as none",
+    "exemplar_dropped": "an exemplar without value or with an invalid id was dropped",
+    "content_truncated": "content longer than its limit was cut, see original_length",
+    "content_dropped": "content was left out because CONTENT_CAPTURE is off",
 }
 """What was changed so that a record could be stored."""
+
+ODDITIES: dict[str, str] = {
+    "end_before_start": "a span ends before it starts",
+    "start_after_time": "the interval of a data point starts after its time",
+    "temporality_unspecified": "a sum or histogram does not say whether it is delta or cumulative",
+    "buckets_inconsistent": "the buckets of a histogram do not fit its bounds, or do not add up to its count",
+    "bounds_not_increasing": "the bounds of a histogram do not increase",
+    "metric_without_data": "a metric of no kind that OTLP 1.x knows; nothing of it was stored",
+}
+"""What no specification allows and was stored as it came: it is evidence, and who reads it should know."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llm_observatory.tables import llm
+from llm_observatory.tables import content, llm, logs
 from llm_observatory.tables.column import Column, Table
-from llm_observatory.tables.rules import REJECTIONS, REPAIRS
+from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -49,7 +49,13 @@ def render(tables: tuple[Table, ...]) -> str:
             "operation_aliases": llm.OPERATION_ALIASES,
             "finish_reason_aliases": llm.FINISH_REASON_ALIASES,
         },
+        "content": {
+            "kinds": {kind: list(keys) for kind, keys in content.KINDS.items()},
+            "events": {name: {"kind": kind, "keys": list(keys)} for name, (kind, keys) in content.EVENTS.items()},
+        },
+        "logs": {"levels": list(logs.LEVELS), "level_aliases": logs.LEVEL_ALIASES},
         "rejections": sorted(REJECTIONS),
         "repairs": sorted(REPAIRS),
+        "oddities": sorted(ODDITIES),
     }
     return json.dumps(spec, sort_keys=True, separators=(",", ":"))

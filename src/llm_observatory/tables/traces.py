@@ -8,7 +8,7 @@ from llm_observatory.tables.llm import LLM_COLUMNS
 LLM_TRACES = Table(
     name="llm_traces",
     kind="fact",
-    partitioned=True,
+    kept_for="retention",
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="span.start_us", role="time"),
@@ -40,7 +40,7 @@ LLM_TRACES = Table(
 TRACE_INDEX = Table(
     name="trace_index",
     kind="index",
-    partitioned=True,
+    kept_for="retention",
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="trace.first_us", role="time"),

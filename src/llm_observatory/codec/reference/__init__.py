@@ -13,7 +13,7 @@ from llm_observatory.codec.reference import walk
 from llm_observatory.codec.reference.compiled import Program
 from llm_observatory.codec.reference.traces import SIGNAL, TraceEncoder
 from llm_observatory.codec.reference.wire import Malformed
-from llm_observatory.codec.request import EncodedRequest, Window
+from llm_observatory.codec.request import EncodedRequest, Terms
 
 SIGNALS = frozenset({SIGNAL})
 
@@ -21,12 +21,13 @@ PROGRAM = Program(tables.SPEC)
 
 
 def encode_stepwise(
-    signal: str, tenant: str, payload: bytes, now: int, window: Window
+    signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
 ) -> Generator[None, None, EncodedRequest]:
     """See the doorway."""
     if signal not in SIGNALS:
         raise ValueError(f"no codec for the signal {signal!r}")
-    return TraceEncoder(PROGRAM, tenant, payload, now, window).steps()
+    del digest
+    return TraceEncoder(PROGRAM, tenant, payload, now, terms).steps()
 
 
 def count_items(payload: bytes, limit: int) -> int:

@@ -19,7 +19,9 @@ from llm_observatory.codec.reference.usage import compile_role
 BESIDE_OPS = ("trace.id", "trace.first_us", "trace.last_us", "touched.signal", "touched.hour", "touched.trace_ids")
 """Ops of the rows that sum up a request; their values come by op."""
 
-OPS = frozenset({*source.OPS, *span.OPS, *span.LATE_OPS, *BESIDE_OPS})
+from llm_observatory.tables.column import OPS as _ALL  # noqa: E402
+
+OPS = frozenset(_ALL)
 CONVERSIONS = frozenset(
     {"text", "int", "float", "bool", "seconds_to_ms", "text_list", "provider", "operation", "finish_reasons"}
 )

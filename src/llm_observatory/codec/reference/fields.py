@@ -12,7 +12,7 @@ The same bytes (without the length) are the value's binary parameter in an INSER
 | date          | days since 1970-01-01               | int32 days since 2000-01-01                        |
 | timestamptz   | microseconds since 1970-01-01 UTC   | int64 microseconds since 2000-01-01 UTC            |
 | jsonb         | JSON text                           | 0x01, then the text                                |
-| text[], uuid[]| list                                | dimensions, has-null, element oid, size, bound 1, … |
+| float8[], int8[], text[], uuid[] | list             | dimensions, has-null, element oid, size, bound 1, … |
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ EPOCH_DAYS = 10_957
 """Days from 1970-01-01 to 2000-01-01, where PostgreSQL's time begins."""
 EPOCH_US = 946_684_800_000_000
 
+INT8_OID = 20
 TEXT_OID = 25
+FLOAT8_OID = 701
 UUID_OID = 2950
 
 Encoder = Callable[[Any], bytes]
@@ -124,8 +126,10 @@ ENCODERS: dict[str, Encoder] = {
     "bytea": raw,
     "date": date,
     "float8": float8,
+    "float8[]": array(float8, FLOAT8_OID),
     "int2": int2,
     "int8": int8,
+    "int8[]": array(int8, INT8_OID),
     "jsonb": jsonb,
     "text": text,
     "text[]": array(text, TEXT_OID),

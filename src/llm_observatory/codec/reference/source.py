@@ -161,6 +161,7 @@ class SourceRow:
     """The compiled table of sources."""
 
     def __init__(self, table: SpecTable) -> None:
+        self.name = table.name
         self._header = fields.column_count(len(table.columns))
         self._columns = [(column.op, compile_op(column)) for column in table.columns]
 

@@ -12,7 +12,7 @@ from llm_observatory.codec.reference.convert import INT64_MAX
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
 from llm_observatory.codec.reference.fields import NULL
 from llm_observatory.codec.reference.spec import SpecColumn
-from llm_observatory.codec.request import Window
+from llm_observatory.codec.request import Terms
 
 ZERO_TRACE_ID = bytes(16)
 ZERO_SPAN_ID = bytes(8)
@@ -33,7 +33,7 @@ def is_span_id(value: bytes) -> bool:
     return len(value) == len(ZERO_SPAN_ID) and value != ZERO_SPAN_ID
 
 
-def broken_rule(span: Span, start: int, end: int, now: int, window: Window) -> str | None:
+def broken_rule(span: Span, start: int, end: int, now: int, terms: Terms) -> str | None:
     """The first rejection rule that the span breaks, None when it can be stored."""
     rule = None
     start_us = start // 1000
@@ -45,9 +45,9 @@ def broken_rule(span: Span, start: int, end: int, now: int, window: Window) -> s
         rule = "parent_span_id_invalid"
     elif start > INT64_MAX or end > INT64_MAX or any(event.time_unix_nano > INT64_MAX for event in span.events):
         rule = "time_out_of_range"
-    elif window.max_age_us is not None and start_us < now - window.max_age_us:
+    elif terms.max_age_us is not None and start_us < now - terms.max_age_us:
         rule = "too_old"
-    elif start_us > now + window.max_ahead_us:
+    elif start_us > now + terms.max_ahead_us:
         rule = "too_far_ahead"
     elif not (INT2_MIN <= span.kind <= INT2_MAX and INT2_MIN <= span.status.code <= INT2_MAX):
         rule = "enum_out_of_range"

@@ -20,7 +20,7 @@ from llm_observatory.codec.reference.source import (
 )
 from llm_observatory.codec.reference.span import SpanRecord, broken_rule
 from llm_observatory.codec.reference.wire import Malformed
-from llm_observatory.codec.request import REJECTION_SAMPLES, EncodedRequest, EncodedTable, Rejection, Window
+from llm_observatory.codec.request import REJECTION_SAMPLES, EncodedRequest, EncodedTable, Rejection, Terms
 
 SIGNAL = "traces"
 STEP_BYTES = 256 * 1024
@@ -48,12 +48,12 @@ class _NewSource(NamedTuple):
 class TraceEncoder:
     """One request on its way through: what has been encoded, refused and repaired so far."""
 
-    def __init__(self, program: Program, tenant: str, payload: bytes, now: int, window: Window) -> None:
+    def __init__(self, program: Program, tenant: str, payload: bytes, now: int, terms: Terms) -> None:
         self._program = program
         self._tenant = tenant
         self._payload = payload
         self._now = now
-        self._window = window
+        self._terms = terms
         self._repaired: dict[str, int] = {}
         self._reader = DocumentReader(self._repaired)
         self._rows: list[bytes] = []
@@ -144,7 +144,7 @@ class TraceEncoder:
         except (Malformed, DecodeError):
             return "record_malformed"
         start, end = span.start_time_unix_nano, span.end_time_unix_nano
-        rule = broken_rule(span, start, end, self._now, self._window)
+        rule = broken_rule(span, start, end, self._now, self._terms)
         if rule is not None:
             return rule
         record = SpanRecord(span, start, end, self._reader, origin.template.copy())
@@ -191,7 +191,7 @@ class TraceEncoder:
         return EncodedRequest(
             tables=tuple(made[name] for name in program.table_order if name in made and made[name].rows),
             accepted=self._accepted,
-            sources=self._source_rows,
+            dimensions={self._program.sources.name: self._source_rows} if self._source_rows else {},
             rejected=tuple(self._rejected),
             rejected_by_rule=self._rejected_by_rule,
             repaired=self._repaired,

@@ -1,0 +1,82 @@
+"""`llm_content`: what was said, one row per item, apart from the spans that carry it; and which attributes that is."""
+
+from __future__ import annotations
+
+from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+
+LLM_CONTENT = Table(
+    name="llm_content",
+    kind="fact",
+    kept_for="content_retention",
+    columns=(
+        TENANT,
+        Column(name="timestamp", type="timestamptz", op="content.time_us", role="time"),
+        Column(name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES),
+        Column(name="trace_id", type="uuid", op="content.trace_id", role="id"),
+        Column(name="span_id", type="bytea", op="content.span_id", role="id"),
+        Column(name="kind", type="text", op="content.kind", role="label"),
+        Column(name="carrier", type="text", op="content.carrier", role="label"),
+        Column(name="event_index", type="int8", op="content.event_index", nullable=True),
+        Column(name="attribute", type="text", op="content.attribute", role="label"),
+        Column(name="is_json", type="bool", op="content.is_json"),
+        Column(name="body", type="text", op="content.body", role="document"),
+        Column(name="original_length", type="int8", op="content.original_length"),
+    ),
+)
+"""`timestamp`, `trace_id` and `span_id` are those of the span. `carrier` says where `attribute` stood: `span_attribute`,
+or `span_event` with the place of the event. `body` is the string as it came, or JSON (`is_json`) of any other value and of
+all attributes of a family; `original_length` is its length in bytes before it was cut."""
+
+SPAN_ATTRIBUTE, SPAN_EVENT = "span_attribute", "span_event"
+"""The carriers."""
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "system_instructions": ("gen_ai.system_instructions", "ai.prompt.system"),
+    "input": (
+        "gen_ai.input.messages", "gen_ai.prompt", "gen_ai.prompt.#", "gen_ai.prompt.variable.*",
+        "llm.input_messages.#", "llm.prompts", "llm.prompts.#", "llm.prompt_template.template", "llm.prompt_template.variables",
+        "input.value", "traceloop.entity.input",
+        "langfuse.observation.input", "langfuse.trace.input", "ai.prompt", "ai.prompt.messages", "ai.prompt.format",
+        "mlflow.spanInputs", "request_data", "all_messages_events", "pydantic_ai.all_messages",
+        "gcp.vertex.agent.llm_request", "lk.chat_ctx", "lk.user_input",
+        "ai.value", "ai.values", "embedding.text", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text",
+    ),
+    "output": (
+        "gen_ai.output.messages", "gen_ai.completion", "gen_ai.completion.#",
+        "llm.output_messages.#", "llm.choices.#",
+        "output.value", "traceloop.entity.output",
+        "langfuse.observation.output", "langfuse.trace.output",
+        "ai.response.text", "ai.response.object", "ai.response.reasoning", "ai.response.toolCalls", "ai.response.files",
+        "ai.result.text", "ai.result.object", "ai.result.toolCalls",
+        "mlflow.spanOutputs", "response_data", "final_result",
+        "gcp.vertex.agent.llm_response", "lk.response.text",
+    ),
+    "tool_definitions": (
+        "gen_ai.tool.definitions", "gen_ai.tool.definitions.#", "llm.tools.#", "llm.request.functions.#",
+        "ai.prompt.tools", "tool.json_schema",
+    ),
+    "tool_arguments": (
+        "gen_ai.tool.call.arguments", "tool.parameters", "ai.toolCall.args", "tool_arguments", "llm.function_call",
+        "gcp.vertex.agent.tool_call_args",
+    ),
+    "tool_result": ("gen_ai.tool.call.result", "ai.toolCall.result", "tool_response", "gcp.vertex.agent.tool_response"),
+    "documents": (
+        "gen_ai.retrieval.documents", "gen_ai.memory.records", "retrieval.documents.#",
+        "reranker.query", "reranker.input_documents.#", "reranker.output_documents.#",
+        "embedding.embeddings.#", "ai.embedding", "ai.embeddings",
+    ),
+}  # fmt: skip
+"""Which attributes of a span or of a span event are content, by kind. A key that ends in `.#` stands for the family of keys
+that continue with a digit (`llm.input_messages.0.message.role`), one in `.*` for all that continue: a family is one item."""
+
+EVENTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "gen_ai.system.message": ("system_instructions", ("content",)),
+    "gen_ai.user.message": ("input", ("content",)),
+    "gen_ai.assistant.message": ("input", ("content", "tool_calls")),
+    "gen_ai.tool.message": ("tool_result", ("content",)),
+    "gen_ai.choice": ("output", ("message", "content", "tool_calls")),
+    "gen_ai.content.prompt": ("input", ("gen_ai.prompt", "gen_ai.event.content")),
+    "gen_ai.content.completion": ("output", ("gen_ai.completion", "gen_ai.event.content")),
+    "gen_ai.content.completion.chunk": ("output", ("gen_ai.completion.chunk", "gen_ai.event.content")),
+}
+"""Span events that are messages themselves: their kind, and which of their attributes are content beside those of KINDS."""
