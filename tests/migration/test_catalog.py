@@ -57,7 +57,7 @@ async def test_partitions_are_not_taken_for_strange_tables(database: str) -> Non
 
 async def test_a_changed_order_and_partitioning_are_reported(database: str) -> None:
     swapped = (LLM_TRACES.columns[1], LLM_TRACES.columns[0], *LLM_TRACES.columns[2:])
-    other = Table(name="llm_traces", kind="fact", columns=swapped, partitioned=False)
+    other = Table(name="llm_traces", kind="fact", columns=swapped)
     connection = await connect(database)
     try:
         found = await catalog.differences(connection, (other, *TABLES[1:]))
@@ -89,4 +89,13 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "idx_dead_letters_received_at": "btree (received_at)",
         "ingest_ledger_pkey": "btree (tenant, signal, digest)",
         "telemetry_sources_pkey": "btree (tenant, source_id)",
+        "idx_content_trace_id": "btree (tenant, trace_id)",
+        "idx_metrics_name_timestamp": 'btree (tenant, metric_name, "timestamp" DESC)',
+        "idx_metrics_series_timestamp": 'btree (tenant, series_id, "timestamp" DESC)',
+        "idx_metrics_trace_id": "btree (tenant, trace_id) WHERE (trace_id IS NOT NULL)",
+        "idx_logs_service_timestamp": 'btree (tenant, service_name, "timestamp" DESC)',
+        "idx_logs_timestamp": 'btree (tenant, "timestamp" DESC)',
+        "idx_logs_trace_id": "btree (tenant, trace_id) WHERE (trace_id IS NOT NULL)",
+        "idx_metric_labels_name": 'btree (tenant, "left"(metric_name, 128))',
+        "metric_labels_pkey": "btree (tenant, series_id)",
     }

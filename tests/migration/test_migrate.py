@@ -24,7 +24,14 @@ from llm_observatory.storage.dbmate import MigrationFailed
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from tests.plugins.database import database_url, execute
 
-FILES = ["001_create_tables.sql", "002_partition_facts.sql", "003_create_indexes.sql"]
+FILES = [
+    "001_create_tables.sql",
+    "002_partition_facts.sql",
+    "003_create_indexes.sql",
+    "004_create_content_metrics_logs.sql",
+    "005_partition_content_metrics_logs.sql",
+    "006_index_content_metrics_logs.sql",
+]
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
     await migrate.up(empty_database, lines.append)
     assert [line for line in lines if line.startswith("appl")] == [f"applying {name}" for name in FILES]
     assert await migrate.verify(empty_database) == []
-    for left in (2, 1, 0):
+    for left in reversed(range(len(FILES))):
         lines.clear()
         assert await migrate.latest(empty_database) == FILES[left]
         assert await migrate.down(empty_database, lines.append) == FILES[left]
@@ -55,6 +62,40 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
     assert await _tables(connection) == set()
     await migrate.up(empty_database, lines.append)
     assert await migrate.verify(empty_database) == []
+
+
+_CATALOG = """
+SELECT c.relname, c.relkind::text, pg_get_partkeydef(c.oid), coalesce(pg_get_indexdef(i.indexrelid), pg_get_viewdef(v.oid)),
+       (SELECT array_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull) ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
+FROM pg_class c
+LEFT JOIN pg_index i ON i.indexrelid = c.oid
+LEFT JOIN pg_class v ON v.oid = c.oid AND v.relkind = 'v'
+WHERE c.relnamespace = 'public'::regnamespace AND NOT starts_with(c.relname, 'schema_migrations')
+ORDER BY 1
+"""
+
+
+async def test_every_down_restores_what_was_there(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: AsyncConnection
+) -> None:
+    """One file more at a time on the way up; on the way down the catalog is the same at each of them."""
+    root = migrate.root()
+    monkeypatch.setattr(migrate, "root", lambda: tmp_path)
+    (tmp_path / "postgresql").mkdir()
+
+    async def catalog() -> list[tuple[object, ...]]:
+        return await (await connection.execute(_CATALOG)).fetchall()
+
+    seen = [await catalog()]
+    for name in FILES:
+        [file] = root.glob(f"**/{name}")
+        shutil.copy(file, tmp_path / file.relative_to(root))
+        await migrate.up(empty_database, lambda _line: None)
+        seen.append(await catalog())
+    for name, before in zip(reversed(FILES), reversed(seen[:-1]), strict=True):
+        assert await migrate.down(empty_database, lambda _line: None) == name
+        assert await catalog() == before, name
 
 
 async def test_down_with_partitions_in_place(database: str) -> None:
@@ -101,15 +142,15 @@ async def test_a_failing_migration_is_named_with_its_reason(
     empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: AsyncConnection
 ) -> None:
     shutil.copytree(migrate.root(), tmp_path / "migrations")
-    bad = tmp_path / "migrations" / "004_bad.sql"
+    bad = tmp_path / "migrations" / "900_bad.sql"
     bad.write_text("-- migrate:up\nCREATE TABLE half (n int);\nCREATE TABLE other (n intt);\n-- migrate:down\n")
     monkeypatch.setattr(migrate, "root", lambda: tmp_path / "migrations")
     with pytest.raises(MigrationFailed) as caught:
         await migrate.up(empty_database, lambda _line: None)
-    assert re.match(r'migration 004_bad.sql failed: line: 3, column: 23, .*type "intt" does not exist', str(caught.value))
+    assert re.match(r'migration 900_bad.sql failed: line: 3, column: 23, .*type "intt" does not exist', str(caught.value))
     assert "migrate up` again" in str(caught.value)
     assert "half" not in await _tables(connection)
-    assert await migrate.pending(connection) == ["migration 004_bad.sql is not applied"]
+    assert await migrate.pending(connection) == ["migration 900_bad.sql is not applied"]
     bad.unlink()
     assert await migrate.verify(empty_database) == []
 

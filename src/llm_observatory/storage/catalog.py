@@ -92,7 +92,8 @@ def _columns(table: Table, actual: Mapping[str, tuple[str, bool]]) -> list[str]:
             found.append(f"{table.name}.{column.name}: the column is missing")
             continue
         kind, nullable = actual[column.name]
-        expected = _TYPE_NAMES.get(column.type, column.type)
+        element = column.type.removesuffix("[]")
+        expected = _TYPE_NAMES.get(element, element) + column.type[len(element) :]
         if kind != expected:
             found.append(f"{table.name}.{column.name}: type {kind}, expected {expected}")
         if nullable != column.nullable:
