@@ -13,14 +13,14 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from llm_observatory import codec, tables
-from llm_observatory.codec import EncodedRequest, Window
+from llm_observatory.codec import EncodedRequest, Terms
 
 NOW = 1_760_000_000_000_000
 """Microseconds: 2025-10-09T08:53:20Z."""
 START = 1_759_999_999_123_456_789
 """Nanoseconds, just before NOW."""
 DAY_US = 86_400_000_000
-WINDOW = Window(max_age_us=89 * DAY_US, max_ahead_us=DAY_US)
+TERMS = Terms(max_age_us=89 * DAY_US, max_ahead_us=DAY_US, content_max_bytes=1024**2)
 
 TRACE_ID = bytes(range(16))
 SPAN_ID = bytes(range(1, 9))
@@ -90,9 +90,9 @@ def request(*spans: Span, resource: dict[str, Any] | None = None, scope: dict[st
     return message.SerializeToString()
 
 
-def encode(payload: bytes, now: int = NOW, window: Window = WINDOW) -> EncodedRequest:
+def encode(payload: bytes, now: int = NOW, terms: Terms = TERMS, signal: str = "traces") -> EncodedRequest:
     """Through the doorway as tenant `default`."""
-    return codec.encode("traces", "default", payload, now, window)
+    return codec.encode(signal, "default", payload, codec.digest(signal, "default", payload), now, terms)
 
 
 def split_rows(data: bytes) -> Iterator[bytes]:

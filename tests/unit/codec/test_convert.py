@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from llm_observatory import tables
-from llm_observatory.codec.reference.compiled import CONVERSIONS, OPS
+from llm_observatory.codec.reference.program import OPS
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.document import double
 from llm_observatory.codec.reference.spec import load
 from llm_observatory.tables import column
 
-BY_NAME = Conversions(load(tables.SPEC, OPS, CONVERSIONS).llm).by_name
+BY_NAME = Conversions(load(tables.SPEC, OPS, Conversions.NAMES).llm).by_name
 
 EXACT, CHANGED = True, False
 INF = float("inf")
 
 
 def test_every_declared_conversion_exists() -> None:
-    assert BY_NAME.keys() == column.CONVERSIONS.keys() == CONVERSIONS
+    assert BY_NAME.keys() == column.CONVERSIONS.keys() == Conversions.NAMES
 
 
 @pytest.mark.parametrize("conversion", sorted(BY_NAME))

@@ -11,7 +11,8 @@ import pytest
 from llm_observatory import codec, tables
 from llm_observatory.codec import EncodedRequest
 from llm_observatory.codec.reference import fields
-from llm_observatory.codec.reference.traces import CHUNK_BYTES, STEP_BYTES
+from llm_observatory.codec.reference.batch import CHUNK_BYTES
+from llm_observatory.codec.reference.encoder import STEP_BYTES
 from llm_observatory.errors import ConfigError
 from tests.unit.codec import spans
 from tests.unit.codec.spans import NOW, START
@@ -36,7 +37,7 @@ def many(count: int) -> bytes:
 
 def test_stepwise_gives_what_the_whole_gives() -> None:
     payload = many(3000)
-    pauses, encoded = drain(codec.encode_stepwise("traces", "default", payload, NOW, spans.WINDOW))
+    pauses, encoded = drain(codec.encode_stepwise("traces", "default", payload, NOW, spans.TERMS))
     assert encoded == spans.encode(payload)
     assert encoded.accepted == 3000
     assert pauses == len(payload) // STEP_BYTES
@@ -44,7 +45,7 @@ def test_stepwise_gives_what_the_whole_gives() -> None:
 
 def test_requests_may_be_interleaved() -> None:
     one, other = many(1200), spans.request(*[spans.span({"gen_ai.request.model": "m"}, name="y" * 400)] * 1200)
-    steps = [codec.encode_stepwise("traces", "default", payload, NOW, spans.WINDOW) for payload in (one, other)]
+    steps = [codec.encode_stepwise("traces", "default", payload, NOW, spans.TERMS) for payload in (one, other)]
     for step in steps:
         next(step)
     assert [drain(step)[1] for step in steps] == [spans.encode(one), spans.encode(other)]
@@ -100,9 +101,9 @@ def test_one_touched_row_per_hour_with_its_traces_sorted() -> None:
 
 
 def test_the_tenant_leads_every_row() -> None:
-    encoded = codec.encode("traces", "acme", many(2), NOW, spans.WINDOW)
+    encoded = codec.encode("traces", "acme", many(2), bytes(16), NOW, spans.TERMS)
     made = [row for table in encoded.tables for chunk in table.chunks for row in spans.split_rows(chunk)]
-    for row in [*made, *encoded.sources.values()]:
+    for row in [*made, *encoded.dimensions["telemetry_sources"].values()]:
         assert codec.tuple_fields(row)[0] == b"acme"
 
 
@@ -120,7 +121,7 @@ def test_digest() -> None:
 
 def test_a_signal_without_codec_is_refused() -> None:
     with pytest.raises(ValueError, match="metrics"):
-        codec.encode("metrics", "default", b"", NOW, spans.WINDOW)
+        codec.encode("metrics", "default", b"", NOW, spans.TERMS)
 
 
 def test_choice_of_implementation() -> None:

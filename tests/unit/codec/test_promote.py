@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from llm_observatory import tables
 from llm_observatory.codec.reference import fields
-from llm_observatory.codec.reference.compiled import CONVERSIONS
+
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.document import DocumentReader, render
 from llm_observatory.codec.reference.promote import PromotedColumn, Promotion
@@ -78,7 +78,7 @@ def test_beside_an_alias_the_canonical_attribute_wins_and_stays(column: Column) 
 
 
 def test_aliases_in_order_of_precedence() -> None:
-    column = tables.LLM_TRACES.column("input_tokens")
+    column = next(column for column in tables.LLM_TRACES.columns if column.name == "input_tokens")
     items = {alias.key: number for number, alias in enumerate(column.aliases, start=1)}
     for expected in range(1, len(column.aliases) + 1):
         assert row(dict(reversed(items.items())))["input_tokens"] == expected
@@ -142,7 +142,7 @@ def test_resource_attributes_fill_columns_and_stay_where_they_are() -> None:
     encoded = spans.encode(spans.request(spans.span({"langfuse.environment": "lf"}), resource=resource))
     (found,) = spans.read_table(encoded, "llm_traces")
     assert (found["environment"], found["attributes"]) == ("prod", {"langfuse.environment": "lf"})
-    (source,) = encoded.sources.values()
+    (source,) = encoded.dimensions["telemetry_sources"].values()
     assert spans.read_row("telemetry_sources", source)["resource"] == resource
 
 
@@ -161,7 +161,7 @@ def promote(column: SpecColumn, items: dict[str, Any]) -> tuple[bytes, dict[str,
     conversions = Conversions({name: {} for name in (
         "absent_text", "provider_aliases", "dotted_providers", "frameworks", "operation_aliases", "finish_reason_aliases"
     )})  # fmt: skip
-    assert conversions.by_name.keys() == CONVERSIONS
+    assert conversions.by_name.keys() == Conversions.NAMES
     row = [b"", fields.NULL]
     Promotion([PromotedColumn(1, column, conversions.by_name)]).fill(items, row, {})
     return row[1], items

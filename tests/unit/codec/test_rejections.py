@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from llm_observatory import codec
-from llm_observatory.codec import Rejection, Window
+from llm_observatory.codec import Rejection, Terms
 from llm_observatory.codec.answer import MESSAGE_MAX_BYTES
 from llm_observatory.codec.request import REJECTION_SAMPLES
 from llm_observatory.tables.rules import REJECTIONS
@@ -91,7 +91,7 @@ def test_all_at_once() -> None:
 def test_a_rejected_span_leaves_no_trace() -> None:
     encoded = spans.encode(payload(spans.span({"k\0": "\0"}, span_id=b"").SerializeToString()))
     assert encoded.tables == ()
-    assert encoded.sources == {}
+    assert encoded.dimensions["telemetry_sources"] == {}
     assert encoded.repaired == {}
     assert (encoded.accepted, encoded.min_time, encoded.max_time) == (0, None, None)
 
@@ -103,15 +103,15 @@ def test_the_window_is_closed_at_both_ends() -> None:
 
 def test_any_age_is_accepted_when_the_window_has_no_beginning() -> None:
     data = payload(spans.span(start_time_unix_nano=1).SerializeToString())
-    assert spans.encode(data, window=Window(None, DAY_US)).accepted == 1
-    assert spans.encode(data, window=Window(DAY_US, DAY_US)).rejected_by_rule == {"too_old": 1}
+    assert spans.encode(data, terms=Terms(None, DAY_US, 1024**2)).accepted == 1
+    assert spans.encode(data, terms=Terms(DAY_US, DAY_US, 1024**2)).rejected_by_rule == {"too_old": 1}
 
 
 @pytest.mark.parametrize("start", [0, 1, 946_684_800_000_000_000, 2**63 - 1])
 @pytest.mark.parametrize("end", [0, 1, 2**63 - 1])
 def test_the_first_and_the_last_moment_of_all(start: int, end: int) -> None:
     data = payload(spans.span(start_time_unix_nano=start, end_time_unix_nano=end).SerializeToString())
-    encoded = spans.encode(data, window=Window(None, 2**63))
+    encoded = spans.encode(data, terms=Terms(None, 2**63, 1024**2))
     (row,) = spans.read_table(encoded, "llm_traces")
     assert (row["timestamp"], row["timestamp_nanos"]) == (start // 1000, start % 1000)
     assert row["duration_ns"] == (end - start if end else None)

@@ -41,7 +41,7 @@ def payload(**members: Any) -> bytes:
 
 def source(data: bytes) -> tuple[bytes, dict[str, Any]]:
     encoded = spans.encode(data)
-    ((source_id, row),) = encoded.sources.items()
+    ((source_id, row),) = encoded.dimensions["telemetry_sources"].items()
     (span,) = spans.read_table(encoded, "llm_traces")
     found = spans.read_row("telemetry_sources", row)
     assert span["source_id"] == found["source_id"] == source_id
@@ -90,7 +90,7 @@ def test_a_long_service_name_is_capped_in_the_column_only() -> None:
 
 def test_the_id_is_the_hash_of_the_fields_that_say_who_speaks() -> None:
     source_id, _ = source(payload())
-    (row,) = spans.encode(payload()).sources.values()
+    (row,) = spans.encode(payload()).dimensions["telemetry_sources"].values()
     names = [column.name for column in tables.TELEMETRY_SOURCES.columns]
     hashed = b"".join(
         fields.NULL if field is None else fields.raw(field)
@@ -103,7 +103,7 @@ def test_the_id_is_the_hash_of_the_fields_that_say_who_speaks() -> None:
 
 def test_the_id_does_not_change_with_the_day() -> None:
     later = spans.encode(payload(), now=spans.NOW + spans.DAY_US)
-    assert list(later.sources) == [source(payload())[0]]
+    assert list(later.dimensions["telemetry_sources"]) == [source(payload())[0]]
 
 
 def test_the_id_is_fixed_forever() -> None:
@@ -119,18 +119,20 @@ def test_any_difference_is_another_source() -> None:
         source(payload(scope_url="x"))[0],
         source(payload(scope=other))[0],
         source(payload(resource=Resource()))[0],
-        next(iter(codec.encode("traces", "acme", payload(), spans.NOW, spans.WINDOW).sources)),
+        next(
+            iter(codec.encode("traces", "acme", payload(), bytes(16), spans.NOW, spans.TERMS).dimensions["telemetry_sources"])
+        ),
     }
     assert len(ids) == 6
 
 
 def test_the_same_source_twice_is_one_row() -> None:
     encoded = spans.encode(payload() * 2)
-    assert (encoded.accepted, len(encoded.sources)) == (2, 1)
+    assert (encoded.accepted, len(encoded.dimensions["telemetry_sources"])) == (2, 1)
 
 
 def test_a_source_without_records_is_not_kept() -> None:
-    assert spans.encode(spans.request()).sources == {}
+    assert spans.encode(spans.request()).dimensions == {}
 
 
 def test_repairs_count_once_per_occurrence() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from llm_observatory.codec import Window
+from llm_observatory.codec import Terms
 from tests.unit.codec import spans
 from tests.unit.codec.spans import START, row
 
@@ -100,7 +100,7 @@ def test_durations(start: int, end: int, nanoseconds: int | None, milliseconds: 
 
 
 def test_a_span_without_start() -> None:
-    encoded = spans.encode(spans.request(spans.span(start_time_unix_nano=0)), window=Window(None, 0))
+    encoded = spans.encode(spans.request(spans.span(start_time_unix_nano=0)), terms=Terms(None, 0, 1024**2))
     (found,) = spans.read_table(encoded, "llm_traces")
     assert (found["timestamp"], found["timestamp_nanos"], found["duration_ms"]) == (0, 0, None)
     assert found["duration_ns"] == START + 1_500_000_000

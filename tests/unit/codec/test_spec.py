@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_observatory import tables
-from llm_observatory.codec.reference.compiled import OPS, Program
+from llm_observatory.codec.reference.program import OPS, Program
 from llm_observatory.codec.reference.spec import IGNORED_OP
 from llm_observatory.errors import ConfigError
 from llm_observatory.tables import column
@@ -30,7 +30,7 @@ def test_the_codec_knows_exactly_the_declared_ops() -> None:
 
 
 def test_the_spec_of_the_tables_is_accepted() -> None:
-    assert Program(tables.SPEC).table_order == [table.name for table in tables.TABLES]
+    assert Program(tables.SPEC).order == [table.name for table in tables.TABLES]
 
 
 @pytest.mark.parametrize(

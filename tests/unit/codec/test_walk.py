@@ -31,7 +31,7 @@ SAMPLE = field(1, RESOURCE + field(2, SCOPE + RECORD + field(3, b"s")) + field(3
 def whole(payload: bytes) -> tuple[dict[str, bytes], dict[bytes, bytes]]:
     encoded = spans.encode(payload)
     assert encoded.rejected_by_rule == {}
-    return {table.name: b"".join(table.chunks) for table in encoded.tables}, dict(encoded.sources)
+    return {table.name: b"".join(table.chunks) for table in encoded.tables}, dict(encoded.dimensions["telemetry_sources"])
 
 
 def test_fields_in_any_order_give_the_same_rows() -> None:
@@ -49,7 +49,7 @@ def test_repeated_messages_merge_and_of_strings_the_last_counts() -> None:
     scope_more = field(1, InstrumentationScope(name="new").SerializeToString())
     scopes = field(2, scope + RECORD + field(3, b"x") + scope_more + field(3, b"y"))
     data = field(1, resource + field(3, b"a") + scopes + more + field(3, b"b"))
-    ((_, row),) = spans.encode(data).sources.items()
+    ((_, row),) = spans.encode(data).dimensions["telemetry_sources"].items()
     found = spans.read_row("telemetry_sources", row)
     assert found["resource"] == {"service.name": "shop", "b": 2}
     assert found["resource_dropped_attributes_count"] == 4
@@ -163,7 +163,7 @@ def test_empty_messages_count_in_the_path() -> None:
     ids=["resources", "scopes", "scopes without records", "fields of a resource", "fields of a scope"],
 )
 def test_it_pauses_where_there_are_no_records(data: bytes) -> None:
-    pauses = list(codec.encode_stepwise("traces", "default", data, spans.NOW, spans.WINDOW))
+    pauses = list(codec.encode_stepwise("traces", "default", data, spans.NOW, spans.TERMS))
     assert len(pauses) >= 2
 
 

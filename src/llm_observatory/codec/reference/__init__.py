@@ -1,6 +1,6 @@
 """The codec in Python: the readable specification of what a payload becomes, and the one that always works.
 
-upb parses one span at a time; everything around the spans is read on the wire itself. The spec of `tables/` is compiled
+upb parses one record at a time; everything around the records is read on the wire itself. The spec of `tables/` is compiled
 when this package is imported, and an op that is not known here stops the process right then.
 """
 
@@ -10,12 +10,11 @@ from collections.abc import Generator
 
 from llm_observatory import tables
 from llm_observatory.codec.reference import walk
-from llm_observatory.codec.reference.compiled import Program
-from llm_observatory.codec.reference.traces import SIGNAL, TraceEncoder
+from llm_observatory.codec.reference.batch import Batch
+from llm_observatory.codec.reference.encoder import RequestEncoder
+from llm_observatory.codec.reference.program import Program
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import EncodedRequest, Terms
-
-SIGNALS = frozenset({SIGNAL})
 
 PROGRAM = Program(tables.SPEC)
 
@@ -24,10 +23,9 @@ def encode_stepwise(
     signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
 ) -> Generator[None, None, EncodedRequest]:
     """See the doorway."""
-    if signal not in SIGNALS:
-        raise ValueError(f"no codec for the signal {signal!r}")
-    del digest
-    return TraceEncoder(PROGRAM, tenant, payload, now, terms).steps()
+    batch = Batch(tenant, now)
+    records = PROGRAM.records(signal, payload, batch, digest, terms)
+    return RequestEncoder(PROGRAM.sources, PROGRAM.order, payload, batch, records).steps()
 
 
 def count_items(payload: bytes, limit: int) -> int:

@@ -5,66 +5,75 @@ Tables are known by what fills them, columns by their place; no name of either i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, Generic, TypeVar
 
-from llm_observatory.codec.reference import fields, source, span
-from llm_observatory.codec.reference.convert import Conversions
+from llm_observatory.codec.reference import fields, source
 from llm_observatory.codec.reference.fields import NULL
-from llm_observatory.codec.reference.promote import PromotedColumn, Promotion
-from llm_observatory.codec.reference.source import Source, SourceRow, Speaker
-from llm_observatory.codec.reference.spec import Spec, SpecTable, load
-from llm_observatory.codec.reference.usage import compile_role
+from llm_observatory.codec.reference.source import Speaker
+from llm_observatory.codec.reference.spec import SpecColumn, SpecTable
+
+Record = TypeVar("Record")
+Field = Callable[[Record], bytes]
+Ops = Mapping[str, Callable[[Record], Any]]
+"""What each op reads from a record: a value as `fields` takes it, or None."""
 
 BESIDE_OPS = ("trace.id", "trace.first_us", "trace.last_us", "touched.signal", "touched.hour", "touched.trace_ids")
 """Ops of the rows that sum up a request; their values come by op."""
 
-from llm_observatory.tables.column import OPS as _ALL  # noqa: E402
-
-OPS = frozenset(_ALL)
-CONVERSIONS = frozenset(
-    {"text", "int", "float", "bool", "seconds_to_ms", "text_list", "provider", "operation", "finish_reasons"}
-)
+NOT_IN_ID = "request.received_date"
+"""An id says what something is, not when it was seen."""
 
 
-class SpanTable:
-    """The compiled table of spans: `template` once per source, `row` once per span."""
+def compile_op(column: SpecColumn, ops: Ops[Record]) -> Field[Record]:
+    """A column as a function that gives its field bytes."""
+    value, encode = ops[column.op], fields.encoder(column.type, column.max_bytes)
 
-    def __init__(self, table: SpecTable, spec: Spec) -> None:
+    def field(record: Record) -> bytes:
+        found = value(record)
+        return NULL if found is None else encode(found)
+
+    return field
+
+
+class RecordTable(Generic[Record]):
+    """A table with one row per record: `template` once per source, `fill` once per record."""
+
+    def __init__(self, table: SpecTable, ops: Ops[Record]) -> None:
         self.name = table.name
-        self._width = len(table.columns)
         # Place 0 of a row is its column count.
-        places = list(enumerate(table.columns, start=1))
-        converters = Conversions(spec.llm).by_name
-        self._shared = [(index, source.compile_op(column)) for index, column in places if column.op in source.OPS]
-        self._own = [(index, span.compile_op(column)) for index, column in places if column.op in span.OPS]
-        self._promotion = Promotion([PromotedColumn(index, column, converters) for index, column in places if column.sources])
-        role = compile_role(spec.llm, {column.name: index for index, column in places})
-        late = {"llm.usage_role": role, "span.attributes": span.attributes_field}
-        self._late = [(index, late[column.op]) for index, column in places if column.op in late]
+        self.places = list(enumerate(table.columns, start=1))
+        self._shared = [(index, compile_op(column, source.OPS)) for index, column in self.places if column.op in source.OPS]
+        self._own = [(index, compile_op(column, ops)) for index, column in self.places if column.op in ops]
 
-    def template(self, speaker: Speaker) -> tuple[list[bytes], dict[int, int]]:
-        """A row with all that the source decides, NULL elsewhere, and the ranks of what the resource filled."""
-        row = [NULL] * (self._width + 1)
-        row[0] = fields.column_count(self._width)
+    def template(self, speaker: Speaker) -> list[bytes]:
+        """A row with all that the source decides, NULL elsewhere."""
+        row = [NULL] * (len(self.places) + 1)
+        row[0] = fields.column_count(len(self.places))
         for index, field in self._shared:
             row[index] = field(speaker)
-        ranks = {}
-        for column in self._promotion.columns:
-            found = column.from_resource(speaker.resource.document)
-            if found is not None:
-                ranks[column.index], row[column.index] = found
-        return row, ranks
+        return row
 
-    def row(self, record: span.SpanRecord, origin: Source) -> bytes:
-        """The COPY row of a span; `record.row` is a copy of the source's template."""
-        row = record.row
+    def fill(self, row: list[bytes], record: Record) -> None:
+        """Put into a copy of the template what the record decides."""
         for index, field in self._own:
             row[index] = field(record)
-        self._promotion.fill(record.document, row, origin.resource_ranks)
-        for index, field in self._late:
-            row[index] = field(record)
-        return b"".join(row)
+
+
+class DimensionTable(RecordTable[Record]):
+    """A table whose rows are named by an id that is computed from their other columns."""
+
+    def __init__(self, table: SpecTable, ops: Ops[Record], id_op: str) -> None:
+        super().__init__(table, ops)
+        [self._id] = [index for index, column in self.places if column.op == id_op]
+        self._hashed = [index for index, column in self.places if column.op not in (id_op, NOT_IN_ID)]
+
+    def seal(self, row: list[bytes]) -> bytes:
+        """Put the id into a row that is otherwise filled: BLAKE2b-128 over its fields, each with its length, tenant first."""
+        identity = blake2b(b"".join([row[index] for index in self._hashed]), digest_size=16).digest()
+        row[self._id] = fields.raw(identity)
+        return identity
 
 
 class BesideTable:
@@ -79,15 +88,3 @@ class BesideTable:
         """One COPY row per item."""
         header, columns = self._header, self._columns
         return [header + b"".join([encode(item[op]) for op, encode in columns]) for item in values]
-
-
-class Program:
-    """Everything compiled from one spec."""
-
-    def __init__(self, text: str) -> None:
-        spec = load(text, OPS, CONVERSIONS)
-        self.table_order = [table.name for table in spec.tables]
-        self.sources = SourceRow(spec.filled_by("resource.attributes", "dimension"))
-        self.spans = SpanTable(spec.filled_by("span.start_us", "fact"), spec)
-        self.trace_index = BesideTable(spec.filled_by("trace.id", "index"))
-        self.touched = BesideTable(spec.filled_by("touched.hour", "queue"))

@@ -121,6 +121,8 @@ def json_list(text: str) -> list[str] | None:
 class Conversions:
     """The conversions that depend on the spec's `llm` section, and those that do not, by name."""
 
+    NAMES = frozenset({"text", "int", "float", "bool", "seconds_to_ms", "text_list", "provider", "operation", "finish_reasons"})
+
     def __init__(self, llm: Mapping[str, Any]) -> None:
         self._absent = frozenset(llm["absent_text"])
         self._providers: dict[str, str] = llm["provider_aliases"]

@@ -58,6 +58,11 @@ def render_list(items: list[dict[str, Value]]) -> str:
     return _nested(items)
 
 
+def render_value(value: Value) -> str:
+    """The JSON text of any value."""
+    return _nested(value)
+
+
 def double(value: float) -> Value:
     """A double as it stands in a document."""
     if -PLAIN_DOUBLE_LIMIT < value < PLAIN_DOUBLE_LIMIT and (value or copysign(1.0, value) > 0):

@@ -1,19 +1,17 @@
-"""Who speaks: a resource and a scope as one row of sources, its computed id, and all fields its records share."""
+"""Who speaks: a resource and a scope, and what the ops of a source read from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import EntityRef, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from llm_observatory.codec.reference import fields, measure
+from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
-from llm_observatory.codec.reference.spec import SpecColumn, SpecTable
 from llm_observatory.codec.reference.walk import Envelope
 from llm_observatory.codec.reference.wire import Malformed
 
@@ -39,26 +37,13 @@ class Described:
 
 @dataclass(slots=True)
 class Speaker:
-    """What the ops of a source read."""
+    """What the ops of a source read. `id` is known once the row of sources is sealed."""
 
     tenant: str
     now: int
     resource: Described
     scope: Described
     id: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One resource and scope: the row of sources, and a record's row with every field that they decide.
-
-    `resource_ranks` says which promoted columns the resource already filled, and with which of their sources.
-    """
-
-    id: bytes
-    row: bytes
-    template: list[bytes]
-    resource_ranks: Mapping[int, int]
 
 
 RESOURCE = measure.shape(Resource.DESCRIPTOR)
@@ -146,29 +131,3 @@ OPS: dict[str, Callable[[Speaker], Any]] = {
     "scope.schema_url": lambda speaker: speaker.scope.schema_url,
 }
 """Ops whose value is the same for every record of a source."""
-
-NOT_IN_ID = frozenset({"source.id", "request.received_date"})
-
-
-def compile_op(column: SpecColumn) -> Callable[[Speaker], bytes]:
-    """A column of OPS as a function that gives its field bytes."""
-    value = OPS[column.op]
-    encode = fields.nullable(fields.encoder(column.type, column.max_bytes))
-    return lambda speaker: encode(value(speaker))
-
-
-class SourceRow:
-    """The compiled table of sources."""
-
-    def __init__(self, table: SpecTable) -> None:
-        self.name = table.name
-        self._header = fields.column_count(len(table.columns))
-        self._columns = [(column.op, compile_op(column)) for column in table.columns]
-
-    def encode(self, speaker: Speaker) -> bytes:
-        """Set `speaker.id` (BLAKE2b-128 over the fields that make up who speaks) and give the row."""
-        encoded = [b"" if op == "source.id" else field(speaker) for op, field in self._columns]
-        hashed = b"".join(field for (op, _), field in zip(self._columns, encoded, strict=True) if op not in NOT_IN_ID)
-        speaker.id = blake2b(hashed, digest_size=16).digest()
-        row = [field(speaker) if op == "source.id" else done for (op, field), done in zip(self._columns, encoded, strict=True)]
-        return self._header + b"".join(row)

@@ -10,12 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from llm_observatory.codec.reference import fields
 from llm_observatory.codec.reference.convert import INT64_MAX
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
-from llm_observatory.codec.reference.fields import NULL
-from llm_observatory.codec.reference.spec import SpecColumn
+from llm_observatory.codec.reference.ids import ZERO_SPAN_ID, is_span_id, is_trace_id
 from llm_observatory.codec.request import Terms
-
-ZERO_TRACE_ID = bytes(16)
-ZERO_SPAN_ID = bytes(8)
 
 REMOTE_PARENT = 0x300
 """Flag bits 8 (whether the parent is remote is known) and 9 (it is)."""
@@ -23,14 +19,13 @@ SERVER, CONSUMER = 2, 5
 INT2_MIN, INT2_MAX = -(2**15), 2**15 - 1
 
 
-def is_trace_id(value: bytes) -> bool:
-    """16 bytes, not all zero."""
-    return len(value) == len(ZERO_TRACE_ID) and value != ZERO_TRACE_ID
-
-
-def is_span_id(value: bytes) -> bool:
-    """8 bytes, not all zero."""
-    return len(value) == len(ZERO_SPAN_ID) and value != ZERO_SPAN_ID
+def outside_window(time_us: int, now: int, terms: Terms) -> str | None:
+    """The rule that a record of this time breaks, None when it is accepted."""
+    if terms.max_age_us is not None and time_us < now - terms.max_age_us:
+        return "too_old"
+    if time_us > now + terms.max_ahead_us:
+        return "too_far_ahead"
+    return None
 
 
 def broken_rule(span: Span, start: int, end: int, now: int, terms: Terms) -> str | None:
@@ -45,10 +40,8 @@ def broken_rule(span: Span, start: int, end: int, now: int, terms: Terms) -> str
         rule = "parent_span_id_invalid"
     elif start > INT64_MAX or end > INT64_MAX or any(event.time_unix_nano > INT64_MAX for event in span.events):
         rule = "time_out_of_range"
-    elif terms.max_age_us is not None and start_us < now - terms.max_age_us:
-        rule = "too_old"
-    elif start_us > now + terms.max_ahead_us:
-        rule = "too_far_ahead"
+    elif (outside := outside_window(start_us, now, terms)) is not None:
+        rule = outside
     elif not (INT2_MIN <= span.kind <= INT2_MAX and INT2_MIN <= span.status.code <= INT2_MAX):
         rule = "enum_out_of_range"
     return rule
@@ -142,21 +135,7 @@ OPS: dict[str, Callable[[SpanRecord], Any]] = {
     "span.dropped_events_count": lambda record: record.span.dropped_events_count,
     "span.dropped_links_count": lambda record: record.span.dropped_links_count + record.links_dropped,
 }
-"""Ops that read the span alone."""
-
-LATE_OPS = ("span.attributes", "llm.usage_role")
-"""Ops that wait until the promoted columns are filled."""
-
-
-def compile_op(column: SpecColumn) -> Callable[[SpanRecord], bytes]:
-    """A column of OPS as a function that gives its field bytes."""
-    value, encode = OPS[column.op], fields.encoder(column.type, column.max_bytes)
-
-    def field(record: SpanRecord) -> bytes:
-        found = value(record)
-        return NULL if found is None else encode(found)
-
-    return field
+"""Ops that read the span alone. Two more wait until the promoted columns are filled: `span.attributes`, `llm.usage_role`."""
 
 
 def attributes_field(record: SpanRecord) -> bytes:

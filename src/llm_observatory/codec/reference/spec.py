@@ -51,6 +51,8 @@ class Spec:
 
     tables: tuple[SpecTable, ...]
     llm: Mapping[str, Any]
+    content: Mapping[str, Any]
+    logs: Mapping[str, Any]
 
     def filled_by(self, op: str, kind: str) -> SpecTable:
         """The table of that kind which has a column of that op: tables are known by what they hold, not by name."""
@@ -87,7 +89,7 @@ def load(text: str, ops: frozenset[str], conversions: frozenset[str]) -> Spec:
         faults.extend(_shared_keys(table))
     if faults:
         raise ConfigError(faults)
-    return Spec(tables, document["llm"])
+    return Spec(tables, document["llm"], document["content"], document["logs"])
 
 
 def _column(

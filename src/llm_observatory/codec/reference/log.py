@@ -1,0 +1,136 @@
+"""One log record as one row: the rules it must keep, and what each op reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from llm_observatory.codec.reference.convert import INT64_MAX
+from llm_observatory.codec.reference.document import DocumentReader, render, render_value
+from llm_observatory.codec.reference.ids import is_span_id, is_trace_id
+from llm_observatory.codec.reference.span import INT2_MAX, INT2_MIN, outside_window
+from llm_observatory.codec.request import Terms
+
+TIME, OBSERVED, RECEIVED = range(3)
+"""Where `log.time_us` comes from."""
+
+NUMBERS_A_LEVEL = 4
+
+
+def time_of(record: LogRecord, now: int) -> tuple[int, int]:
+    """Nanoseconds since the Unix epoch at which the record is stored, and where they come from."""
+    if record.time_unix_nano:
+        return record.time_unix_nano, TIME
+    if record.observed_time_unix_nano:
+        return record.observed_time_unix_nano, OBSERVED
+    return now * 1000, RECEIVED
+
+
+def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | None:
+    """The first rejection rule that the record breaks, None when it can be stored."""
+    if time > INT64_MAX or record.observed_time_unix_nano > INT64_MAX:
+        return "time_out_of_range"
+    if not INT2_MIN <= record.severity_number <= INT2_MAX:
+        return "enum_out_of_range"
+    return outside_window(time // 1000, now, terms)
+
+
+class LevelNames:
+    """Severity as one of the level names of the logs data model."""
+
+    def __init__(self, logs: Mapping[str, Any]) -> None:
+        self._levels: list[str] = logs["levels"]
+        self._by_text = {name: name for name in self._levels} | logs["level_aliases"]
+
+    def level(self, number: int, text: str) -> str:
+        """By the number; by the text when there is none. Empty when neither says anything."""
+        if 1 <= number <= len(self._levels) * NUMBERS_A_LEVEL:
+            return self._levels[(number - 1) // NUMBERS_A_LEVEL]
+        return self._by_text.get(text.upper(), "") if text.isascii() else ""
+
+
+class LoggedRecord:
+    """One log record on its way into a row: what the ops read. `ordinal` is its place among all records of the request."""
+
+    __slots__ = ("digest", "levels", "message", "ordinal", "reader", "time", "time_source")
+
+    def __init__(
+        self, message: LogRecord, time: tuple[int, int], reader: DocumentReader, digest: bytes, ordinal: int, levels: LevelNames
+    ) -> None:
+        self.message = message
+        self.time, self.time_source = time
+        self.reader = reader
+        self.digest = digest
+        self.ordinal = ordinal
+        self.levels = levels
+
+    def id(self) -> bytes:
+        """UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request digest, ordinal).
+
+        So a request that is encoded again gives the same ids, and ids sort by time.
+        """
+        milliseconds = (self.time // 1_000_000).to_bytes(6, "big")
+        rest = bytearray(blake2b(self.digest + self.ordinal.to_bytes(8, "big"), digest_size=10).digest())
+        rest[0] = rest[0] & 0x0F | 0x70
+        rest[2] = rest[2] & 0x3F | 0x80
+        return milliseconds + rest
+
+    def trace_id(self) -> bytes | None:
+        """None for no association, which an invalid id means as well."""
+        return self._association(self.message.trace_id, valid=is_trace_id(self.message.trace_id))
+
+    def span_id(self) -> bytes | None:
+        """As `trace_id`."""
+        return self._association(self.message.span_id, valid=is_span_id(self.message.span_id))
+
+    def _association(self, identity: bytes, *, valid: bool) -> bytes | None:
+        if valid:
+            return identity
+        if identity:
+            self.reader.count("log_id_dropped")
+        return None
+
+    def text_body(self) -> str | None:
+        """The body if it is a string."""
+        body = self.message.body
+        return self.reader.text(body.string_value) if body.WhichOneof("value") == "string_value" else None
+
+    def other_body(self) -> str | None:
+        """The JSON text of a body that is anything else; null when it holds no value."""
+        if not self.message.HasField("body") or self.message.body.WhichOneof("value") == "string_value":
+            return None
+        return render_value(self.reader.value(self.message.body))
+
+
+def _observed_us(record: LoggedRecord) -> int | None:
+    observed = record.message.observed_time_unix_nano
+    return observed // 1000 if observed else None
+
+
+def _observed_nanos(record: LoggedRecord) -> int | None:
+    observed = record.message.observed_time_unix_nano
+    return observed % 1000 if observed else None
+
+
+OPS: dict[str, Callable[[LoggedRecord], Any]] = {
+    "log.time_us": lambda record: record.time // 1000,
+    "log.time_nanos": lambda record: record.time % 1000,
+    "log.time_source": lambda record: record.time_source,
+    "log.observed_us": _observed_us,
+    "log.observed_nanos": _observed_nanos,
+    "log.id": LoggedRecord.id,
+    "log.trace_id": LoggedRecord.trace_id,
+    "log.span_id": LoggedRecord.span_id,
+    "log.level": lambda record: record.levels.level(record.message.severity_number, record.message.severity_text),
+    "log.severity_number": lambda record: record.message.severity_number,
+    "log.severity_text": lambda record: record.reader.text(record.message.severity_text) or None,
+    "log.event_name": lambda record: record.reader.text(record.message.event_name) or None,
+    "log.message": LoggedRecord.text_body,
+    "log.body": LoggedRecord.other_body,
+    "log.attributes": lambda record: render(record.reader.attributes(record.message.attributes)),
+    "log.flags": lambda record: record.message.flags,
+    "log.dropped_attributes_count": lambda record: record.message.dropped_attributes_count,
+}
