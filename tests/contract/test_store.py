@@ -17,21 +17,22 @@ from llm_observatory.pipeline.commit import Store
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
-from llm_observatory.storage.sources import KnownSources
 from llm_observatory.storage.write import Stored, WriteRequest
 from tests.plugins.load import trace_request
 from tests.plugins.memory_store import MemoryStore
 
-WINDOW = codec.Window(None, 86_400_000_000)
+TERMS = codec.Terms(None, 86_400_000_000, 1024)
 
 
 def good(answer: bytes = b"") -> WriteRequest:
     _, payload = trace_request(3)
     now = time.time_ns() // 1000
-    encoded = codec.encode("traces", "default", payload, now, WINDOW)
-    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), answer, now, encoded)
+    digest = codec.digest("traces", "default", payload)
+    encoded = codec.encode("traces", "default", payload, digest, now, TERMS)
+    return WriteRequest("default", "traces", digest, answer, now, encoded)
 
 
 def poisoned(store: Store) -> WriteRequest:
@@ -58,7 +59,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 async def session_on(database: str) -> CommitSession:
     engine = CurrentEngine(lambda: connect(database), Settings())
-    return CommitSession(lambda: connect(database), CopyWriter(60), engine, KnownSources())
+    return CommitSession(lambda: connect(database), CopyWriter(60), engine, KnownDimensions())
 
 
 async def test_what_is_written_is_stored_and_what_was_written_is_known_with_its_first_answer(store: Store) -> None:

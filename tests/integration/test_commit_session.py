@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -14,17 +15,17 @@ import pytest
 from llm_observatory import codec
 from llm_observatory.errors import DataRejected, MissingPartition, SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage import transaction
+from llm_observatory.storage import dimensions, transaction
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
-from llm_observatory.storage.sources import KnownSources
 from llm_observatory.storage.write import Busy, Stored, WriteRequest
 from tests.plugins.load import llm_span, request_of
 
 DAY_NS = 86_400 * 10**9
-WINDOW = codec.Window(None, 86_400_000_000)
+TERMS = codec.Terms(None, 86_400_000_000, 1024)
 CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
 
 
@@ -36,8 +37,9 @@ def request(*, days_ago: Sequence[int] = (0,), service_name: str = "checkout", s
         span.start_time_unix_nano -= days_ago[number % len(days_ago)] * DAY_NS
     payload = request_of(*made, service_name=service_name).SerializeToString()
     now = time.time_ns() // 1000
-    encoded = codec.encode("traces", "default", payload, now, WINDOW)
-    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), b"", now, encoded)
+    digest = codec.digest("traces", "default", payload)
+    encoded = codec.encode("traces", "default", payload, digest, now, TERMS)
+    return WriteRequest("default", "traces", digest, b"", now, encoded)
 
 
 def spoiled() -> WriteRequest:
@@ -53,18 +55,17 @@ class Sessions:
 
     def __init__(self, database: str) -> None:
         self.database = database
-        self.known = KnownSources()
+        self.known = KnownDimensions()
+        self.engine = CurrentEngine(lambda: connect(database), Settings())
         self.made: list[CommitSession] = []
         self.connections: list[AsyncConnection] = []
 
     async def new(self, writer: CopyWriter | None = None, deadline_seconds: float = 20) -> CommitSession:
-        engine = CurrentEngine(lambda: connect(self.database), Settings())
-
         async def connecting() -> AsyncConnection:
             self.connections.append(await connect(self.database))
             return self.connections[-1]
 
-        self.made.append(CommitSession(connecting, writer or CopyWriter(60), engine, self.known, deadline_seconds))
+        self.made.append(CommitSession(connecting, writer or CopyWriter(60), self.engine, self.known, deadline_seconds))
         return self.made[-1]
 
     async def fetch(self, sql: str) -> list[tuple[object, ...]]:
@@ -119,6 +120,42 @@ async def test_a_request_over_many_days_gets_all_its_partitions(sessions: Sessio
     assert await sessions.count("llm_traces") == 8
 
 
+def only_of(table: str, whole: WriteRequest) -> WriteRequest:
+    """`whole` without its rows in other tables."""
+    tables = tuple(part for part in whole.encoded.tables if part.name == table)
+    return replace(whole, encoded=replace(whole.encoded, tables=tables))
+
+
+async def test_a_locked_table_holds_up_no_request_that_does_not_write_it(sessions: Sessions) -> None:
+    """Neither its rows nor its partitions, those of the locked table being made at the same time."""
+    first, second = await sessions.new(), await sessions.new()
+    await first.write([request()])
+    async with await psycopg.AsyncConnection.connect(sessions.database) as other:
+        await other.execute("LOCK TABLE trace_index IN ACCESS EXCLUSIVE MODE")
+        stuck = asyncio.create_task(first.write([only_of("trace_index", request(days_ago=(5,)))]))
+        await blocked(sessions)
+        began = time.monotonic()
+        assert await second.write([only_of("llm_traces", request(days_ago=(6,)))]) == [Stored(b"")]
+        assert time.monotonic() - began < 0.9, "less than lock_timeout"
+        assert not stuck.done()
+    with contextlib.suppress(StorageUnavailable):
+        await stuck
+
+
+async def test_each_request_of_a_mixed_group_gets_the_partitions_of_its_own_tables(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.write([request()])
+    mixed = [only_of("llm_traces", request(days_ago=(5,))), only_of("trace_index", request(days_ago=(6,)))]
+    before = {table: await partitions(sessions, table) for table in ("llm_traces", "trace_index")}
+    assert await session.write(mixed) == [Stored(b""), Stored(b"")]
+    made = {table: len(await partitions(sessions, table)) - len(before[table]) for table in before}
+    assert made == {"llm_traces": 1, "trace_index": 1}
+
+
+async def partitions(sessions: Sessions, table: str) -> list[tuple[object, ...]]:
+    return await sessions.fetch(f"SELECT inhrelid FROM pg_inherits WHERE inhparent = '{table}'::regclass")
+
+
 async def test_a_partition_dropped_by_another_process_is_missed_once_and_made_again(sessions: Sessions) -> None:
     session = await sessions.new()
     await session.write([request(days_ago=(3,))])
@@ -147,7 +184,7 @@ async def test_last_seen_moves_on_by_day_and_never_back(sessions: Sessions) -> N
     for shift in (0, -2 * day, day):
         shifted = request(service_name="same")
         payload_now = shifted.received_at + shift
-        encoded = codec.encode("traces", "default", _payload(), payload_now, codec.Window(None, 3 * day))
+        encoded = codec.encode("traces", "default", _payload(), today.digest, payload_now, codec.Terms(None, 3 * day, 1024))
         await session.write([replace(shifted, encoded=encoded, received_at=payload_now)])
     rows = await sessions.fetch("SELECT (last_seen - (now() AT TIME ZONE 'UTC')::date) FROM telemetry_sources")
     assert rows == [(1,)], today
@@ -155,6 +192,25 @@ async def test_last_seen_moves_on_by_day_and_never_back(sessions: Sessions) -> N
 
 def _payload() -> bytes:
     return request_of(llm_span(uuid.uuid4().bytes, 1), service_name="same").SerializeToString()
+
+
+async def test_what_a_session_stored_while_another_reconnected_is_not_taken_for_known(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's connection may go to another database, after a failover."""
+    session, upsert = await sessions.new(), dimensions.upsert
+
+    async def upsert_while_another_reconnects(connection: AsyncConnection, table: str, rows: dimensions.Rows) -> None:
+        await upsert(connection, table, rows)
+        await (await sessions.new()).dry_run(request())
+
+    monkeypatch.setattr(dimensions, "upsert", upsert_while_another_reconnects)
+    await session.write([request()])
+    monkeypatch.undo()
+    async with await psycopg.AsyncConnection.connect(sessions.database, autocommit=True) as connection:
+        await connection.execute("TRUNCATE telemetry_sources")
+    await session.write([request()])
+    assert await sessions.count("telemetry_sources") == 1
 
 
 async def test_two_sessions_with_the_same_new_sources_do_not_block_or_deadlock(sessions: Sessions) -> None:

@@ -29,9 +29,9 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import dead_letters, ledger
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
-from llm_observatory.storage.sources import KnownSources
 from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import TABLES, Table
 from tests.plugins.database import execute
@@ -98,14 +98,15 @@ def payload_of(service_name: str, *, days_ago: int = 0, spans: int = 2) -> bytes
 
 def write_request(payload: bytes) -> WriteRequest:
     now = time.time_ns() // 1000
-    encoded = codec.encode("traces", "default", payload, now, codec.Window(None, 86_400_000_000))
-    return WriteRequest("default", "traces", codec.digest("traces", "default", payload), b"", now, encoded)
+    digest = codec.digest("traces", "default", payload)
+    encoded = codec.encode("traces", "default", payload, digest, now, codec.Terms(None, 86_400_000_000, 1024))
+    return WriteRequest("default", "traces", digest, b"", now, encoded)
 
 
 @asynccontextmanager
 async def session_on(database: str, writer: CopyWriter | None = None) -> AsyncIterator[CommitSession]:
     engine = CurrentEngine(lambda: connect(database), Settings())
-    session = CommitSession(lambda: connect(database), writer or CopyWriter(60), engine, KnownSources())
+    session = CommitSession(lambda: connect(database), writer or CopyWriter(60), engine, KnownDimensions())
     try:
         yield session
     finally:
@@ -199,7 +200,7 @@ async def test_our_connections_never_compile_and_never_prepare(database: str) ->
         return made[-1]
 
     engine = CurrentEngine(connecting, Settings())
-    session = CommitSession(connecting, CopyWriter(10_000), engine, KnownSources())
+    session = CommitSession(connecting, CopyWriter(10_000), engine, KnownDimensions())
     for _ in range(8):
         await session.write([write_request(payload_of("checkout"))])
     cursor = await made[-1].execute(
@@ -323,16 +324,16 @@ async def test_a_revoked_privilege_ends_readiness_until_it_is_granted_again(data
         execute(database, f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
-# ---- known sources
+# ---- known dimensions
 
 
 async def test_a_source_is_written_again_on_the_next_day_and_once_a_day() -> None:
-    known, encoded = KnownSources(), write_request(payload_of("checkout")).encoded
-    [source_id] = encoded.sources
-    assert list(known.missing([encoded], day=7)) == [source_id]
-    known.add([source_id], day=7)
+    known, encoded = KnownDimensions(), write_request(payload_of("checkout")).encoded
+    [(table, rows)] = encoded.dimensions.items()
+    assert known.missing([encoded], day=7) == {table: rows}
+    known.add(table, rows, day=7, generation=known.generation)
     assert known.missing([encoded], day=7) == {}
-    assert list(known.missing([encoded], day=8)) == [source_id]
+    assert known.missing([encoded], day=8) == {table: rows}
 
 
 # ---- the port

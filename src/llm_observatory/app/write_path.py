@@ -19,11 +19,11 @@ from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import Connect
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.engine.partitions import microseconds
 from llm_observatory.storage.instrumented import InstrumentedWriter
 from llm_observatory.storage.session import CommitSession
-from llm_observatory.storage.sources import KnownSources
 
 LATE_LANE = "late"
 
@@ -69,13 +69,13 @@ async def write_path(
         settings.db_retry_backoff_multiplier,
     )
     writer = InstrumentedWriter(CopyWriter(settings.insert_max_fields), {signal.name: signal.writer_type for signal in SIGNALS})
-    known_sources = KnownSources()
+    known = KnownDimensions()
     async with AsyncExitStack() as stack:
-        check = WriteCheck(CommitSession(connect, writer, engine, known_sources), health)
+        check = WriteCheck(CommitSession(connect, writer, engine, known), health)
         stack.push_async_callback(check.close)
         for lane in (*lanes.values(), late_lane):
             for _ in range(settings.ingest_committers):
-                session = CommitSession(connect, writer, engine, known_sources)
+                session = CommitSession(connect, writer, engine, known)
                 stack.push_async_callback(session.close)
                 committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000), check.suspect)
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")

@@ -13,7 +13,7 @@ import psycopg
 import psycopg.errors
 
 from llm_observatory.codec.request import EncodedTable
-from llm_observatory.storage import ledger, sources
+from llm_observatory.storage import dimensions, ledger
 from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.transaction import BEGIN, rollback, transaction
@@ -67,11 +67,11 @@ class CopyWriter:
                 return await self._write(connection, group, ledger.claim_one_by_one)
 
     async def dry_run(self, connection: AsyncConnection, request: WriteRequest) -> None:
-        """Send all that `write` sends for `request`, its source included, in a transaction that is rolled back."""
+        """Send all that `write` sends for `request`, its dimensions included, in a transaction that is rolled back."""
         with translated():
             try:
                 await connection.execute(BEGIN)
-                await sources.insert_all(connection, dict(request.encoded.sources))
+                await dimensions.insert_all(connection, request.encoded.dimensions)
                 await ledger.claim(connection, [request])
                 await self._send_all(connection, [request])
             finally:

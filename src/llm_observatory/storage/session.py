@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import MissingPartition
-from llm_observatory.storage import dead_letters, sources
+from llm_observatory.storage import dead_letters, dimensions
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.copy_writer import ConnectionWriter
 from llm_observatory.storage.deadline import deadline
@@ -29,22 +30,22 @@ class CommitSession:
         connect: Connect,
         writer: ConnectionWriter,
         engine: CurrentEngine,
-        known_sources: sources.KnownSources,
+        known: dimensions.KnownDimensions,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._connect = connect
         self._writer = writer
         self._engine = engine
-        self._known_sources = known_sources
+        self._known = known
         self._deadline_seconds = deadline_seconds
         self._connection: AsyncConnection | None = None
 
     async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
-        """Partitions, then sources, then the group in one transaction."""
+        """Partitions, then dimensions, then the group in one transaction."""
         await self._ensure_partitions(group)
         connection = await self._ready()
         with deadline(connection, self._deadline_seconds), self._partitions_remembered():
-            await self._store_sources(connection, group)
+            await self._store_dimensions(connection, group)
             return await self._writer.write(connection, group)
 
     async def dry_run(self, request: WriteRequest) -> None:
@@ -71,12 +72,18 @@ class CommitSession:
             self._connection = None
             connection = await self._connect()
             # What we believe to be stored may have gone with a failover or a restore.
-            self._known_sources.clear()
+            self._known.clear()
             self._connection = connection
         return self._connection
 
     async def _ensure_partitions(self, group: Sequence[WriteRequest]) -> None:
-        await self._engine.ensure_partitions({hour for request in group for hour in request.encoded.hours})
+        """Of the tables that each request writes and no others: those may be locked."""
+        wanted: dict[tuple[str, ...], set[int]] = {}
+        for request in group:
+            encoded = request.encoded
+            wanted.setdefault(tuple(table.name for table in encoded.tables), set()).update(encoded.hours)
+        for tables, hours in wanted.items():
+            await self._engine.ensure_partitions(hours, tables)
 
     @contextmanager
     def _partitions_remembered(self) -> Iterator[None]:
@@ -87,10 +94,13 @@ class CommitSession:
             self._engine.forget_partitions()
             raise
 
-    async def _store_sources(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
-        day = max(request.received_at for request in group) // _DAY_US
-        rows = self._known_sources.missing((request.encoded for request in group), day)
-        if rows:
-            with translated():
-                await sources.upsert(connection, rows)
-            self._known_sources.add(rows, day)
+    async def _store_dimensions(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
+        generation = self._known.generation
+        by_day: dict[int, list[EncodedRequest]] = {}
+        for request in group:
+            by_day.setdefault(request.received_at // _DAY_US, []).append(request.encoded)
+        for day, requests in sorted(by_day.items()):
+            for table, rows in self._known.missing(requests, day).items():
+                with translated():
+                    await dimensions.upsert(connection, table, rows)
+                self._known.add(table, rows, day, generation)

@@ -26,7 +26,7 @@ from tests.plugins.memory_store import MemoryStore, write_request
 DAY_US = 86_400_000_000
 LIMITS = IngestLimits(
     max_items_per_request=1_000,
-    window=codec.Window(30 * DAY_US, DAY_US),
+    terms=codec.Terms(30 * DAY_US, DAY_US, 1024),
     late_after_us=7 * DAY_US,
 )
 POLICY = RetryPolicy(3, 0.001, 0.002, 2.0)

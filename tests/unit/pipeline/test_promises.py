@@ -50,14 +50,16 @@ class Traced:
             self.note(payload)
             return count(signal, payload, limit)
 
-        def traced_encode(signal: str, tenant: str, payload: bytes, now: int, window: codec.Window) -> EncodedRequest:
+        def traced_encode(
+            signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: codec.Terms
+        ) -> EncodedRequest:
             self.note(payload)
-            return encode(signal, tenant, payload, now, window)
+            return encode(signal, tenant, payload, digest, now, terms)
 
         def traced_steps(
-            signal: str, tenant: str, payload: bytes, now: int, window: codec.Window
+            signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: codec.Terms
         ) -> Generator[None, None, EncodedRequest]:
-            steps = stepwise(signal, tenant, payload, now, window)
+            steps = stepwise(signal, tenant, payload, digest, now, terms)
             while True:
                 self.note(payload)
                 try:

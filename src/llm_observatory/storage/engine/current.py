@@ -25,7 +25,8 @@ class CurrentEngine:
         self._connect = connect
         self._settings = settings
         self._engine: Engine | None = None
-        self._making = asyncio.Lock()
+        self._making: dict[tuple[str, ...], asyncio.Lock] = {}
+        """By tables: a lock on one of them must not hold up partitions of the others."""
 
     async def get(self, connection: AsyncConnection) -> Engine:
         """The engine; `connection` is asked once which it is. Raises StorageError."""
@@ -34,12 +35,12 @@ class CurrentEngine:
         return self._engine
 
     async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
-        """See Engine.ensure_partitions. Without I/O when all are known; of several callers one does the work."""
+        """See Engine.ensure_partitions. Without I/O when all are known; of several callers for the same tables one works."""
         times, tables = tuple(times_us), tuple(tables)
         if self._known(times, tables):
             return
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS), self._making:
+            async with asyncio.timeout(DEADLINE_SECONDS), self._making.setdefault(tables, asyncio.Lock()):
                 if not self._known(times, tables):
                     await self._make(times, tables)
         except TimeoutError as error:
