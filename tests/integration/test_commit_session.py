@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from struct import pack
 
 import psycopg
 import pytest
@@ -22,9 +23,11 @@ from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import Busy, Stored, WriteRequest
+from llm_observatory.tables import METRIC_LABELS
 from tests.plugins.load import llm_span, request_of
 
 DAY_NS = 86_400 * 10**9
+DAY_US = DAY_NS // 1000
 TERMS = codec.Terms(None, 86_400_000_000, 1024)
 CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
 
@@ -188,6 +191,43 @@ async def test_last_seen_moves_on_by_day_and_never_back(sessions: Sessions) -> N
         await session.write([replace(shifted, encoded=encoded, received_at=payload_now)])
     rows = await sessions.fetch("SELECT (last_seen - (now() AT TIME ZONE 'UTC')::date) FROM telemetry_sources")
     assert rows == [(1,)], today
+
+
+def of_series(series: bytes, day: int) -> WriteRequest:
+    """A request whose points would be of one series, as received on `day` (days since 2000-01-01)."""
+    whole = request()
+    fields = (b"default", series, b"checkout", b"http.calls", b"sum", b"1", b"", None, b"\1", None, b"\1{}", bytes(16))
+    row = pack(">h", len(METRIC_LABELS.columns))
+    for value in (*fields, pack(">i", day)):
+        row += pack(">i", -1) if value is None else pack(">i", len(value)) + value
+    dimensions = {**whole.encoded.dimensions, METRIC_LABELS.name: {series: row}}
+    return replace(whole, encoded=replace(whole.encoded, dimensions=dimensions), received_at=whole.received_at + day * DAY_US)
+
+
+async def test_series_are_stored_and_moved_on_as_sources_are(sessions: Sessions) -> None:
+    session, series = await sessions.new(), bytes(range(16))
+    for day in (7, 5, 8):
+        await session.write([of_series(series, day)])
+    assert await sessions.fetch("SELECT series_id::text, last_seen - date '2000-01-01' FROM metric_labels") == [
+        (str(uuid.UUID(bytes=series)), 8)
+    ]
+
+
+async def test_a_group_over_midnight_moves_every_series_on(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.write([of_series(b"b" * 16, 8), of_series(b"a" * 16, 7)])
+    await session.write([of_series(b"a" * 16, 8)])
+    assert await sessions.fetch("SELECT DISTINCT last_seen - date '2000-01-01' FROM metric_labels") == [(8,)]
+
+
+async def test_a_dry_run_sends_the_dimensions_too(sessions: Sessions) -> None:
+    session = await sessions.new()
+    await session.dry_run(of_series(bytes(16), 7))
+    assert await sessions.count("metric_labels") == 0
+    async with await psycopg.AsyncConnection.connect(sessions.database, autocommit=True) as connection:
+        await connection.execute("ALTER TABLE metric_labels RENAME TO elsewhere")
+    with pytest.raises(SchemaMismatch):
+        await session.dry_run(of_series(bytes(16), 7))
 
 
 def _payload() -> bytes:

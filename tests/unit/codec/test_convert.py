@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from llm_observatory import tables
-from llm_observatory.codec.reference.program import OPS
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.document import double
+from llm_observatory.codec.reference.program import OPS
 from llm_observatory.codec.reference.spec import load
 from llm_observatory.tables import column
 

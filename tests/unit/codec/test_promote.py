@@ -12,7 +12,6 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from llm_observatory import tables
 from llm_observatory.codec.reference import fields
-
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.document import DocumentReader, render
 from llm_observatory.codec.reference.promote import PromotedColumn, Promotion

@@ -15,8 +15,7 @@ from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import load
 from llm_observatory.codec.reference.traces import Traces, TraceTables
 from llm_observatory.codec.request import Terms
-
-from llm_observatory.tables.column import OPS as _PENDING  # noqa: E402
+from llm_observatory.tables.column import OPS as _PENDING
 
 LATE_OPS = ("span.attributes", "llm.usage_role")
 OPS = frozenset({*source.OPS, *span.OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS, *_PENDING})
