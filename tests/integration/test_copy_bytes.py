@@ -67,16 +67,16 @@ def connection(database: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture(scope="module")
 def encoded() -> EncodedRequest:
-    window = codec.Window(max_age_us=None, max_ahead_us=2**62)
+    terms = codec.Terms(max_age_us=None, max_ahead_us=2**62, content_max_bytes=1024**2)
     payload = spans.request(EVERYTHING, BAREST, NEGATIVE, OLDEST, LATEST) + spans.request(BAREST, resource={}, scope={"k": "v"})
-    made = spans.encode(payload, window=window)
+    made = spans.encode(payload, terms=terms)
     assert (made.accepted, made.rejected_by_rule) == (6, {})
     return made
 
 
 def rows_of(encoded: EncodedRequest, table: Table) -> list[bytes]:
-    if table is tables.TELEMETRY_SOURCES:
-        return list(encoded.sources.values())
+    if table.name in encoded.dimensions:
+        return list(encoded.dimensions[table.name].values())
     return [
         row for made in encoded.tables if made.name == table.name for chunk in made.chunks for row in spans.split_rows(chunk)
     ]

@@ -37,7 +37,7 @@ def many(count: int) -> bytes:
 
 def test_stepwise_gives_what_the_whole_gives() -> None:
     payload = many(3000)
-    pauses, encoded = drain(codec.encode_stepwise("traces", "default", payload, NOW, spans.TERMS))
+    pauses, encoded = drain(codec.encode_stepwise("traces", "default", payload, bytes(16), NOW, spans.TERMS))
     assert encoded == spans.encode(payload)
     assert encoded.accepted == 3000
     assert pauses == len(payload) // STEP_BYTES
@@ -45,7 +45,7 @@ def test_stepwise_gives_what_the_whole_gives() -> None:
 
 def test_requests_may_be_interleaved() -> None:
     one, other = many(1200), spans.request(*[spans.span({"gen_ai.request.model": "m"}, name="y" * 400)] * 1200)
-    steps = [codec.encode_stepwise("traces", "default", payload, NOW, spans.TERMS) for payload in (one, other)]
+    steps = [codec.encode_stepwise("traces", "default", payload, bytes(16), NOW, spans.TERMS) for payload in (one, other)]
     for step in steps:
         next(step)
     assert [drain(step)[1] for step in steps] == [spans.encode(one), spans.encode(other)]
@@ -63,10 +63,12 @@ def test_chunks_are_whole_rows_of_about_128_kib() -> None:
 
 def test_tables_come_in_writing_order() -> None:
     encoded = spans.encode(many(1))
-    assert [table.name for table in encoded.tables] == ["llm_traces", "trace_index", "ingest_touched"]
+    made = [table.name for table in encoded.tables]
+    assert made == ["llm_traces", "trace_index", "ingest_touched"]
     order = [table.name for table in tables.TABLES]
-    assert sorted(order, key=order.index) == order
-    assert encoded.size == sum(len(chunk) for table in encoded.tables for chunk in table.chunks)
+    assert sorted(made, key=order.index) == made
+    written = sum(len(chunk) for table in encoded.tables for chunk in table.chunks)
+    assert encoded.size == written + sum(map(len, encoded.dimensions["telemetry_sources"].values()))
 
 
 def test_one_index_row_per_trace_with_its_first_and_last_start() -> None:
@@ -120,8 +122,8 @@ def test_digest() -> None:
 
 
 def test_a_signal_without_codec_is_refused() -> None:
-    with pytest.raises(ValueError, match="metrics"):
-        codec.encode("metrics", "default", b"", NOW, spans.TERMS)
+    with pytest.raises(ValueError, match="profiles"):
+        codec.encode("profiles", "default", b"", bytes(16), NOW, spans.TERMS)
 
 
 def test_choice_of_implementation() -> None:

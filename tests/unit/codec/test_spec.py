@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from llm_observatory import tables
+from llm_observatory import codec, tables
+from llm_observatory.codec.reference.batch import Batch
+from llm_observatory.codec.reference.encoder import RequestEncoder
 from llm_observatory.codec.reference.program import OPS, Program
 from llm_observatory.codec.reference.spec import IGNORED_OP
 from llm_observatory.errors import ConfigError
 from llm_observatory.tables import column
+from tests.unit.codec import spans
+from tests.unit.codec.test_doorway import drain
 
 
 def columns(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -40,8 +44,8 @@ def test_the_spec_of_the_tables_is_accepted() -> None:
         (lambda spec: columns(spec)["tool_name"].update(op="attr:k:roman"), "tool_name: unknown conversion roman"),
         (lambda spec: columns(spec)["tool_name"]["aliases"].append("event:k:text"), "tool_name: unknown op event:k:text"),
         (lambda spec: columns(spec)["flags"].update(type="money"), "flags: unknown type money"),
-        (lambda spec: spec.update(version=2), "version 2"),
-        (lambda spec: spec["tables"].pop(0), "no fact table with a column filled by span.start_us"),
+        (lambda spec: spec.update(version=1), "version 1"),
+        (lambda spec: spec["tables"].pop(0), "no fact table with a column filled by span.kind"),
         (
             lambda spec: columns(spec)["tool_name"]["aliases"].append("attr:user.id:text"),
             "user_id: its attribute user.id also fills tool_name",
@@ -63,6 +67,15 @@ def test_all_faults_are_reported_at_once() -> None:
     assert len(caught.value.faults) == 2
 
 
+def span_row(compiled: Program, payload: bytes) -> list[bytes | None]:
+    """The fields of the one span in `payload`, encoded by `compiled`."""
+    batch = Batch("default", spans.NOW)
+    records = compiled.records("traces", payload, batch, bytes(16), spans.TERMS)
+    steps = RequestEncoder(compiled.sources, compiled.order, payload, batch, records).steps()
+    encoded = drain(steps)[1]
+    return codec.tuple_fields(encoded.tables[0].chunks[0])
+
+
 def test_the_order_and_names_of_columns_come_from_the_spec() -> None:
     def change(spec: dict[str, Any]) -> None:
         items = spec["tables"][0]["columns"]
@@ -71,4 +84,7 @@ def test_the_order_and_names_of_columns_come_from_the_spec() -> None:
         spec["llm"]["operation_column"] = "kind_of_work"
         spec["tables"][0]["columns"] = items[:1] + items[:0:-1]
 
-    assert program(change).spans.name == "llm_traces"
+    payload = spans.request(spans.span({"gen_ai.operation.name": "chat", "k": 1}))
+    row = span_row(program(lambda spec: None), payload)
+    assert b"call" in row
+    assert span_row(program(change), payload) == row[:1] + row[:0:-1]
