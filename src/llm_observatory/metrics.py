@@ -109,6 +109,12 @@ REJECTED = Counter(
 REPAIRED = Counter(
     "otlp_values_repaired_total", "Values changed so that they could be stored, by rule.", ("signal", "rule"), registry=REGISTRY
 )
+ODD = Counter(
+    "otlp_records_odd_total",
+    "What no specification allows and was stored as it came, by rule.",
+    ("signal", "rule"),
+    registry=REGISTRY,
+)
 DUPLICATE_REQUESTS = Counter(
     "ingest_duplicate_requests_total", "Requests answered from an earlier copy of themselves.", ("signal",), registry=REGISTRY
 )

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from llm_observatory import codec
@@ -20,10 +21,11 @@ from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
-from llm_observatory.storage.write import Stored, WriteRequest
+from llm_observatory.storage.write import Busy, Stored, WriteRequest
 from tests.plugins.load import trace_request
 from tests.plugins.memory_store import MemoryStore
 
+CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
 TERMS = codec.Terms(None, 86_400_000_000, 1024)
 
 
@@ -90,6 +92,37 @@ async def test_what_is_buried_keeps_its_answer_for_a_retry(store: Store) -> None
     assert await store.bury(request, b"payload", "why") == Stored(b"refused", refused=True)
     assert await store.write([request]) == [Stored(b"refused", duplicate=True)]
     assert await store.bury(request, b"payload", "why") == Stored(b"refused", duplicate=True)
+
+
+def without_time(request: WriteRequest) -> WriteRequest:
+    return replace(request, encoded=replace(request.encoded, untimed=True))
+
+
+async def test_what_has_no_time_is_stored_as_often_as_it_is_written(store: Store) -> None:
+    timed, untimed = good(b"timed"), without_time(good(b"untimed"))
+    assert await store.write([untimed, timed]) == [Stored(b"untimed"), Stored(b"timed")]
+    assert await store.write([timed, untimed]) == [Stored(b"timed", duplicate=True), Stored(b"untimed")]
+    assert await store.write([untimed]) == [Stored(b"untimed")]
+    assert await store.write([replace(untimed, encoded=good().encoded)]) == [Stored(b"untimed")], "its digest was kept"
+
+
+async def test_what_has_no_time_is_buried_as_often_as_it_is_refused(store: Store) -> None:
+    request = without_time(replace(poisoned(store), answer=b"refused"))
+    for _ in range(2):
+        assert await store.bury(request, b"payload", "why") == Stored(b"refused", refused=True)
+
+
+async def test_what_has_no_time_waits_for_no_digest(database: str) -> None:
+    """Not even where the digests of a group are claimed one by one because another process holds one."""
+    session = await session_on(database)
+    held, untimed = good(), without_time(good())
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        for request in (held, untimed):
+            await other.execute(CLAIM, (request.digest,))
+        busy, stored = await session.write([held, untimed])
+        assert isinstance(busy, Busy)
+        assert stored == Stored(b"")
+    await session.close()
 
 
 async def test_two_sessions_with_the_same_request_at_once_store_it_once(database: str) -> None:

@@ -13,13 +13,16 @@ NOW = 1_790_000_000_000_000
 
 
 class MemoryStore:
-    """`committed` maps digests to answers. Digests in `poison` are refused, those in `busy` are held elsewhere.
+    """`committed` maps digests to answers, `untimed` has the digests of what was stored without being known by them.
+
+    Digests in `poison` are refused, those in `busy` are held elsewhere.
 
     Errors in `failures` are raised one a write, before anything else; `on_write` is called with each group.
     """
 
     def __init__(self) -> None:
         self.committed: dict[bytes, bytes] = {}
+        self.untimed: list[bytes] = []
         self.buried: dict[bytes, str] = {}
         self.poison: set[bytes] = set()
         self.busy: set[bytes] = set()
@@ -47,22 +50,27 @@ class MemoryStore:
     async def bury(self, request: WriteRequest, payload: bytes, error: str) -> Stored:
         """Keep the payload's error, and the answer for a retry."""
         del payload
-        if request.digest in self.committed:
-            return Stored(self.committed[request.digest], duplicate=True)
-        self.committed[request.digest] = request.answer
+        outcome = self._remember(request)
+        if outcome.duplicate:
+            return outcome
         self.buried[request.digest] = error
         return Stored(request.answer, refused=True)
 
     def _write_one(self, request: WriteRequest) -> Outcome:
-        if request.digest in self.busy:
-            return Busy()
-        if request.digest in self.committed:
+        held = request.digest in self.busy and not request.encoded.untimed
+        return Busy() if held else self._remember(request)
+
+    def _remember(self, request: WriteRequest) -> Stored:
+        if request.encoded.untimed:
+            self.untimed.append(request.digest)
+        elif request.digest in self.committed:
             return Stored(self.committed[request.digest], duplicate=True)
-        self.committed[request.digest] = request.answer
+        else:
+            self.committed[request.digest] = request.answer
         return Stored(request.answer)
 
 
-def write_request(digest: bytes, rows: int = 1, size: int = 10, answer: bytes = b"") -> WriteRequest:
+def write_request(digest: bytes, rows: int = 1, size: int = 10, answer: bytes = b"", signal: str = "traces") -> WriteRequest:
     """A request of `rows` rows and `size` bytes that no database will ever see."""
     table = EncodedTable("llm_traces", rows, (bytes(size),))
-    return WriteRequest("default", "traces", digest, answer, NOW, EncodedRequest((table,), accepted=rows))
+    return WriteRequest("default", signal, digest, answer, NOW, EncodedRequest((table,), accepted=rows))

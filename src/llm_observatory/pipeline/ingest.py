@@ -37,7 +37,7 @@ LANE_HOLD_MIN_SECONDS = 1.0
 ANSWER_SECONDS = 0.5
 WORK_BYTES_PER_SECOND = 4 * 1024 * 1024
 """A caller is answered this long after its hold, and as much later as its bytes take to encode and commit at this rate. The
-flight goes on: the same bytes sent again join it, or find its digest in the ledger."""
+flight goes on: the same bytes sent again join it, or find its digest in the ledger (if they carry times)."""
 
 CHARGED_PER_PAYLOAD_BYTE = 2.0
 """Room asked for at the door for one payload byte: the payload itself and its rows (measured 0.9-1.1 x on LLM spans)."""
@@ -73,7 +73,15 @@ class _Request:
     on_admitted: Callable[[], None]
 
 
-Flight = asyncio.Task[ExportResult | ObservatoryError]
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """What came of a flight. `again`: its payload, when every copy of the request is to be stored by itself."""
+
+    result: ExportResult
+    again: bytes | None = None
+
+
+Flight = asyncio.Task[_Landed | ObservatoryError]
 
 
 class Ingest:
@@ -94,6 +102,8 @@ class Ingest:
         self._late_lane = late_lane
         self._meter = meter
         self._flights: dict[bytes, Flight] = {}
+        """Those that a copy may join, by digest."""
+        self._airborne: set[Flight] = set()
         self._encode_thread: Executor = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._draining = False
 
@@ -113,28 +123,31 @@ class Ingest:
         self._refuse_when_draining()
         digest = await self._digest(signal, tenant, payload)
         self._refuse_when_draining()
-        flight = self._flights.get(digest)
         until = hold_until + ANSWER_SECONDS + len(payload) / WORK_BYTES_PER_SECOND
-        if flight is None:
-            request = _Request(signal, tenant, payload, digest, hold_until, on_admitted)
-            del payload
-            flight = self._flights[digest] = self._tasks.create_task(self._flight(request))
-            del request
-            return await _landing(flight, until)
-        del payload  # the flight has its own; a hundred copies that wait for it must not be kept
-        on_admitted()
-        metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
-        return replace(await _landing(flight, until), accepted=0, rejected=0)
+        while (flight := self._flights.get(digest)) is not None:
+            del payload  # the flight has its own; a hundred copies that wait for it must not be kept
+            on_admitted()
+            landed = await _landing(flight, until)
+            if landed.again is None:
+                metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
+                return replace(landed.result, accepted=0, rejected=0)
+            self._refuse_when_draining()
+            payload, on_admitted = landed.again, _admitted_before
+        request = _Request(signal, tenant, payload, digest, hold_until, on_admitted)
+        del payload
+        flight = self._take_off(request)
+        del request
+        return (await _landing(flight, until)).result
 
     async def drain(self, deadline: float) -> None:
         """Take nothing new, commit what is here; what is unresolved at the loop time `deadline` fails as ShuttingDown."""
         self._draining = True
-        if self._flights:
-            await asyncio.wait(self._flights.values(), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        if self._airborne:
+            await asyncio.wait(self._airborne, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         for lane in (*self._lanes.values(), self._late_lane):
             lane.close()
             lane.abandon()
-        for flight in tuple(self._flights.values()):
+        for flight in tuple(self._airborne):
             flight.cancel()
 
     def close(self) -> None:
@@ -145,7 +158,18 @@ class Ingest:
         if self._draining:
             raise ShuttingDown
 
-    async def _flight(self, request: _Request) -> ExportResult | ObservatoryError:
+    def _take_off(self, request: _Request) -> Flight:
+        flight = self._flights[request.digest] = self._tasks.create_task(self._flight(request))
+        self._airborne.add(flight)
+        flight.add_done_callback(self._airborne.discard)
+        return flight
+
+    def _keep_apart(self, digest: bytes) -> None:
+        """Let no copy join the running flight of `digest` from now on."""
+        if self._flights.get(digest) is asyncio.current_task():
+            del self._flights[digest]
+
+    async def _flight(self, request: _Request) -> _Landed | ObservatoryError:
         """`_fly`, with the failure as its result: the task group must not fall over one request."""
         try:
             return await self._fly(request)
@@ -156,14 +180,14 @@ class Ingest:
             log.exception("request failed unexpectedly", signal=request.signal.name, digest=request.digest.hex())
             return StorageUnavailable()
         finally:
-            del self._flights[request.digest]
+            self._keep_apart(request.digest)
 
     async def _digest(self, signal: Signal, tenant: str, payload: bytes) -> bytes:
         if len(payload) <= INLINE_MAX_BYTES:
             return codec.digest(signal.name, tenant, payload)
         return await asyncio.get_running_loop().run_in_executor(self._encode_thread, codec.digest, signal.name, tenant, payload)
 
-    async def _fly(self, request: _Request) -> ExportResult:
+    async def _fly(self, request: _Request) -> _Landed:
         size = len(request.payload)
         charged = int(size * CHARGED_PER_PAYLOAD_BYTE)
         await self._meter.acquire(charged, request.hold_until)
@@ -174,10 +198,12 @@ class Ingest:
             encoded = await self._encode(request, received_at)
             self._meter.grow(size + encoded.size - charged)
             charged = size + encoded.size
+            if encoded.untimed:
+                self._keep_apart(request.digest)
             stored = Stored(codec.answer(request.signal.name, encoded))
             if encoded.accepted:
                 stored = await self._store(request, encoded, stored.answer, received_at, began)
-            return _result(request.signal, encoded, stored)
+            return _Landed(_result(request.signal, encoded, stored), request.payload if encoded.untimed else None)
         finally:
             self._meter.release(charged)
 
@@ -214,7 +240,7 @@ def _check_items(items: int, limits: IngestLimits) -> None:
 
 
 def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportResult:
-    """What came of it; rejections and repairs are counted here, where it is known that they are not of a duplicate."""
+    """What came of it; what was rejected, repaired or odd is counted here, where it is known to be no duplicate's."""
     if stored.duplicate:
         metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
         return ExportResult(stored.answer, 0, 0)
@@ -222,6 +248,8 @@ def _result(signal: Signal, encoded: EncodedRequest, stored: Stored) -> ExportRe
         metrics.REJECTED.labels(signal.name, rule).inc(count)
     for rule, count in encoded.repaired.items():
         metrics.REPAIRED.labels(signal.name, rule).inc(count)
+    for rule, count in encoded.odd.items():
+        metrics.ODD.labels(signal.name, rule).inc(count)
     if stored.refused:
         metrics.REJECTED.labels(signal.name, REFUSED_BY_DATABASE).inc(encoded.accepted)
         return ExportResult(stored.answer, 0, encoded.accepted + encoded.rejected_count)
@@ -238,13 +266,17 @@ def _step(steps: Generator[None, None, EncodedRequest]) -> EncodedRequest | None
     return None
 
 
-async def _landing(flight: Flight, until: float) -> ExportResult:
+def _admitted_before() -> None:
+    """For a copy that said so when it joined another's flight."""
+
+
+async def _landing(flight: Flight, until: float) -> _Landed:
     """Wait for a flight without owning it. Raises what it failed with, and StorageUnavailable when it takes too long."""
     await asyncio.wait((flight,), timeout=max(0.0, until - asyncio.get_running_loop().time()))
     if flight.cancelled():
         raise ShuttingDown
     if not flight.done():
-        message = "not stored in time; the same request sent again is stored once"
+        message = "not stored in time, try again"
         raise StorageUnavailable(message)
     result = flight.result()
     if isinstance(result, ObservatoryError):

@@ -1,4 +1,4 @@
-"""Requests that PostgreSQL refused although every rule was kept. Their ledger row answers a retry."""
+"""Requests that PostgreSQL refused although every rule was kept. Their ledger row answers a retry, if they have one."""
 
 from __future__ import annotations
 

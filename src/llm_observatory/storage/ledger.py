@@ -3,6 +3,9 @@
 A digest is claimed in the transaction that writes the rows. READ COMMITTED and the primary key do the rest: a second
 claim of the same digest waits for the first transaction, then finds it committed (and answers with the first one's
 answer) or rolled back (and claims it).
+
+Requests with records that carry no time at all are not in it: the same bytes may be a retry or the same thing happening
+again, and losing the second would be worse than storing a retry twice.
 """
 
 from __future__ import annotations
@@ -24,9 +27,16 @@ Claim = Callable[[AsyncConnection, Sequence[WriteRequest]], Awaitable[list[Outco
 async def claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
     """Claim the digests of `group` inside the open transaction.
 
-    Returns Stored(duplicate=False) for each claimed request and Stored(duplicate=True) for each that was there before.
-    Raises psycopg.errors.LockNotAvailable when another transaction holds one for longer than lock_timeout.
+    Returns Stored(duplicate=False) for each claimed or untimed request and Stored(duplicate=True) for each that was there
+    before. Raises psycopg.errors.LockNotAvailable when another transaction holds one for longer than lock_timeout.
     """
+    timed = iter(await _claim(connection, [request for request in group if not request.encoded.untimed]))
+    return [Stored(request.answer) if request.encoded.untimed else next(timed) for request in group]
+
+
+async def _claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
+    if not group:
+        return []
     rows = await (
         await connection.execute(
             statement("claim_digests"),
@@ -68,16 +78,16 @@ async def claim_one_by_one(connection: AsyncConnection, group: Sequence[WriteReq
 
     Used only after `claim` timed out: each digest under its own savepoint with a short lock_timeout.
     """
-    outcomes: dict[bytes, Outcome] = {}
+    outcomes: dict[WriteRequest, Outcome] = {}
     await connection.execute("SET LOCAL lock_timeout = '20ms'")
     for request in sorted(group, key=lambda request: (request.tenant, request.signal, request.digest)):
         await connection.execute("SAVEPOINT claim")
         try:
-            [outcomes[request.digest]] = await claim(connection, [request])
+            [outcomes[request]] = await claim(connection, [request])
         except psycopg.errors.LockNotAvailable:
             await connection.execute("ROLLBACK TO SAVEPOINT claim")
-            outcomes[request.digest] = Busy()
+            outcomes[request] = Busy()
         else:
             await connection.execute("RELEASE SAVEPOINT claim")
     await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    return [outcomes[request.digest] for request in group]
+    return [outcomes[request] for request in group]

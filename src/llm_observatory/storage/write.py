@@ -50,7 +50,8 @@ class Writer(Protocol):
     When `write` returns, every request whose outcome is Stored is durable (COMMIT returned with synchronous_commit on)
     and written once, however often the same digest was written before, here or elsewhere. When it raises, nothing of
     the group is known to be stored: StorageUnavailable (try again; a lost COMMIT is recognised by its digest),
-    SchemaMismatch, DataRejected (some request's values), MissingPartition.
+    SchemaMismatch, DataRejected (some request's values), MissingPartition. Of untimed requests (`EncodedRequest.untimed`)
+    no digest is kept: each is stored as often as it is written.
     """
 
     async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from llm_observatory import codec
+from llm_observatory import codec, metrics
 from llm_observatory.errors import InvalidPayload, Overloaded, RequestTooLarge, ShuttingDown, StorageUnavailable
 from llm_observatory.pipeline.admission import ByteMeter
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
@@ -261,3 +261,15 @@ async def test_an_unexpected_error_is_retryable_and_the_next_request_is_served(m
             with pytest.raises(StorageUnavailable):
                 await run.export(trace_request(1)[1])
         assert (await run.export(trace_request(1)[1])).accepted == 1
+
+
+async def test_what_is_odd_is_counted_and_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = codec.encode
+    monkeypatch.setattr(codec, "encode", lambda *arguments: replace(encode(*arguments), odd={"end_before_start": 2}))
+    counter = metrics.ODD.labels("traces", "end_before_start")
+    before = counter._value.get()
+    async with running() as run:
+        payload = trace_request(3)[1]
+        assert await run.export(payload) == ExportResult(b"", 3, 0)
+        assert await run.export(payload) == ExportResult(b"", 0, 0)
+    assert counter._value.get() - before == 2, "once: the second was a duplicate"
