@@ -16,19 +16,34 @@ async def test_migrations_make_exactly_what_tables_declares(database: str) -> No
 
 DRIFTS = {
     "ALTER TABLE llm_traces ADD COLUMN surprise text": "llm_traces.surprise: a column that nothing declares",
-    "ALTER TABLE llm_traces DROP COLUMN links": "llm_traces.links: the column is missing",
-    "ALTER TABLE llm_traces ALTER COLUMN top_p TYPE float4": "llm_traces.top_p: type real, expected double precision",
+    "ALTER TABLE llm_traces DROP COLUMN links CASCADE": "llm_traces.links: the column is missing",
+    "ALTER TABLE llm_metrics ALTER COLUMN value TYPE float4": "llm_metrics.value: type real, expected double precision",
+    "ALTER TABLE llm_metrics ALTER COLUMN bounds TYPE float4[]": "llm_metrics.bounds: type real[], expected double precision[]",
+    "ALTER TABLE llm_metrics ALTER COLUMN bucket_counts TYPE int4[]": (
+        "llm_metrics.bucket_counts: type integer[], expected bigint[]"
+    ),
+    "ALTER TABLE llm_logs DROP COLUMN message": "llm_logs.message: the column is missing",
+    "ALTER TABLE llm_content ADD COLUMN redacted bool": "llm_content.redacted: a column that nothing declares",
+    "ALTER TABLE metric_labels ALTER COLUMN labels DROP NOT NULL": "metric_labels.labels: nullable, expected not null",
     "ALTER TABLE llm_traces ALTER COLUMN flags DROP NOT NULL": "llm_traces.flags: nullable, expected not null",
     "ALTER TABLE llm_traces ALTER COLUMN top_p SET NOT NULL": "llm_traces.top_p: not null, expected nullable",
     "ALTER TABLE telemetry_sources RENAME COLUMN scope_name TO name": "telemetry_sources.scope_name: the column is missing",
     "CREATE TABLE stranger (n int)": "stranger: a table that nothing declares",
     "DROP TABLE ingest_touched": "ingest_touched: the table is missing",
+    "DROP TABLE llm_logs": "llm_logs: the table is missing",
+    "DROP VIEW trace_links": "trace_links: the view is missing",
+    "DROP VIEW trace_spans CASCADE": "trace_spans: the view is missing",
+    "DROP VIEW trace_events; CREATE MATERIALIZED VIEW trace_events AS SELECT 1": "trace_events: the view is missing",
+    "DROP VIEW trace_events; CREATE TABLE trace_events (n int)": "trace_events: a table that nothing declares",
+    "DROP TABLE metric_labels; CREATE VIEW metric_labels AS SELECT 1": "metric_labels: the table is missing",
     "CREATE UNIQUE INDEX once ON llm_traces (tenant, timestamp, span_id)": "llm_traces: unique index once",
     "ALTER TABLE trace_index ADD PRIMARY KEY (tenant, timestamp, trace_id)": "trace_index: unique index trace_index_pkey",
     "CREATE TRIGGER slow BEFORE UPDATE ON llm_traces FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()": (
         "llm_traces: trigger slow on llm_traces"
     ),
     "ALTER TABLE llm_traces ADD FOREIGN KEY (tenant, source_id) REFERENCES telemetry_sources": "llm_traces: foreign key",
+    "CREATE UNIQUE INDEX once ON llm_logs (tenant, timestamp, id)": "llm_logs: unique index once",
+    "ALTER TABLE llm_metrics ADD FOREIGN KEY (tenant, series_id) REFERENCES metric_labels": "llm_metrics: foreign key",
 }
 
 
@@ -52,6 +67,11 @@ async def test_partitions_are_not_taken_for_strange_tables(database: str) -> Non
     execute(
         database, "CREATE TABLE llm_traces_p20200101 PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
     )
+    assert await migrate.verify(database) == []
+
+
+async def test_a_view_of_others_is_none_of_our_business(database: str) -> None:
+    execute(database, "CREATE VIEW theirs AS SELECT service_name, count(*) FROM llm_traces GROUP BY 1")
     assert await migrate.verify(database) == []
 
 

@@ -31,6 +31,7 @@ FILES = [
     "004_create_content_metrics_logs.sql",
     "005_partition_content_metrics_logs.sql",
     "006_index_content_metrics_logs.sql",
+    "007_create_views.sql",
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import TABLES, Table
+from llm_observatory.tables import TABLES, VIEWS, Table
 
 _TYPE_NAMES = {
     "bool": "boolean",
@@ -26,6 +26,8 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1
 """
+
+_VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'"
 
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
@@ -55,11 +57,15 @@ ORDER BY 1, 2
 
 
 async def differences(connection: AsyncConnection, declared: tuple[Table, ...] = TABLES) -> list[str]:
-    """A readable line for each difference between the catalog and `declared`. Empty: equal."""
+    """A readable line for each difference between the catalog and `declared`. Empty: equal.
+
+    Of our views the names are compared; those of others, which read our tables, are no business of ours.
+    """
     names = [table.name for table in declared]
     facts = [table.name for table in declared if table.kind in {"fact", "index"}]
     with translated():
         relations: dict[str, str | None] = dict(await (await connection.execute(_RELATIONS)).fetchall())
+        views = {name for (name,) in await (await connection.execute(_VIEWS)).fetchall()}
         columns: dict[str, dict[str, tuple[str, bool]]] = {}
         for relation, column, kind, nullable in await (await connection.execute(_COLUMNS, [names])).fetchall():
             columns.setdefault(relation, {})[column] = (kind, nullable)
@@ -72,6 +78,7 @@ async def differences(connection: AsyncConnection, declared: tuple[Table, ...] =
         found += _partitioning(table, relations[table.name])
         found += _columns(table, columns.get(table.name, {}))
     found += [f"{name}: a table that nothing declares" for name in relations if name not in {*names, _MIGRATIONS_TABLE}]
+    found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
     return found + [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
 
 

@@ -13,6 +13,7 @@ from llm_observatory.tables.logs import LLM_LOGS
 from llm_observatory.tables.metrics import LLM_METRICS
 from llm_observatory.tables.spec import render
 from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
+from llm_observatory.tables.views import VIEWS
 
 TABLES: tuple[Table, ...] = (
     LLM_TRACES,
@@ -46,6 +47,7 @@ __all__ = [
     "TABLES",
     "TELEMETRY_SOURCES",
     "TRACE_INDEX",
+    "VIEWS",
     "Column",
     "PgType",
     "Source",
