@@ -14,13 +14,15 @@ import structlog
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import CurrentEngine, detect
+from llm_observatory.storage.engine import CurrentEngine, compression, detect
 from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, Partition, existing
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from tests.plugins.database import execute
 
 TABLES = ("llm_traces", "trace_index")
-NOON = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * 1_000_000
+ALL = ("llm_traces", "llm_content", "trace_index", "llm_metrics", "llm_logs")
+NOON_DATE = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOON = int(NOON_DATE.timestamp()) * 1_000_000
 TODAY = NOON - 12 * HOUR_US
 
 _INSERT = "INSERT INTO trace_index VALUES ('default', to_timestamp(%s / 1000000.0), now(), gen_random_uuid())"
@@ -277,6 +279,89 @@ async def test_retention_drops_only_what_lies_wholly_before_it(connection: Async
     assert not engine.knows_partitions(TABLES, [NOON - 90 * DAY_US])
 
 
+@pytest.mark.parametrize("content, left", [("30d", 30), ("90d", 90)])
+async def test_each_table_is_kept_as_long_as_its_setting_says(connection: AsyncConnection, content: str, left: int) -> None:
+    engine = PostgreSQL(Settings(content_retention=content))
+    await engine.ensure_partitions(connection, ALL, [NOON - day * DAY_US for day in (0, left, left + 1, 91)])
+    dropped = await engine.drop_expired(connection, NOON)
+    assert f"llm_content_p{NOON_DATE - timedelta(days=left + 1):%Y%m%d}" in dropped
+    for table in ALL:
+        oldest = (await existing(connection, table))[0]
+        assert oldest.lower == TODAY - (left if table == "llm_content" or left == 90 else left + 1) * DAY_US, table
+
+
+async def test_retention_follows_a_reload(connection: AsyncConnection) -> None:
+    engine = PostgreSQL(Settings())
+    await engine.ensure_partitions(connection, ALL, [NOON - 10 * DAY_US])
+    assert await engine.drop_expired(connection, NOON) == []
+    await engine.reconcile(connection, Settings(content_retention="5d"))
+    assert await engine.drop_expired(connection, NOON) == ["llm_content_p20261113"]
+    await engine.reconcile(connection, Settings(retention="9d", accept_max_age="8d"))
+    assert await engine.drop_expired(connection, NOON) == [f"{table}_p20261113" for table in ALL if table != "llm_content"]
+
+
+async def test_a_locked_table_keeps_no_other_from_getting_partitions(
+    connection: AsyncConnection, reader: AsyncConnection
+) -> None:
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
+        with structlog.testing.capture_logs() as logs, pytest.raises(StorageUnavailable) as caught:
+            await PostgreSQL(Settings()).ensure_partitions(connection, ALL, [NOON])
+    assert caught.value.sqlstate == "55P03"
+    assert "llm_traces" not in str(caught.value), "this error may reach a client"
+    assert [(line["table"], line["what"]) for line in logs if line["log_level"] == "warning"] == [("llm_traces", "partitions")]
+    for table in ALL:
+        assert len(await _names(connection, table)) == (table != "llm_traces")
+
+
+async def test_a_locked_table_keeps_no_other_from_compression(
+    connection: AsyncConnection, reader: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what every server has, for not all have lz4."""
+    monkeypatch.setattr(compression, "_METHOD", "pglz")
+    monkeypatch.setattr(compression, "_HAS_LZ4", "SELECT true")
+    query = "SELECT count(*) FROM pg_attribute WHERE attcompression = 'p' AND attrelid = 'llm_logs'::regclass"
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
+        async with asyncio.timeout(5):
+            with pytest.raises(StorageUnavailable) as caught:
+                await PostgreSQL(Settings()).reconcile(connection, Settings())
+        assert caught.value.sqlstate == "55P03"
+        assert await (await connection.execute(query)).fetchone() == (3,)
+
+
+async def test_a_lost_connection_ends_the_work_on_tables(connection: AsyncConnection, reader: AsyncConnection) -> None:
+    await reader.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+    with structlog.testing.capture_logs() as logs, pytest.raises(StorageUnavailable):
+        await PostgreSQL(Settings()).ensure_partitions(connection, ALL, [NOON])
+    assert logs == []
+
+
+async def test_expired_partitions_behind_a_half_detached_one_go_later(
+    connection: AsyncConnection, reader: AsyncConnection
+) -> None:
+    """PostgreSQL detaches one partition of a table at a time: the others wait for it, other tables do not."""
+    engine = PostgreSQL(Settings())
+    days = [200 + day for day in range(6)]
+    await engine.ensure_partitions(connection, TABLES, [NOON - day * DAY_US for day in days])
+    async with reader.transaction():
+        await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await reader.execute("SELECT count(*) FROM trace_index")
+        for _ in range(2):
+            with structlog.testing.capture_logs() as logs:
+                async with asyncio.timeout(10):
+                    dropped = await engine.drop_expired(connection, NOON)
+            assert not [name for name in dropped if name.startswith("trace_index")]
+            (told,) = [line for line in logs if line["event"] == "expired partitions are busy, dropped later"]
+            assert (told["table"], told["names"][0], len(told["names"])) == ("trace_index", "trace_index_p20260502", 3)
+        assert await _names(connection, "llm_traces") == []
+        cursor = await connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relispartition AND obj_description(oid, 'pg_class') IS NOT NULL"
+        )
+        assert await cursor.fetchone() == (1,), "only what is half detached carries our mark"
+    assert len(await engine.drop_expired(connection, NOON)) == len(days)
+
+
 async def test_a_long_reader_is_not_disturbed_and_delays_the_drop_only(
     connection: AsyncConnection, reader: AsyncConnection, database: str
 ) -> None:
@@ -358,6 +443,32 @@ async def test_on_demand_one_connection_serves_many_callers(database: str) -> No
     current.forget_partitions()
     await current.ensure_partitions([NOON])
     assert len(opened) == 2
+
+
+async def test_on_demand_a_signal_does_not_wait_for_the_tables_of_another(
+    database: str, connection: AsyncConnection, reader: AsyncConnection
+) -> None:
+    """llm_logs and its partitions are held; requests with logs queue up, and those with spans are served meanwhile."""
+    await PostgreSQL(Settings()).ensure_partitions(connection, ["llm_logs"], [NOON])
+    current = CurrentEngine(lambda: connect(database), Settings())
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE llm_logs IN ACCESS EXCLUSIVE MODE")
+        logs = [asyncio.create_task(current.ensure_partitions([NOON + DAY_US], ["llm_logs"])) for _ in range(3)]
+        while not await _waits(connection):
+            pass
+        await current.ensure_partitions([NOON], ["llm_traces", "trace_index"])
+        assert not any(task.done() for task in logs), "spans came after logs that wait"
+        for outcome in await asyncio.gather(*logs, return_exceptions=True):
+            assert isinstance(outcome, StorageUnavailable)
+            assert outcome.sqlstate == "55P03"
+    assert await _names(connection) == ["trace_index_p20261123"]
+
+
+async def _waits(connection: AsyncConnection) -> bool:
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    return await cursor.fetchone() == (True,)
 
 
 async def test_on_demand_with_the_database_down_is_unavailable() -> None:

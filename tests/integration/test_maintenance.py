@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 
 from llm_observatory import metrics
 from llm_observatory.errors import StorageUnavailable
@@ -14,10 +15,12 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance, prune
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine.current import PARTITIONED
 from llm_observatory.storage.engine.partitions import existing
 from llm_observatory.storage.locks import Lock
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.tables import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
+from tests.plugins.database import execute
 
 STEPS = ["reconcile", "partitions", "retention", "ledger", "touched", "dead_letters", "analyze"]
 
@@ -276,6 +279,48 @@ async def test_a_table_in_use_is_waited_for_a_moment_only(make: Make, connection
             outcome = await make().run_once()
     assert outcome["touched"] == "error"
     assert outcome["dead_letters"] == "success"
+
+
+async def test_a_locked_table_keeps_no_other_from_being_served(
+    make: Make, connection: AsyncConnection, database: str, clock: Clock
+) -> None:
+    """Somebody holds llm_logs and all its partitions: the other tables get all of the round, and it says what was left."""
+    for table in PARTITIONED:
+        execute(
+            database, f"CREATE TABLE {table}_p20200101 PARTITION OF {table} FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
+        )
+    process = make()
+    expired = "SELECT array_agg(relname::text) FROM pg_class WHERE relname LIKE '%\\_p20200101' AND relkind = 'r'"
+    analyzed = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND reltuples >= 0"
+
+    async def ahead() -> dict[str, int]:
+        return {table: sum(part.lower > 1.7e15 for part in await existing(connection, table)) for table in PARTITIONED}
+
+    async def without_statistics() -> set[str]:
+        cursor = await connection.execute(analyzed, [list(PARTITIONED)])
+        return set(PARTITIONED) - {name for (name,) in await cursor.fetchall()}
+
+    holder = await connect(database)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE llm_logs IN ACCESS EXCLUSIVE MODE")
+        with structlog.testing.capture_logs() as logs:
+            async with asyncio.timeout(5):
+                outcome = await process.run_once()
+    assert await ahead() == {**dict.fromkeys(PARTITIONED, 8), "llm_logs": 0}
+    assert await (await connection.execute(expired)).fetchone() == (["llm_logs_p20200101"],)
+    assert await without_statistics() == {"llm_logs"}
+    assert {line["table"] for line in logs if "what" in line} == {"llm_logs"}
+    assert {line["what"] for line in logs if "what" in line} >= {"partitions", "statistics"}
+    assert [line for line in logs if line.get("what") == "retention" or "dropped later" in line["event"]]
+    assert outcome == {**dict.fromkeys(STEPS, "success"), "partitions": "error", "analyze": "error"} | {
+        step: outcome[step] for step in ("reconcile", "retention")
+    }
+    clock.now += maintenance.ANALYZE_RETRY_SECONDS
+    assert await process.run_once() == dict.fromkeys(STEPS, "success")
+    assert await ahead() == dict.fromkeys(PARTITIONED, 8)
+    assert await (await connection.execute(expired)).fetchone() == (None,)
+    assert await without_statistics() == set()
+    await holder.close()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from llm_observatory.storage import prune
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
 from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
+from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
@@ -70,7 +71,7 @@ class Maintenance:
         self._quiet_from = monotonic()
         self._jumped_at = -math.inf
         self._clocks: tuple[datetime, float] | None = None
-        self._analyze_due: float | None = None
+        self._analyze_due: dict[str, float] = {}
         self._connection: AsyncConnection | None = None
         self._leading = False
 
@@ -236,17 +237,17 @@ class Maintenance:
 
         Without documents: sampling them reads megabytes that no plan is chosen by.
         """
-        if self._analyze_due is not None and self._monotonic() < self._analyze_due:
-            return
-        self._analyze_due = self._monotonic() + ANALYZE_RETRY_SECONDS
+        due = [table for table in PARTITIONED if self._analyze_due.get(table, -math.inf) <= self._monotonic()]
         only = sql.SQL("ONLY ") if connection.info.server_version >= ANALYZE_ONLY_SINCE else sql.SQL("")
-        with translated():
-            for name in PARTITIONED:
-                columns = [sql.Identifier(column.name) for column in BY_NAME[name].columns if column.role != "document"]
-                await connection.execute(
-                    sql.SQL("ANALYZE {}{} ({})").format(only, sql.Identifier(name), sql.SQL(", ").join(columns))
-                )
-        self._analyze_due = self._monotonic() + ANALYZE_SECONDS
+
+        async def analyze(table: str) -> None:
+            self._analyze_due[table] = self._monotonic() + ANALYZE_RETRY_SECONDS
+            columns = [sql.Identifier(column.name) for column in BY_NAME[table].columns if column.role != "document"]
+            statement = sql.SQL("ANALYZE {}{} ({})").format(only, sql.Identifier(table), sql.SQL(", ").join(columns))
+            await connection.execute(statement)
+            self._analyze_due[table] = self._monotonic() + ANALYZE_SECONDS
+
+        await each_table(connection, "statistics", due, analyze)
 
 
 async def _now(connection: AsyncConnection) -> datetime:

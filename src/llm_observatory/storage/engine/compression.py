@@ -9,10 +9,13 @@ from __future__ import annotations
 from psycopg import sql
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import TABLES
+
+_METHOD = "lz4"
 
 _HAS_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
 
@@ -29,21 +32,23 @@ ORDER BY c.relispartition, 2
 
 
 async def compress_documents(connection: AsyncConnection) -> list[str]:
-    """Set lz4 on every column of role `document`. Returns what was changed; a busy table raises StorageUnavailable."""
+    """Set lz4 on every column of role `document`. Returns what was changed; of a busy table StorageUnavailable, at the end."""
     with translated():
         cursor = await connection.execute(_HAS_LZ4)
         if await cursor.fetchone() != (True,):
             return []
-        changed: list[str] = []
-        for table in TABLES:
-            documents = [column.name for column in table.columns if column.role == "document"]
-            if documents:
-                changed += await _compress(connection, table.name, documents)
-        return changed
-
-
-async def _compress(connection: AsyncConnection, table: str, documents: list[str]) -> list[str]:
+    documents = {table.name: [column.name for column in table.columns if column.role == "document"] for table in TABLES}
     changed: list[str] = []
+
+    async def compress(table: str) -> None:
+        await _compress(connection, table, documents[table], changed)
+
+    await each_table(connection, "compression", [table for table, columns in documents.items() if columns], compress)
+    return changed
+
+
+async def _compress(connection: AsyncConnection, table: str, documents: list[str], changed: list[str]) -> None:
+    """The table and its partitions, one by one; what was changed goes to `changed`, also when it fails later."""
     cursor = await connection.execute(_UNSET, {"table": table, "columns": documents})
     for schema, name, columns in await cursor.fetchall():
         # ACCESS EXCLUSIVE, for an instant and on this table only: lock_timeout bounds how long others queue behind it.
@@ -54,9 +59,9 @@ async def _compress(connection: AsyncConnection, table: str, documents: list[str
                 sql.SQL("ALTER TABLE ONLY {} {}").format(
                     sql.Identifier(schema, name),
                     sql.SQL(", ").join(
-                        sql.SQL("ALTER COLUMN {} SET COMPRESSION lz4").format(sql.Identifier(column)) for column in columns
+                        sql.SQL("ALTER COLUMN {} SET COMPRESSION {}").format(sql.Identifier(column), sql.Identifier(_METHOD))
+                        for column in columns
                     ),
                 )
             )
-        changed += [f"{name}.{column}: lz4" for column in columns]
-    return changed
+        changed += [f"{name}.{column}: {_METHOD}" for column in columns]

@@ -25,8 +25,16 @@ _ATTEMPTS = 5
 """DETACH CONCURRENTLY waits for every transaction that uses the table, one after the other. While it waits no partition can be
 attached, so it waits shortly (LOCK_TIMEOUT) and often."""
 
+_MAX_BUSY = 3
+"""So many busy partitions of a table, and the rest is left for the next round: mostly the table is in use as a whole."""
+
 _MARK = "llm-observatory: expired, upper bound "
-_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
+_BUSY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ObjectNotInPrerequisiteState,  # another partition of the table is still being detached
+)
 
 _MARKED = """
 SELECT n.nspname, c.relname
@@ -45,25 +53,39 @@ async def drop_before(connection: AsyncConnection, table: str, horizon_us: int) 
     """Drop the partitions of `table` that end at or before `horizon_us`. Returns the names of the dropped."""
     with translated():
         async with _lock_timeout(connection):
-            for partition in await existing(connection, table):
-                if partition.detaching:
-                    await _patiently(connection, partition, _alter(table, partition, "FINALIZE"))
-                elif partition.upper <= horizon_us:
-                    await _detach(connection, table, partition)
+            await _detach_all(connection, table, await existing(connection, table), horizon_us)
             return await _drop_marked(connection, table, horizon_us)
 
 
-async def _detach(connection: AsyncConnection, table: str, partition: Partition) -> None:
+async def _detach_all(connection: AsyncConnection, table: str, partitions: list[Partition], horizon_us: int) -> None:
+    """What is half detached first: until it is through no other partition of the table can be detached."""
+    expired = [partition for partition in partitions if partition.detaching or partition.upper <= horizon_us]
+    busy: list[str] = []
+    for partition in sorted(expired, key=lambda partition: not partition.detaching):
+        if partition.detaching:
+            detached = await _patiently(connection, partition, _alter(table, partition, "FINALIZE"))
+        else:
+            detached = await _detach(connection, table, partition)
+        if not detached:
+            busy.append(partition.name)
+        if len(busy) == _MAX_BUSY:
+            break
+    if busy:
+        _log.info("expired partitions are busy, dropped later", table=table, names=busy)
+
+
+async def _detach(connection: AsyncConnection, table: str, partition: Partition) -> bool:
+    """Whether it is detached."""
     if not await _patiently(connection, partition, _comment(partition, f"{_MARK}{partition.upper}")):
-        return
+        return False
     if await _patiently(connection, partition, _alter(table, partition, "CONCURRENTLY"), attempts=1):
-        return
+        return True
     # Interrupted, it either left the partition as it was (next round) or in between, from where FINALIZE leads on.
     if any(seen.name == partition.name and seen.detaching for seen in await existing(connection, table)):
-        await _patiently(connection, partition, _alter(table, partition, "FINALIZE"))
-    else:
-        # Attached it carries no mark: an operator may detach it to keep it before the next round.
-        await _patiently(connection, partition, _comment(partition, None))
+        return await _patiently(connection, partition, _alter(table, partition, "FINALIZE"))
+    # Attached it carries no mark: an operator may detach it to keep it before the next round.
+    await _patiently(connection, partition, _comment(partition, None))
+    return False
 
 
 async def _drop_marked(connection: AsyncConnection, table: str, horizon_us: int) -> list[str]:

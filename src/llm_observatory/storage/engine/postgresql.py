@@ -7,6 +7,7 @@ it spares ATTACH the scan of a table that holds rows, and a new one holds none, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import structlog
 from psycopg import sql
@@ -17,6 +18,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.compression import compress_documents
+from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.partitions import (
     Partition,
     Range,
@@ -28,10 +30,12 @@ from llm_observatory.storage.engine.partitions import (
     partition_name,
     slots,
 )
-from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME, TABLES
+from llm_observatory.tables import BY_NAME, TABLES, Table
 
 _log = structlog.get_logger(__name__)
+
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '1s'"
+"""As a commit waits: who needs a partition is about to commit."""
 
 
 class PostgreSQL:
@@ -45,7 +49,7 @@ class PostgreSQL:
 
     def _follow(self, settings: Settings) -> None:
         self._interval = microseconds(settings.chunk_interval)
-        self._retention = microseconds(settings.retention)
+        self._kept = {table.name: microseconds(_kept_for(table, settings)) for table in TABLES if table.kept_for is not None}
 
     def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
         """See Engine."""
@@ -65,16 +69,20 @@ class PostgreSQL:
 
     async def _ensure(self, connection: AsyncConnection, tables: Iterable[str], wanted: list[Range], made: list[str]) -> None:
         """Make what is missing; the names of what was made go to `made`, also when it fails later."""
-        for table in tables:
-            if not BY_NAME[table].partitioned or not self._missing(table, wanted):
-                continue
-            if connection.info.transaction_status != TransactionStatus.IDLE:
-                message = "partitions are made outside of a transaction: others could not see them before its end"
-                raise RuntimeError(message)
-            with translated():
+        lacking = [table for table in tables if BY_NAME[table].partitioned and self._missing(table, wanted)]
+        if lacking and connection.info.transaction_status != TransactionStatus.IDLE:
+            message = "partitions are made outside of a transaction: others could not see them before its end"
+            raise RuntimeError(message)
+
+        async def ensure(table: str) -> None:
+            async with connection.transaction():
+                # The bounds of a partition are not told while somebody holds it.
+                await connection.execute(_LOCK_TIMEOUT)
                 self._remember(table, await existing(connection, table))
-                for slot in self._missing(table, wanted):
-                    made += await self._fill(connection, table, slot)
+            for slot in self._missing(table, wanted):
+                made.extend(await self._fill(connection, table, slot))
+
+        await each_table(connection, "partitions", lacking, ensure)
 
     def _missing(self, table: str, wanted: list[Range]) -> list[Range]:
         known = self._known.get(table, [])
@@ -87,7 +95,7 @@ class PostgreSQL:
     async def _fill(self, connection: AsyncConnection, table: str, slot: Range) -> list[str]:
         """Make what is free of `slot`, in one transaction. Returns the names."""
         async with connection.transaction():
-            await connection.execute("SET LOCAL lock_timeout = '1s'")
+            await connection.execute(_LOCK_TIMEOUT)
             # What ATTACH takes, taken first: it excludes itself, so that the catalog is read by one connection at a time,
             # and readers and COPY go on. Waiting for it with a lock on the parent held (CREATE TABLE … LIKE takes one)
             # would be a deadlock with DETACH CONCURRENTLY, which waits for all who hold any.
@@ -107,10 +115,12 @@ class PostgreSQL:
     async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
         """See Engine."""
         dropped: list[str] = []
+
+        async def drop(table: str) -> None:
+            dropped.extend(await expiry.drop_before(connection, table, now_us - self._kept[table]))
+
         try:
-            for table in TABLES:
-                if table.partitioned:
-                    dropped += await expiry.drop_before(connection, table.name, now_us - self._retention)
+            await each_table(connection, "retention", self._kept, drop)
         finally:
             self.forget_partitions()
         return dropped
@@ -119,6 +129,11 @@ class PostgreSQL:
         """See Engine."""
         self._follow(settings)
         return await compress_documents(connection)
+
+
+def _kept_for(table: Table, settings: Settings) -> timedelta:
+    """How long `table` is kept: the setting that its declaration names."""
+    return {"retention": settings.retention, "content_retention": settings.content_retention}[str(table.kept_for)]
 
 
 async def _create(connection: AsyncConnection, table: str, span: Range) -> Partition:

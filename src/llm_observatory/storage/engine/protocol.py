@@ -18,7 +18,8 @@ class Engine(Protocol):
     """One per process. Connections given to it are autocommit and idle; times are microseconds since the Unix epoch.
 
     All methods may be called by several processes and connections at once, and again after they failed half-way:
-    what is done stays done. They raise StorageError.
+    what is done stays done. They raise StorageError; a table that is busy or broken keeps none of the others waiting, and its
+    error is raised when these are done.
     """
 
     @property
@@ -45,9 +46,9 @@ class Engine(Protocol):
         ...
 
     async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
-        """Drop what lies wholly before `now_us` - RETENTION, and finish what an earlier call began. Returns its names.
+        """Drop what lies wholly before `now_us` less what a table is kept for, and finish what an earlier call began.
 
-        What is busy is left for the next call.
+        Returns the names of the dropped. What is busy is left for the next call.
         """
         ...
 
