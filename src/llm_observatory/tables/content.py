@@ -31,52 +31,84 @@ SPAN_ATTRIBUTE, SPAN_EVENT = "span_attribute", "span_event"
 """The carriers."""
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "system_instructions": ("gen_ai.system_instructions", "ai.prompt.system"),
+    "system_instructions": (
+        "gen_ai.system_instructions", "ai.prompt.system", "gen_ai.agent.instructions", "lk.instructions", "lk.pii.instructions",
+    ),
     "input": (
         "gen_ai.input.messages", "gen_ai.prompt", "gen_ai.prompt.#", "gen_ai.prompt.variable.*",
-        "llm.input_messages.#", "llm.prompts", "llm.prompts.#", "llm.prompt_template.template", "llm.prompt_template.variables",
-        "input.value", "traceloop.entity.input",
-        "langfuse.observation.input", "langfuse.trace.input", "ai.prompt", "ai.prompt.messages", "ai.prompt.format",
-        "mlflow.spanInputs", "request_data", "all_messages_events", "pydantic_ai.all_messages",
-        "gcp.vertex.agent.llm_request", "lk.chat_ctx", "lk.user_input",
-        "ai.value", "ai.values", "embedding.text", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text",
+        "gen_ai.retrieval.query.text", "gen_ai.memory.query.text", "gen_ai.content.prompt", "gen_ai.content.revised_prompt",
+        "gen_ai.task.input", "gen_ai.workflow.input",
+        "llm.input_messages", "llm.input_messages.#", "llm.prompts", "llm.prompts.#",
+        "llm.prompt_template.template", "llm.prompt_template.variables",
+        "input.value", "input.images.#", "input.documents.#", "embedding.text", "reranker.query",
+        "traceloop.entity.input", "traceloop.prompt.template",
+        "traceloop.prompt.template_variables", "traceloop.prompt.template_variables.*",
+        "langfuse.observation.input", "langfuse.trace.input",
+        "ai.prompt", "ai.prompt.messages", "ai.prompt.format", "ai.value", "ai.values",
+        "mlflow.spanInputs", "mlflow.chat.messages", "all_messages_events", "pydantic_ai.all_messages",
+        "genkit:input", "gcp.vertex.agent.llm_request", "gcp.vertex.agent.data",
+        "lk.chat_ctx", "lk.user_input", "lk.user_transcript", "lk.input_text",
+        "lk.pii.chat_ctx", "lk.pii.user_input", "lk.pii.user_transcript", "lk.pii.input_text",
     ),
     "output": (
-        "gen_ai.output.messages", "gen_ai.completion", "gen_ai.completion.#",
-        "llm.output_messages.#", "llm.choices.#",
-        "output.value", "traceloop.entity.output",
+        "gen_ai.output.messages", "gen_ai.completion", "gen_ai.completion.#", "gen_ai.response.tool_calls",
+        "gen_ai.content.completion", "gen_ai.content.reasoning", "gen_ai.task.output", "gen_ai.workflow.output",
+        "llm.output_messages", "llm.output_messages.#", "llm.choices", "llm.choices.#",
+        "output.value", "output.images.#", "output.documents.#",
+        "traceloop.entity.output",
         "langfuse.observation.output", "langfuse.trace.output",
         "ai.response.text", "ai.response.object", "ai.response.reasoning", "ai.response.toolCalls", "ai.response.files",
         "ai.result.text", "ai.result.object", "ai.result.toolCalls",
-        "mlflow.spanOutputs", "response_data", "final_result",
-        "gcp.vertex.agent.llm_response", "lk.response.text",
+        "mlflow.spanOutputs",
+        "genkit:output", "gcp.vertex.agent.llm_response",
+        "lk.response.text", "lk.response.function_calls", "lk.pii.response.text", "lk.pii.response.function_calls",
     ),
     "tool_definitions": (
-        "gen_ai.tool.definitions", "gen_ai.tool.definitions.#", "llm.tools.#", "llm.request.functions.#",
-        "ai.prompt.tools", "tool.json_schema",
+        "gen_ai.tool.definitions", "gen_ai.tool.definitions.#", "llm.tools", "llm.tools.#", "llm.request.functions.#",
+        "ai.prompt.tools", "tool.json_schema", "tool.parameters", "mlflow.chat.tools",
     ),
     "tool_arguments": (
-        "gen_ai.tool.call.arguments", "tool.parameters", "ai.toolCall.args", "tool_arguments", "llm.function_call",
-        "gcp.vertex.agent.tool_call_args",
+        "gen_ai.tool.call.arguments", "gen_ai.tool.args", "ai.toolCall.args", "llm.function_call",
+        "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args", "lk.function_tool.arguments", "lk.pii.function_tool.arguments",
     ),
-    "tool_result": ("gen_ai.tool.call.result", "ai.toolCall.result", "tool_response", "gcp.vertex.agent.tool_response"),
+    "tool_result": (
+        "gen_ai.tool.call.result", "ai.toolCall.result",
+        "mcp.tool.result", "gcp.vertex.agent.tool_response", "lk.function_tool.output", "lk.pii.function_tool.output",
+    ),
     "documents": (
         "gen_ai.retrieval.documents", "gen_ai.memory.records", "retrieval.documents.#",
-        "reranker.query", "reranker.input_documents.#", "reranker.output_documents.#",
+        "reranker.input_documents.#", "reranker.output_documents.#", "ai.documents",
         "embedding.embeddings.#", "ai.embedding", "ai.embeddings",
     ),
 }  # fmt: skip
 """Which attributes of a span or of a span event are content, by kind. A key that ends in `.#` stands for the family of keys
 that continue with a digit (`llm.input_messages.0.message.role`), one in `.*` for all that continue: a family is one item."""
 
+MARK = "logfire.json_schema"
+"""An attribute that only Logfire and Pydantic AI write, on every span that carries one of MARKED_KINDS."""
+
+MARKED_KINDS: dict[str, tuple[str, ...]] = {
+    "input": ("prompt", "events", "request_data"),
+    "output": ("response_data", "final_result"),
+    "tool_definitions": ("model_request_parameters",),
+    "tool_arguments": ("tool_arguments",),
+    "tool_result": ("tool_response",),
+}
+"""Attributes that are content only on a span with MARK: elsewhere their names may stand for anything."""
+
 EVENTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "gen_ai.system.message": ("system_instructions", ("content",)),
-    "gen_ai.user.message": ("input", ("content",)),
-    "gen_ai.assistant.message": ("input", ("content", "tool_calls")),
-    "gen_ai.tool.message": ("tool_result", ("content",)),
-    "gen_ai.choice": ("output", ("message", "content", "tool_calls")),
+    "gen_ai.system.message": ("system_instructions", ("content", "gen_ai.event.content")),
+    "gen_ai.user.message": ("input", ("content", "gen_ai.event.content")),
+    "gen_ai.assistant.message": ("input", ("content", "tool_calls", "gen_ai.event.content")),
+    "gen_ai.tool.message": ("tool_result", ("content", "gen_ai.event.content")),
+    "gen_ai.choice": ("output", ("message", "content", "tool_calls", "tool.result", "gen_ai.event.content")),
     "gen_ai.content.prompt": ("input", ("gen_ai.prompt", "gen_ai.event.content")),
     "gen_ai.content.completion": ("output", ("gen_ai.completion", "gen_ai.event.content")),
     "gen_ai.content.completion.chunk": ("output", ("gen_ai.completion.chunk", "gen_ai.event.content")),
+    "db.query.embeddings": ("documents", ("db.query.embeddings.vector",)),
+    "db.query.result": ("documents", ("db.query.result.document", "db.query.result.metadata", "db.query.result.vector")),
+    "db.search.embeddings": ("documents", ("db.search.embeddings.vector",)),
+    "db.search.result": ("documents", ("db.search.result.entity",)),
 }
-"""Span events that are messages themselves: their kind, and which of their attributes are content beside those of KINDS."""
+"""Span events that are messages or documents themselves: their kind, and which of their attributes are content beside those
+of KINDS."""

@@ -51,7 +51,10 @@ def render(tables: tuple[Table, ...]) -> str:
         },
         "content": {
             "kinds": {kind: list(keys) for kind, keys in content.KINDS.items()},
+            "mark": content.MARK,
+            "marked_kinds": {kind: list(keys) for kind, keys in content.MARKED_KINDS.items()},
             "events": {name: {"kind": kind, "keys": list(keys)} for name, (kind, keys) in content.EVENTS.items()},
+            "carriers": {"attribute": content.SPAN_ATTRIBUTE, "event": content.SPAN_EVENT},
         },
         "logs": {"levels": list(logs.LEVELS), "level_aliases": logs.LEVEL_ALIASES},
         "rejections": sorted(REJECTIONS),

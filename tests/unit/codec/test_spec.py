@@ -50,6 +50,23 @@ def test_the_spec_of_the_tables_is_accepted() -> None:
             lambda spec: columns(spec)["tool_name"]["aliases"].append("attr:user.id:text"),
             "user_id: its attribute user.id also fills tool_name",
         ),
+        (
+            lambda spec: columns(spec)["tool_name"]["aliases"].append("attr:llm.tools.0.name:text"),
+            r"llm_traces.tool_name: its attribute llm.tools.0.name is content \(tool_definitions: llm.tools.#\)",
+        ),
+        (
+            lambda spec: spec["content"]["kinds"]["input"].append("gen_ai.request.model"),
+            r"llm_traces.request_model: its attribute gen_ai.request.model is content \(input: gen_ai.request.model\)",
+        ),
+        (
+            lambda spec: spec["content"]["marked_kinds"]["input"].append("agent_name"),
+            r"llm_traces.agent_name: its attribute agent_name is content \(input: agent_name\)",
+        ),
+        (
+            lambda spec: spec["content"]["kinds"]["input"].append("logfire.*"),
+            r"the mark of usage carriers: its attribute logfire.span_type is content \(input: logfire.\*\)",
+        ),
+        (lambda spec: spec["tables"].pop(1), "no fact table with a column filled by content.body"),
     ],
 )
 def test_what_is_unknown_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
@@ -65,6 +82,15 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         program(change)
     assert len(caught.value.faults) == 2
+
+
+def test_a_key_of_two_kinds_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        program(lambda spec: spec["content"]["kinds"]["output"].extend(["input.value", "llm.tools.#"]))
+    assert caught.value.faults == [
+        "content key input.value is of two kinds: input, output",
+        "content key llm.tools.# is of two kinds: output, tool_definitions",
+    ]
 
 
 def span_row(compiled: Program, payload: bytes) -> list[bytes | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_observatory.codec.reference import log, source, span
+from llm_observatory.codec.reference import content, log, source, span
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BESIDE_OPS, DimensionTable
 from llm_observatory.codec.reference.convert import Conversions
@@ -18,7 +18,7 @@ from llm_observatory.codec.request import Terms
 from llm_observatory.tables.column import OPS as _PENDING
 
 LATE_OPS = ("span.attributes", "llm.usage_role")
-OPS = frozenset({*source.OPS, *span.OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS, *_PENDING})
+OPS = frozenset({*source.OPS, *span.OPS, *content.OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS, *_PENDING})
 
 
 class Program:

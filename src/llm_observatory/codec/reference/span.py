@@ -48,9 +48,13 @@ def broken_rule(span: Span, start: int, end: int, now: int, terms: Terms) -> str
 
 
 class SpanRecord:
-    """One span on its way into a row: what the ops read. `document` is its attributes; promotion takes some out."""
+    """One span on its way into a row: what the ops read.
 
-    __slots__ = ("document", "end", "links", "links_dropped", "reader", "row", "span", "start")
+    `document` is its attributes, `events` its events without their empty members; what is content leaves both, and promotion
+    takes more out of the document.
+    """
+
+    __slots__ = ("document", "end", "events", "links", "links_dropped", "reader", "row", "span", "start")
 
     def __init__(self, span: Span, start: int, end: int, reader: DocumentReader, row: list[bytes]) -> None:
         self.span = span
@@ -59,8 +63,11 @@ class SpanRecord:
         self.reader = reader
         self.row = row
         self.document: dict[str, Value] = reader.attributes(span.attributes)
+        self.events: list[dict[str, Value]] = []
         self.links: list[dict[str, Value]] = []
         self.links_dropped = 0
+        if span.events:
+            self._read_events()
         if span.links:
             self._read_links()
 
@@ -81,9 +88,7 @@ class SpanRecord:
                 item["flags"] = link.flags
             self.links.append(item)
 
-    def events(self) -> list[dict[str, Value]]:
-        """The span's events without their empty members."""
-        items = []
+    def _read_events(self) -> None:
         for event in self.span.events:
             item: dict[str, Value] = {}
             if event.time_unix_nano:
@@ -94,8 +99,7 @@ class SpanRecord:
                 item["attributes"] = self.reader.attributes(event.attributes)
             if event.dropped_attributes_count:
                 item["dropped_attributes_count"] = event.dropped_attributes_count
-            items.append(item)
-        return items
+            self.events.append(item)
 
     def is_entry(self) -> bool:
         """Whether the span is a request to its service: no parent, a remote parent, or kind SERVER or CONSUMER."""
@@ -129,7 +133,7 @@ OPS: dict[str, Callable[[SpanRecord], Any]] = {
     "span.duration_ms": SpanRecord.duration_ms,
     "span.status_code": lambda record: record.span.status.code,
     "span.status_message": lambda record: _text_or_null(record, record.span.status.message),
-    "span.events": lambda record: render_list(record.events()) if record.span.events else None,
+    "span.events": lambda record: render_list(record.events) if record.events else None,
     "span.links": lambda record: render_list(record.links) if record.links else None,
     "span.dropped_attributes_count": lambda record: record.span.dropped_attributes_count,
     "span.dropped_events_count": lambda record: record.span.dropped_events_count,
@@ -139,5 +143,5 @@ OPS: dict[str, Callable[[SpanRecord], Any]] = {
 
 
 def attributes_field(record: SpanRecord) -> bytes:
-    """`span.attributes`: the document without what the promoted columns hold."""
+    """`span.attributes`: the document without content and without what the promoted columns hold."""
     return fields.jsonb(render(record.document))

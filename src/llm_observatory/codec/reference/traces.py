@@ -11,12 +11,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from llm_observatory.codec.reference import measure, span, walk
 from llm_observatory.codec.reference.batch import Batch, Rows
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
+from llm_observatory.codec.reference.content import ContentTable
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.encoder import Source, touched
 from llm_observatory.codec.reference.promote import PromotedColumn, Promotion
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.span import SpanRecord, broken_rule
-from llm_observatory.codec.reference.spec import Spec
+from llm_observatory.codec.reference.spec import Spec, SpecTable
 from llm_observatory.codec.reference.usage import compile_role
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import Terms
@@ -25,17 +26,18 @@ SPAN = measure.shape(Span.DESCRIPTOR)
 
 
 class Prepared(NamedTuple):
-    """A row of spans with all that the source decides, and which promoted columns the resource filled, by what rank."""
+    """What the source decides: of a row of spans and of content, and which promoted columns the resource fills by what rank."""
 
     row: list[bytes]
     resource_ranks: dict[int, int]
+    content: list[bytes]
 
 
 class SpanTable(RecordTable[SpanRecord]):
     """The table of spans, with the columns that attributes are promoted to."""
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec.filled_by("span.kind", "fact"), span.OPS)
+    def __init__(self, spec: Spec, table: SpecTable) -> None:
+        super().__init__(table, span.OPS)
         converters = Conversions(spec.llm).by_name
         self._promotion = Promotion(
             [PromotedColumn(index, column, converters) for index, column in self.places if column.sources]
@@ -44,14 +46,14 @@ class SpanTable(RecordTable[SpanRecord]):
         late = {"llm.usage_role": role, "span.attributes": span.attributes_field}
         self._late = [(index, late[column.op]) for index, column in self.places if column.op in late]
 
-    def prepare(self, speaker: Speaker) -> Prepared:
-        """What all spans of a source share."""
+    def prepare(self, speaker: Speaker) -> tuple[list[bytes], dict[int, int]]:
+        """What all spans of a source share: a row, and which of its promoted columns are filled by what rank."""
         row, ranks = self.template(speaker), {}
         for column in self._promotion.columns:
             found = column.from_resource(speaker.resource.document)
             if found is not None:
                 ranks[column.index], row[column.index] = found
-        return Prepared(row, ranks)
+        return row, ranks
 
     def row(self, record: SpanRecord, prepared: Prepared) -> bytes:
         """The COPY row of a span; `record.row` is a copy of the prepared one."""
@@ -67,7 +69,9 @@ class TraceTables:
     """What a trace request writes."""
 
     def __init__(self, spec: Spec) -> None:
-        self.spans = SpanTable(spec)
+        spans = spec.filled_by("span.kind", "fact")
+        self.spans = SpanTable(spec, spans)
+        self.content = ContentTable(spec, spans)
         self.index = BesideTable(spec.filled_by("trace.id", "index"))
         self.touched = BesideTable(spec.filled_by("touched.hour", "queue"))
 
@@ -85,7 +89,7 @@ class Traces:
 
     def prepare(self, speaker: Speaker) -> Prepared:
         """See RecordEncoder."""
-        return self._tables.spans.prepare(speaker)
+        return Prepared(*self._tables.spans.prepare(speaker), self._tables.content.template(speaker))
 
     def scope(self, envelope: walk.Envelope, source: Source[Prepared] | str) -> Iterator[int]:
         """See RecordEncoder."""
@@ -112,7 +116,10 @@ class Traces:
         if rule is not None:
             return rule
         record = SpanRecord(message, start, end, batch.reader, source.prepared.row.copy())
+        content = self._tables.content.take(record, source.prepared.content, self._terms.content_max_bytes)
         batch.rows(self._tables.spans.name).add(self._tables.spans.row(record, source.prepared))
+        for row in content:
+            batch.rows(self._tables.content.name).add(row)
         batch.name(self._sources, source.id, source.row)
         if 0 < end < start:
             batch.note("end_before_start")
