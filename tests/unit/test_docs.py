@@ -14,7 +14,7 @@ from llm_observatory import metrics
 from llm_observatory.app.cli import cli
 from llm_observatory.settings import LIVE, Settings, shown
 from llm_observatory.tables import LLM_TRACES, TABLES, Table
-from llm_observatory.tables.rules import REJECTIONS, REPAIRS
+from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -85,9 +85,13 @@ def test_every_table(table: Table) -> None:
     assert [column.name for column in table.columns if f"`{column.name}`" not in text] == []
 
 
-@pytest.mark.parametrize("rule", [*REJECTIONS, *REPAIRS])
-def test_every_rule(rule: str) -> None:
-    assert rule in table_rows("otlp.md")
+@pytest.mark.parametrize(
+    "heading, rules", [("rejected", REJECTIONS), ("repaired", REPAIRS), ("odd", ODDITIES)], ids=lambda value: str(value)[:8]
+)
+def test_every_rule(heading: str, rules: dict[str, str]) -> None:
+    text = (DOCS / "otlp.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## What is {heading}")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.MULTILINE)) == sorted(rules)
 
 
 def test_every_decision_is_in_the_index_and_has_its_parts() -> None:

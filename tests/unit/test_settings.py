@@ -236,7 +236,10 @@ LIMITS = {
     "CHUNK_INTERVAL": ("59min", "36501d", "0"),
     "COMPRESS_AFTER": ("59min", "36501d"),
     "RETENTION": ("36501d", "0", "119min"),
-    "CONTENT_RETENTION": ("59min", "36501d"),
+    "CONTENT_RETENTION": ("119min", "36501d"),
+    "CONTENT_CAPTURE": ("some", "0"),
+    "CONTENT_MAX_BYTES": ("0", "65MiB", "all"),
+    "CONTENT_PREVIEW_BYTES": ("0", "1025KiB"),
     "LEDGER_RETENTION": ("59s", "36501d"),
     "ACCEPT_MAX_AGE": ("-1d", "never"),
     "ACCEPT_MAX_AHEAD": ("36501d",),
@@ -287,6 +290,8 @@ def test_beyond_a_limit(place: Place, name: str, value: str) -> None:
         ({"CHUNK_INTERVAL": "36h"}, "CHUNK_INTERVAL must divide a day"),
         ({"RETENTION": "47h"}, "RETENTION must be at least two CHUNK_INTERVALs"),
         ({"RETENTION": "5d", "ACCEPT_MAX_AGE": "6d"}, "ACCEPT_MAX_AGE is beyond RETENTION"),
+        ({"RETENTION": "5d", "CONTENT_RETENTION": "6d"}, "CONTENT_RETENTION is beyond RETENTION"),
+        ({"CONTENT_RETENTION": "91d"}, "CONTENT_RETENTION is beyond RETENTION"),
         ({"QUERY_PORT": "9090"}, "HEALTH_CHECK_PORT and QUERY_PORT are both 9090"),
         ({"DB_READ_URL": "postgresql://h"}, "need DATABASE_URL or DB_HOST"),
     ],
@@ -313,6 +318,8 @@ def test_a_faulty_value_hides_no_contradiction_between_others(place: Place) -> N
     "names",
     [
         {"RETENTION": "soon", "ACCEPT_MAX_AGE": "100d"},
+        {"RETENTION": "soon", "CONTENT_RETENTION": "100d"},
+        {"RETENTION": "5d", "CONTENT_RETENTION": "ages"},
         {"RETENTION": "5d", "ACCEPT_MAX_AGE": "ages"},
         {"CHUNK_INTERVAL": "90 moons", "RETENTION": "3h"},
         {"QUERY_PORT": "9090", "HEALTH_CHECK_PORT": "http"},
@@ -329,6 +336,27 @@ def test_port_zero_may_be_given_twice(place: Place) -> None:
 
 def test_accept_max_age_follows_retention(place: Place) -> None:
     assert place.names(RETENTION="10d", CHUNK_INTERVAL="12h").load().accept_max_age == timedelta(days=9, hours=12)
+
+
+@pytest.mark.parametrize("retention, content", [("10d", 10), ("90d", 90), ("400d", 90)])
+def test_content_retention_follows_retention_up_to_its_own_default(place: Place, retention: str, content: int) -> None:
+    assert place.names(RETENTION=retention).load().content_retention == timedelta(days=content)
+    assert place.names(CONTENT_RETENTION="3d").load().content_retention == timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    "names, kept",
+    [
+        ({}, 1024**2),
+        ({"CONTENT_MAX_BYTES": "2MiB"}, 2 * 1024**2),
+        ({"CONTENT_CAPTURE": "truncated"}, 1024),
+        ({"CONTENT_CAPTURE": "Truncated", "CONTENT_PREVIEW_BYTES": "100"}, 100),
+        ({"CONTENT_CAPTURE": "truncated", "CONTENT_MAX_BYTES": "50"}, 50),
+        ({"CONTENT_CAPTURE": "off", "CONTENT_MAX_BYTES": "2MiB"}, 0),
+    ],
+)
+def test_how_much_content_is_kept(place: Place, names: dict[str, str], kept: int) -> None:
+    assert place.names(**names).load().kept_content_bytes == kept
 
 
 def test_secrets_are_exactly_the_settings_of_a_secret_type() -> None:

@@ -161,7 +161,7 @@ class Settings(BaseModel):
             return values  # the faulty field itself is reported
         return {
             "accept_max_age": max(retention - interval, timedelta(hours=1)),
-            "content_retention": min(retention, 90 * DAY),
+            "content_retention": max(min(retention, 90 * DAY), timedelta(hours=2)),
             **values,
         }
 
