@@ -19,7 +19,10 @@ COLUMNS = {column.name for table in TABLES for column in table.columns if "_" in
 MEAN_SOMETHING_ELSE = {
     "codec/reference/span.py": {"dropped_attributes_count", "span_id", "trace_id", "trace_state"},  # members of links, OTLP's
     "codec/reference/convert.py": {"finish_reasons"},  # a conversion of `tables.column.CONVERSIONS`
-    "codec/reference/compiled.py": {"finish_reasons"},  # the same
+    "codec/reference/document.py": {"int_value"},  # a member of AnyValue
+    "codec/reference/log.py": {"time_source"},  # an attribute of LoggedRecord
+    # Members of exemplars and buckets, OTLP's but for the first.
+    "codec/reference/point.py": {"int_value", "span_id", "trace_id", "bucket_counts"},
     "metrics.py": {"error_type"},  # a Prometheus label
 }
 _WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")

@@ -51,19 +51,18 @@ def encode_stepwise(
 def count_items(signal: str, payload: bytes, limit: int) -> int:
     """How many records the request holds, `limit + 1` as soon as it is certain that they are more than `limit`.
 
-    The same when it holds more than two Resource* and Scope* messages for each of `limit` records. InvalidPayload when
-    the outer framing is broken before that point. Nothing is parsed or copied.
+    The same when it holds more messages around its records than any client sends for `limit` of them. InvalidPayload when
+    the outer framing is broken before that point. No record is parsed or copied.
     """
-    del signal  # the outer levels of all signals have the same field numbers
-    return reference.count_items(payload, limit)
+    return reference.count_items(signal, payload, limit)
 
 
-def is_light(payload: bytes, max_fields: int = 1000) -> bool:
-    """Whether the levels around the records, whatever the signal, hold at most `max_fields` fields.
+def is_light(signal: str, payload: bytes, max_fields: int = 1000) -> bool:
+    """Whether the levels around the records hold at most `max_fields` fields.
 
     Looks at no more than that many. A payload whose framing breaks before is light: it is refused as fast.
     """
-    return reference.is_light(payload, max_fields)
+    return reference.is_light(signal, payload, max_fields)
 
 
 def digest(signal: str, tenant: str, payload: bytes) -> bytes:

@@ -220,7 +220,7 @@ class Ingest:
 
     async def _encode(self, request: _Request, now: int) -> EncodedRequest:
         limits, signal, payload = self.limits, request.signal.name, request.payload
-        if len(payload) <= INLINE_MAX_BYTES and codec.is_light(payload):
+        if len(payload) <= INLINE_MAX_BYTES and codec.is_light(signal, payload):
             _check_items(codec.count_items(signal, payload, limits.max_items_per_request), limits)
             return codec.encode(signal, request.tenant, payload, request.digest, now, limits.terms)
         run = partial(asyncio.get_running_loop().run_in_executor, self._encode_thread)

@@ -6,14 +6,15 @@ REFUSED_BY_DATABASE = "refused_by_database"
 """The rule of a request whose values PostgreSQL itself refused."""
 
 VALUES_MAX = 200_000
-"""Attributes, events, links and elements of arrays and kvlists, at any depth, of one record, resource or scope.
+"""Attributes, events, links, exemplars, buckets and elements of arrays and kvlists, at any depth, of one record, resource,
+scope or metric.
 
 The spans of SDKs hold some hundred. A value takes two bytes on the wire and 150 bytes as Python objects; PostgreSQL fails
 with "invalid memory alloc request size" (XX000, which says nothing about the data) at 2^24 elements of one jsonb array.
 """
 
 ROW_MAX_BYTES = 128 * 1024 * 1024
-"""What a record, resource or scope may become, its JSON with all escapes.
+"""What a record, resource, scope or metric may become, its JSON with all escapes.
 
 Twice the default of OTLP_MAX_REQUEST_BYTES: text, of which quotes, backslashes and line feeds become two bytes, always
 fits; text of other control characters, six bytes each, does not. jsonb holds 268,435,455 bytes and PostgreSQL takes 2.3 s
@@ -33,8 +34,8 @@ REJECTIONS: dict[str, str] = {
     "count_out_of_range": "a count is beyond 2^63-1",
     "metric_malformed": "its metric is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
-    "too_many_values": "it or its source holds over 200000 attributes, events, links and nested values",
-    "row_too_large": "it or its source would be over 128 MiB as JSON",
+    "too_many_values": "it, its source or its metric holds over 200000 attributes, events, links, buckets and nested values",
+    "row_too_large": "it, its source or its metric would be over 128 MiB as JSON",
     REFUSED_BY_DATABASE: "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "sources_too_large": "the request repeats too large a resource over too many scopes, or too large a metric over its points",

@@ -163,17 +163,17 @@ def test_empty_messages_count_in_the_path() -> None:
     ids=["resources", "scopes", "scopes without records", "fields of a resource", "fields of a scope"],
 )
 def test_it_pauses_where_there_are_no_records(data: bytes) -> None:
-    pauses = list(codec.encode_stepwise("traces", "default", data, spans.NOW, spans.TERMS))
+    pauses = list(codec.encode_stepwise("traces", "default", data, bytes(16), spans.NOW, spans.TERMS))
     assert len(pauses) >= 2
 
 
 def test_light_is_what_has_few_fields_around_its_records() -> None:
-    assert codec.is_light(b"")
-    assert codec.is_light(field(1, field(2, RECORD * 998)))
-    assert not codec.is_light(field(1, field(2, RECORD * 999)))
+    assert codec.is_light("traces", b"")
+    assert codec.is_light("traces", field(1, field(2, RECORD * 998)))
+    assert not codec.is_light("traces", field(1, field(2, RECORD * 999)))
     for heavy in (field(1, b"") * 1001, field(1, field(2, b"") * 1000), b"\x18\x01" * 1001, b"\x0b\x0c" * 501):
-        assert not codec.is_light(heavy)
-        assert codec.is_light(heavy, max_fields=1002)
+        assert not codec.is_light("traces", heavy)
+        assert codec.is_light("traces", heavy, max_fields=1002)
 
 
 def test_whether_it_is_light_is_seen_without_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,14 +188,14 @@ def test_whether_it_is_light_is_seen_without_reading_on(monkeypatch: pytest.Monk
     monkeypatch.setattr(walk, "fields", counted)
     for heavy in (field(1, b"") * 50_000, field(1, field(2, b"") * 50_000), field(1, field(2, RECORD * 5000))):
         read = 0
-        assert not codec.is_light(heavy, max_fields=100)
+        assert not codec.is_light("traces", heavy, max_fields=100)
         assert read <= 101
 
 
 def test_broken_framing_is_light_if_it_breaks_soon() -> None:
-    assert codec.is_light(field(1, b"") * 9 + b"\x07", max_fields=10)
-    assert codec.is_light(field(1, b"") * 10 + b"\x07", max_fields=10)
-    assert not codec.is_light(field(1, b"") * 11 + b"\x07", max_fields=10)
+    assert codec.is_light("traces", field(1, b"") * 9 + b"\x07", max_fields=10)
+    assert codec.is_light("traces", field(1, b"") * 10 + b"\x07", max_fields=10)
+    assert not codec.is_light("traces", field(1, b"") * 11 + b"\x07", max_fields=10)
 
 
 @pytest.mark.parametrize("read", [spans.encode, lambda data: codec.count_items("traces", data, 10)])

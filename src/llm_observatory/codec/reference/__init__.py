@@ -28,15 +28,15 @@ def encode_stepwise(
     return RequestEncoder(PROGRAM.sources, PROGRAM.order, payload, batch, records).steps()
 
 
-def count_items(payload: bytes, limit: int) -> int:
+def count_items(signal: str, payload: bytes, limit: int) -> int:
     """See the doorway."""
     try:
-        return walk.count(payload, limit)
+        return walk.count(signal, payload, limit)
     except Malformed as error:
         broken = walk.invalid(error)
     raise broken
 
 
-def is_light(payload: bytes, max_fields: int) -> bool:
+def is_light(signal: str, payload: bytes, max_fields: int) -> bool:
     """See the doorway."""
-    return walk.is_light(payload, max_fields)
+    return walk.is_light(signal, payload, max_fields)

@@ -52,8 +52,8 @@ class RecordEncoder(Protocol[Prepared]):
         """What all records of a source share."""
         ...
 
-    def scope(self, envelope: walk.Envelope, source: Source[Prepared] | str) -> Iterator[int]:
-        """Encode or reject every record of one Scope* message; yields where in the payload it has got to.
+    def scope(self, envelope: walk.Envelope, source: Source[Prepared] | str) -> Iterator[int | None]:
+        """Encode or reject every record of one Scope* message; yields where in the payload it has got to, or None for a pause.
 
         `source` is the rule that refuses all of them when nobody can be said to speak.
         """
@@ -102,7 +102,9 @@ class RequestEncoder(Generic[Prepared]):
                     yield
             else:
                 for position in self._records.scope(found, self._source(found)):
-                    if position >= mark:
+                    if position is None:
+                        yield
+                    elif position >= mark:
                         mark = position + STEP_BYTES
                         yield
 

@@ -1,4 +1,4 @@
-"""How much a span, resource or scope would become, counted on the wire before upb sees it.
+"""How much a record, resource, scope or metric would become, counted on the wire before upb sees it.
 
 Two bytes on the wire (an empty event, an array element without value) are about 150 bytes of Python objects, and one
 control character is six bytes of JSON; so what is large is measured first and refused by a rule. Iterative, nothing
@@ -16,7 +16,7 @@ from llm_observatory.codec.reference.wire import Malformed, fields, tag
 from llm_observatory.tables.rules import ROW_MAX_BYTES, VALUES_MAX
 
 COUNTED_FROM_BYTES = 128 * 1024
-"""Below it there are 64 Ki values at most, since a value takes two bytes."""
+"""Below it there are 128 Ki values at most: bucket counts take a byte, every other value two."""
 
 FIELDS_MAX = 6 * VALUES_MAX
 """Fields visited before giving up: an attribute is four (itself, key, value, what the value holds), and more than one
@@ -41,20 +41,39 @@ _SIX_BYTES: Final = bytes(byte for byte in range(0x20) if byte not in _TWO_BYTES
 
 _LEAVES: Final[dict[int, str]] = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_BYTES: "bytes"}
 
+_VARINT, _FIXED64, _FIXED32 = 0, 1, 5
+_WIRE_TYPES: Final[dict[int, int]] = {
+    FieldDescriptor.TYPE_FIXED64: _FIXED64,
+    FieldDescriptor.TYPE_SFIXED64: _FIXED64,
+    FieldDescriptor.TYPE_DOUBLE: _FIXED64,
+    FieldDescriptor.TYPE_FIXED32: _FIXED32,
+    FieldDescriptor.TYPE_SFIXED32: _FIXED32,
+    FieldDescriptor.TYPE_FLOAT: _FIXED32,
+}
+"""Of scalars; the others are varints."""
+
+_CONTINUED: Final = bytes(range(0x80, 0x100))
+"""Bytes of a varint that another one follows: all others end a number."""
+
 
 class _Field(NamedTuple):
-    """A length-delimited field: how many values one occurrence adds, what it holds, the message below it."""
+    """A field: how many values one occurrence adds, what it holds, the message below it.
+
+    Repeated numbers come one by one or packed into one field, which holds as many values as there are numbers: `packed` is
+    their wire type.
+    """
 
     values: int
-    leaf: str
-    message: Shape | None
+    leaf: str = ""
+    message: Shape | None = None
+    packed: int | None = None
 
 
 Shape: TypeAlias = dict[int, _Field]
 """A message type by tag. Fields that are not in it add nothing."""
 
 
-_OTHER = _Field(0, "", None)
+_OTHER = _Field(0)
 
 _shapes: dict[str, Shape] = {}
 
@@ -69,7 +88,11 @@ def _nested(descriptor: Descriptor) -> Shape:
         if field.message_type is not None:
             made[tag(field.number)] = _Field(repeated, "", _nested(field.message_type))
         elif field.type in _LEAVES:
-            made[tag(field.number)] = _Field(repeated, _LEAVES[field.type], None)
+            made[tag(field.number)] = _Field(repeated, _LEAVES[field.type])
+        elif repeated:
+            wire_type = _WIRE_TYPES.get(field.type, _VARINT)
+            made[field.number << 3 | wire_type] = _Field(1)
+            made[tag(field.number)] = _Field(0, packed=wire_type)
     return made
 
 
@@ -88,7 +111,7 @@ def exceeded(data: bytes, root: Shape) -> str | None:
     measured = len(data) > MEASURED_FROM_BYTES
     size = values = 0
     for visited, (field, start, end) in enumerate(_fields_of_all_levels(data, root)):
-        values += field.values
+        values += field.values if field.packed is None else _numbers(data, start, end, field.packed)
         if values > VALUES_MAX or visited > FIELDS_MAX:
             return "too_many_values"
         if measured and field.leaf:
@@ -113,6 +136,13 @@ def _fields_of_all_levels(data: bytes, root: Shape) -> Iterator[tuple[_Field, in
             stack.pop()
         if len(stack) > DEPTH_MAX:
             raise Malformed("messages nest too deeply")
+
+
+def _numbers(data: bytes, start: int, end: int, wire_type: int) -> int:
+    """How many numbers of a wire type are packed into `data[start:end]`."""
+    if wire_type == _VARINT:
+        return len(data[start:end].translate(None, _CONTINUED))
+    return (end - start) // (8 if wire_type == _FIXED64 else 4)
 
 
 def _rendered(data: bytes, leaf: str) -> int:

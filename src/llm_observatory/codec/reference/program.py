@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_observatory.codec.reference import content, log, source, span
+from llm_observatory.codec.reference import content, log, point, series, source, span
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BESIDE_OPS, DimensionTable
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.encoder import RecordEncoder
 from llm_observatory.codec.reference.logs import Logs, LogTables
+from llm_observatory.codec.reference.metrics import Metrics, MetricTables
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import load
 from llm_observatory.codec.reference.traces import Traces, TraceTables
 from llm_observatory.codec.request import Terms
-from llm_observatory.tables.column import OPS as _PENDING
 
 LATE_OPS = ("span.attributes", "llm.usage_role")
-OPS = frozenset({*source.OPS, *span.OPS, *content.OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS, *_PENDING})
+POINT_OPS = (*point.OPS, *series.OPS, *series.LABELS_OPS)
+OPS = frozenset({*source.OPS, *span.OPS, *content.OPS, *POINT_OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS})
 
 
 class Program:
@@ -30,10 +31,11 @@ class Program:
         self.sources: DimensionTable[Speaker] = DimensionTable(
             spec.filled_by("resource.attributes", "dimension"), {}, "source.id"
         )
-        traces, logs = TraceTables(spec), LogTables(spec)
+        traces, metrics, logs = TraceTables(spec), MetricTables(spec), LogTables(spec)
         sources = self.sources.name
         self._encoders: dict[str, Callable[[bytes, Batch, bytes, Terms], RecordEncoder[Any]]] = {
             "traces": lambda payload, batch, _, terms: Traces(traces, sources, payload, batch, terms),
+            "metrics": lambda payload, batch, _, terms: Metrics(metrics, sources, payload, batch, terms),
             "logs": lambda payload, batch, digest, terms: Logs(logs, sources, payload, batch, digest, terms),
         }
 

@@ -1,6 +1,7 @@
 """The way through an export request: Resource* → Scope* → record, on the wire itself.
 
-The field numbers of the three signals coincide here. Fields may come in any order and more than once: messages of a
+The field numbers of the three signals coincide here. Only what a Scope* message holds differs: spans and log records are
+records, a Metric holds records (`metric`). Fields may come in any order and more than once: messages of a
 singular field merge, which on the wire is to join their bytes, and of strings the last one counts. Each level that leads
 to records is scanned twice (first what describes it, then what it holds), so that nothing is kept per scope or record:
 64 MiB of empty messages would otherwise be gigabytes of Python objects. A level that leads to none is scanned once.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
+from llm_observatory.codec.reference import metric
 from llm_observatory.codec.reference.wire import Malformed, fields, tag
 from llm_observatory.errors import InvalidPayload
 
@@ -23,8 +25,22 @@ _SCHEMA_URL = tag(3)  # in both
 PAUSE_FIELDS = 65_536
 """Fields scanned at one level before the caller may pause: about 15 ms."""
 
-OTHER, CONTAINER, RECORD = range(3)
-"""What a field of the outer levels is."""
+CONTAINER, RECORD = range(2)
+"""What a field of the outer levels may be."""
+
+
+class _Shape(NamedTuple):
+    """The outer levels of a signal: whether they end in Metrics, and how many messages and fields there are to a record.
+
+    The numbers are the most that a client sends: each record in a resource of its own, with all that describes it.
+    """
+
+    in_metrics: bool = False
+    containers: int = 2
+    fields: int = 8
+
+
+_SHAPES = {"traces": _Shape(), "logs": _Shape(), "metrics": _Shape(in_metrics=True, containers=3, fields=16)}
 
 
 class Envelope(NamedTuple):
@@ -99,7 +115,7 @@ def records(payload: bytes, envelope: Envelope) -> Iterator[tuple[int, int]]:
 
 def _describe(payload: bytes, start: int, end: int, child_min: int) -> Generator[None, None, _Level]:
     """Scan one level. It leads on if it has a child (a Scope* message, a record) of at least `child_min` bytes."""
-    parts: list[bytes] = []
+    message = bytearray()  # joined as it comes: millions of short pieces must not be millions of objects
     schema_url = b""
     leads_on = False
     pause = PAUSE_FIELDS
@@ -108,59 +124,74 @@ def _describe(payload: bytes, start: int, end: int, child_min: int) -> Generator
             if value_end - value_start >= child_min:
                 leads_on = True
         elif field == _RESOURCE:  # or _SCOPE
-            parts.append(payload[value_start:value_end])
+            message += payload[value_start:value_end]
         elif field == _SCHEMA_URL:
             schema_url = payload[value_start:value_end]
         pause -= 1
         if not pause:
             pause = PAUSE_FIELDS
             yield
-    return _Level(b"".join(parts), schema_url, leads_on)
+    return _Level(bytes(message), schema_url, leads_on)
 
 
-def count(payload: bytes, limit: int) -> int:
+def count(signal: str, payload: bytes, limit: int) -> int:
     """How many records the request holds; more than `limit` as soon as that is certain.
 
-    The work is bounded as well: more than two Resource* and Scope* messages to a record, or millions of unknown fields
-    around the records give `limit + 1`, since no client sends them, and walking 64 MiB of them would take ten seconds.
+    The work is bounded as well: more messages around the records than any client sends (two to a record, three to a data
+    point), or millions of unknown fields there give `limit + 1`, since walking 64 MiB of them would take ten seconds.
     """
+    shape = _SHAPES[signal]
     found = containers = 0
-    for steps, kind in enumerate(_steps(payload)):
+    for steps, kind in enumerate(_steps(payload, in_metrics=shape.in_metrics)):
         if kind == RECORD:
             found += 1
         elif kind == CONTAINER:
             containers += 1
-        if found > limit or containers > 2 * limit or steps > 8 * limit + 1000:
+        if found > limit or containers > shape.containers * limit or steps > shape.fields * limit + 1000:
             return limit + 1
     return found
 
 
-def is_light(payload: bytes, max_fields: int) -> bool:
+def is_light(signal: str, payload: bytes, max_fields: int) -> bool:
     """Whether the outer levels hold at most `max_fields` fields, as far as they can be read."""
+    steps = _steps(payload, in_metrics=_SHAPES[signal].in_metrics)
     try:
-        return all(steps < max_fields for steps, _ in enumerate(_steps(payload)))
+        return all(number < max_fields for number, _ in enumerate(steps))
     except Malformed:
         return True
 
 
-def _steps(payload: bytes) -> Iterator[int]:
-    """What each field of the outer levels is, in order."""
+def _steps(payload: bytes, *, in_metrics: bool) -> Iterator[int | None]:
+    """What each field of the outer levels is, in order; None for what is neither container nor record."""
     for outer, resource_start, resource_end in fields(payload, 0, len(payload)):
         if outer != _RESOURCE_MESSAGES:
-            yield OTHER
+            yield None
             continue
         yield CONTAINER
         if resource_start == resource_end:
             continue
         for middle, scope_start, scope_end in fields(payload, resource_start, resource_end):
             if middle != _SCOPE_MESSAGES:
-                yield OTHER
+                yield None
                 continue
             yield CONTAINER
             if scope_start == scope_end:
                 continue
-            for inner, _, _ in fields(payload, scope_start, scope_end):
-                yield RECORD if inner == _RECORDS else OTHER
+            for inner, start, end in fields(payload, scope_start, scope_end):
+                if inner != _RECORDS:
+                    yield None
+                elif in_metrics:
+                    yield CONTAINER
+                    yield from _metric_steps(payload, start, end)
+                else:
+                    yield RECORD
+
+
+def _metric_steps(payload: bytes, start: int, end: int) -> Iterator[int | None]:
+    """The same for the fields of a Metric and of its data."""
+    found = yield from metric.read(payload, start, end, pause=1)
+    for field, _, _ in metric.data_fields(payload, found):
+        yield RECORD if field == metric.POINT else None
 
 
 def invalid(reason: ValueError) -> InvalidPayload:
