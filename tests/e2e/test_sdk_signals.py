@@ -86,7 +86,7 @@ def test_every_instrument(shared_service: Service, tracer_provider: TracerProvid
         for value in (0.05, 0.5, 0.6, 100.0):
             histogram.record(value)
             exponential.record(value)
-    assert provider.force_flush()
+    # The last collection: after a force_flush there would be every point twice.
     provider.shutdown()
 
     points = rows(shared_service, POINTS, "instruments")
@@ -186,7 +186,6 @@ def test_the_collectors_names_count_points_and_records(shared_service: Service) 
     counter = provider.get_meter("m").create_counter("c")
     for number in range(7):
         counter.add(1, {"number": number})
-    assert provider.force_flush()
     provider.shutdown()
     logs = LoggerProvider(resource("counted"), shutdown_on_exit=False)
     logs.add_log_record_processor(
