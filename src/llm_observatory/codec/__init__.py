@@ -1,17 +1,17 @@
-"""One doorway from OTLP bytes to database rows: pure functions, no I/O, the same bytes from every implementation.
+"""One doorway from OTLP bytes to database rows and back: pure functions, no I/O, the same bytes from every implementation.
 
 `payload` is always the protobuf form of an Export*ServiceRequest. `now` is in microseconds since the Unix epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping
 from hashlib import blake2b
 
 from llm_observatory.codec import reference
 from llm_observatory.codec.answer import answer
 from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Terms
-from llm_observatory.codec.rows import tuple_fields
+from llm_observatory.codec.rows import Fields, tuple_fields
 from llm_observatory.errors import ConfigError
 
 IMPLEMENTATION: str = "reference"
@@ -48,6 +48,24 @@ def encode_stepwise(
     return reference.encode_stepwise(signal, tenant, payload, digest, now, terms)
 
 
+def decode(
+    signal: str,
+    rows: Iterable[Fields],
+    dimensions: Mapping[str, Mapping[bytes, Fields]],
+    content: Iterable[Fields] = (),
+) -> bytes:
+    """Rows as OTLP again: the protobuf bytes of TracesData, MetricsData or LogsData, which are Export*ServiceRequests too.
+
+    A row is the binary fields of all columns of its table in their order, None for NULL: what `tuple_fields` makes of a
+    COPY row and what PostgreSQL sends in binary format. `rows` are of the signal's fact table. `dimensions` has by
+    table name, then by id the rows they name; what is missing there comes back empty, for joins to sources are LEFT JOINs.
+    `content` are the rows of content of the spans. Resources, scopes and metrics come in the order in which the rows first
+    name them, records in the order of the rows. ValueError for bytes that are no such rows. docs/fidelity.md says what
+    comes back.
+    """
+    return reference.decode(signal, rows, dimensions, content)
+
+
 def count_items(signal: str, payload: bytes, limit: int) -> int:
     """How many records the request holds, `limit + 1` as soon as it is certain that they are more than `limit`.
 
@@ -79,10 +97,12 @@ __all__ = [
     "IMPLEMENTATION",
     "EncodedRequest",
     "EncodedTable",
+    "Fields",
     "Rejection",
     "Terms",
     "answer",
     "count_items",
+    "decode",
     "digest",
     "encode",
     "encode_stepwise",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import error as StructError  # noqa: N812  # a class, named as one
 from struct import unpack_from
+from typing import TypeAlias
+
+Fields: TypeAlias = Sequence[bytes | None]
+"""One row: the binary fields of all columns of its table in their order, None for NULL."""
 
 
 def tuple_fields(row: bytes) -> list[bytes | None]:

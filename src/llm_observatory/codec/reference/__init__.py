@@ -11,6 +11,7 @@ from collections.abc import Generator
 from llm_observatory import tables
 from llm_observatory.codec.reference import walk
 from llm_observatory.codec.reference.batch import Batch
+from llm_observatory.codec.reference.decode import decode
 from llm_observatory.codec.reference.encoder import RequestEncoder
 from llm_observatory.codec.reference.program import Program
 from llm_observatory.codec.reference.wire import Malformed
@@ -40,3 +41,6 @@ def count_items(signal: str, payload: bytes, limit: int) -> int:
 def is_light(signal: str, payload: bytes, max_fields: int) -> bool:
     """See the doorway."""
     return walk.is_light(signal, payload, max_fields)
+
+
+__all__ = ["PROGRAM", "count_items", "decode", "encode_stepwise", "is_light"]
