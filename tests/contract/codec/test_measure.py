@@ -105,6 +105,12 @@ def test_a_large_span_that_upb_would_refuse_never_reaches_it(end: bytes) -> None
         measure.exceeded(GOOD + field(11, b"") * 100_000 + end, SPAN)
 
 
+@pytest.mark.parametrize("depth, stored", [(48, 1), (49, 1), (50, 0)])
+@pytest.mark.parametrize("before", [b"", field(11, b"") * 100_000], ids=["small", "large"])
+def test_what_is_large_may_nest_as_deep_as_what_is_small(before: bytes, depth: int, stored: int) -> None:
+    assert spans.encode(request(GOOD + before + spans.deep_value(depth))).accepted == stored
+
+
 SAMPLES: dict[str, Span] = {
     "control characters": spans.span({"k": "\x01\x1f" * 5000, "l": [{"\x02" * 900: "\x03" * 900}]}),
     "all of them": spans.span({"k": "".join(map(chr, range(0x80))) * 50}),

@@ -33,7 +33,7 @@ MEASURED_FROM_BYTES = (ROW_MAX_BYTES - VALUES_MAX * VALUE_BYTES) // ESCAPED_MAX
 """Below it no row can be larger than ROW_MAX_BYTES."""
 
 DEPTH_MAX = 100
-"""upb refuses what nests deeper."""
+"""Messages below a record: upb refuses what nests deeper."""
 
 _TWO_BYTES: Final = b'"\\\b\f\n\r\t'
 _THREE_BYTES: Final = b"\0"  # U+FFFD
@@ -134,7 +134,7 @@ def _fields_of_all_levels(data: bytes, root: Shape) -> Iterator[tuple[_Field, in
                 break
         else:
             stack.pop()
-        if len(stack) > DEPTH_MAX:
+        if len(stack) - 1 > DEPTH_MAX:
             raise Malformed("messages nest too deeply")
 
 
