@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from llm_observatory import metrics
 from llm_observatory.app.cli import cli
 from llm_observatory.settings import LIVE, Settings, shown
-from llm_observatory.tables import LLM_TRACES, TABLES, Table
+from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
 ROOT = Path(__file__).parents[2]
@@ -72,10 +72,31 @@ def test_every_metric_and_its_labels() -> None:
     assert {name: names_in(row[1]) for name, row in table_rows("metrics.md").items()} == declared_metrics()
 
 
-def test_every_column_and_its_type() -> None:
-    columns = {column.name: column.type for column in LLM_TRACES.columns}
-    documented = {name: row[0] for name, row in table_rows("schema.md").items() if len(row) == 2}
-    assert {name: kind for name, kind in documented.items() if name in columns} == columns
+DESCRIBED = [table for table in TABLES if table.kind == "fact" or table is METRIC_LABELS]
+
+
+@pytest.mark.parametrize("table", DESCRIBED, ids=lambda table: table.name)
+def test_every_column_and_its_type(table: Table) -> None:
+    text = (DOCS / "schema.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {table.name}\n")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `(\w+)` \| ([a-z0-9\[\]]+) \| .+ \|$", section, flags=re.MULTILINE)
+    assert documented == [(column.name, column.type) for column in table.columns]
+
+
+def test_every_view() -> None:
+    text = (DOCS / "schema.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Views\n")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == VIEWS
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_how_long_a_table_is_kept(table: Table) -> None:
+    text = (DOCS / "schema.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    (kept,) = re.findall(rf"^\| `{table.name}` \| [^|]+ \| ([^|]+) \|$", text, flags=re.MULTILINE)
+    if table.kept_for is not None:
+        assert kept == f"`{table.kept_for.upper()}`"
+    else:
+        assert "CONTENT" not in kept
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
