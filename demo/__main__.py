@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from demo import DemoError, provider, report
 from demo.dialects import DIALECTS, prepare_environment
-from demo.export import SpanKey, WatchedExporter, check_listening, grpc_exporter, run_dialect
-from demo.rows import Row, read_back, service_dsn
+from demo.export import check_listening, run_dialect
+from demo.rows import Rows, read_back, service_dsn
+from demo.watch import Sent
 
 _CLOCK_SLACK = timedelta(minutes=1)
 
@@ -22,23 +23,22 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def send(endpoint: str) -> list[SpanKey]:
-    """Run every dialect against the fake provider. Returns the acknowledged spans."""
+def send(endpoint: str) -> Sent:
+    """Run every dialect against the fake provider. Returns what was acknowledged, which is all."""
     check_listening(endpoint)
-    acknowledged: list[SpanKey] = []
+    sent = Sent()
     with provider.serve() as base_url:
         for dialect in DIALECTS:
-            exporter = WatchedExporter(grpc_exporter(endpoint))
-            run_dialect(dialect, base_url, exporter)
-            acknowledged += exporter.acknowledged
-    return acknowledged
+            sent.add(run_dialect(dialect, base_url, endpoint))
+    return sent
 
 
-def _show(rows: list[Row], endpoint: str) -> None:
+def _show(rows: Rows, endpoint: str) -> None:
     out = report.console()
     dialects = " and ".join(dialect.name for dialect in DIALECTS)
-    out.print(f"{len(rows)} spans ({dialects}) acknowledged by {endpoint} and read back from llm_traces.\n")
-    report.print_tables(rows, out)
+    out.print(f"{len(rows.spans)} spans ({dialects}), {len(rows.logs)} log records and {len(rows.metrics)} data points:")
+    out.print(f"acknowledged by {endpoint} and read back.\n")
+    report.print_rows(rows, out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,8 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     prepare_environment()
     since = datetime.now(UTC) - _CLOCK_SLACK
     try:
-        acknowledged = send(arguments.endpoint)
-        rows = read_back(arguments.dsn or service_dsn(), acknowledged, since)
+        sent = send(arguments.endpoint)
+        rows = read_back(arguments.dsn or service_dsn(), sent, since)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInferenceInstrumentor
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as GenAIInstrumentor
@@ -13,9 +13,8 @@ from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as Gen
 _FOREIGN_PREFIXES = ("OTEL_", "OPENINFERENCE_", "OPENAI_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 _ENVIRONMENT = {
-    # Without it the OpenTelemetry package records neither content nor the newest attributes.
-    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
-    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only",
+    # Without it the OpenTelemetry package records no content, and writes no log record of a call.
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event",
 }
 
 
@@ -29,18 +28,29 @@ class Instrumentor(Protocol):
         """Undo it."""
 
 
+class Emitted(NamedTuple):
+    """How many items of each signal one run of the traffic makes."""
+
+    spans: int
+    logs: int = 0
+    points: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to describe an LLM call, and the service name its spans carry."""
+    """One way to describe an LLM call, and the service name its telemetry carries."""
 
     name: str
     service_name: str
     instrumentor: Callable[[], Instrumentor]
+    emits: Emitted
 
 
 DIALECTS = (
-    Dialect("OpenTelemetry GenAI", "demo-opentelemetry", GenAIInstrumentor),
-    Dialect("OpenInference", "demo-openinference", OpenInferenceInstrumentor),
+    # Spans: the application's own and one a call. Log records: one a chat and the application's own. Data points: durations
+    # of five calls under four sets of labels, their tokens under five, and of the stream the first chunk and the others.
+    Dialect("OpenTelemetry GenAI", "demo-opentelemetry", GenAIInstrumentor, Emitted(spans=6, logs=5, points=11)),
+    Dialect("OpenInference", "demo-openinference", OpenInferenceInstrumentor, Emitted(spans=6)),
 )
 
 

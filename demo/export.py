@@ -1,55 +1,27 @@
-"""From traffic to acknowledged spans: one tracer provider a dialect, the stock batch processor, the stock gRPC exporter."""
+"""From traffic to acknowledged telemetry: the SDK's providers of one dialect, with its stock processors."""
 
 from __future__ import annotations
 
+import logging
 import socket
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from demo import DemoError, traffic
 from demo.dialects import Dialect
+from demo.watch import Sent, Tally, WatchedLogExporter, WatchedMetricExporter, WatchedSpanExporter
 
-SpanKey = tuple[str, str]
-"""Trace id and span id in hex."""
-
-EXPORT_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 2
-
-
-class WatchedExporter(SpanExporter):
-    """Passes everything on and remembers what was acknowledged: the batch processor keeps the results to itself."""
-
-    def __init__(self, inner: SpanExporter) -> None:
-        self._inner = inner
-        self.acknowledged: list[SpanKey] = []
-        self.failed = 0
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export and take the result down."""
-        result = self._inner.export(spans)
-        if result is SpanExportResult.SUCCESS:
-            self.acknowledged += [key for span in spans if (key := span_key(span)) is not None]
-        else:
-            self.failed += len(spans)
-        return result
-
-    def shutdown(self) -> None:
-        """Close the channel."""
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is held here."""
-        return self._inner.force_flush(timeout_millis)
-
-
-def span_key(span: ReadableSpan) -> SpanKey | None:
-    """Trace id and span id as hex, None for a span without context."""
-    context = span.get_span_context()
-    return None if context is None else (f"{context.trace_id:032x}", f"{context.span_id:016x}")
 
 
 def check_listening(endpoint: str) -> None:
@@ -65,26 +37,67 @@ def check_listening(endpoint: str) -> None:
         raise DemoError(message) from error
 
 
-def grpc_exporter(endpoint: str) -> SpanExporter:
-    """The stock exporter, in plain text."""
-    return OTLPSpanExporter(endpoint=f"http://{endpoint}", insecure=True, timeout=EXPORT_TIMEOUT_SECONDS)
-
-
-def run_dialect(dialect: Dialect, base_url: str, exporter: WatchedExporter) -> None:
-    """Run the traffic once under `dialect` and export its spans. Raises DemoError unless all were acknowledged."""
-    resource = Resource.create({"service.name": dialect.service_name, "deployment.environment.name": "demo"})
+def _tracer_provider(resource: Resource, endpoint: str, tally: Tally) -> TracerProvider:
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    instrumentor = dialect.instrumentor()
-    instrumentor.instrument(tracer_provider=provider)
+    provider.add_span_processor(BatchSpanProcessor(WatchedSpanExporter(endpoint, tally)))
+    return provider
+
+
+def _meter_provider(resource: Resource, endpoint: str, tally: Tally) -> MeterProvider:
+    """The reader exports once a minute and at shutdown. Exemplars are on by default: measurements inside a sampled span."""
+    return MeterProvider([PeriodicExportingMetricReader(WatchedMetricExporter(endpoint, tally))], resource)
+
+
+def _logger_provider(resource: Resource, endpoint: str, tally: Tally) -> LoggerProvider:
+    provider = LoggerProvider(resource)
+    provider.add_log_record_processor(BatchLogRecordProcessor(WatchedLogExporter(endpoint, tally)))
+    return provider
+
+
+@contextmanager
+def _logging_to(provider: LoggerProvider) -> Iterator[None]:
+    """Send the application's ordinary log lines to `provider`."""
+    with warnings.catch_warnings():
+        # Its successor is in a package of its own, and one line of a log is not worth a dependency.
+        warnings.filterwarnings("ignore", message="`LoggingHandler`", category=DeprecationWarning)
+        handler = LoggingHandler(logger_provider=provider)
+    traffic.LOGGER.addHandler(handler)
+    traffic.LOGGER.setLevel(logging.INFO)
     try:
-        traffic.run(base_url, provider.get_tracer("demo"))
+        yield
     finally:
-        instrumentor.uninstrument()
-        provider.shutdown()
-    if exporter.failed or len(exporter.acknowledged) != traffic.SPANS_A_RUN:
-        message = (
-            f"{dialect.name}: {len(exporter.acknowledged)} of {traffic.SPANS_A_RUN} spans were acknowledged."
-            " The service's log says why the rest was not."
-        )
+        traffic.LOGGER.removeHandler(handler)
+        traffic.LOGGER.setLevel(logging.NOTSET)
+
+
+def _run(dialect: Dialect, base_url: str, endpoint: str, sent: Sent) -> None:
+    resource = Resource.create({"service.name": dialect.service_name, "deployment.environment.name": "demo"})
+    with ExitStack() as stack:
+        providers: dict[str, Any] = {"tracer_provider": _tracer_provider(resource, endpoint, sent.spans)}
+        if dialect.emits.points:
+            providers["meter_provider"] = _meter_provider(resource, endpoint, sent.points)
+        if dialect.emits.logs:
+            providers["logger_provider"] = _logger_provider(resource, endpoint, sent.logs)
+            stack.enter_context(_logging_to(providers["logger_provider"]))
+        for provider in providers.values():
+            stack.callback(provider.shutdown)
+        instrumentor = dialect.instrumentor()
+        instrumentor.instrument(**providers)
+        stack.callback(instrumentor.uninstrument)
+        traffic.run(base_url, providers["tracer_provider"].get_tracer("demo"))
+
+
+def run_dialect(dialect: Dialect, base_url: str, endpoint: str) -> Sent:
+    """Run the traffic once under `dialect` and export its telemetry. Raises DemoError unless all was acknowledged."""
+    sent = Sent()
+    _run(dialect, base_url, endpoint, sent)
+    signals = (
+        ("spans", sent.spans, dialect.emits.spans),
+        ("log records", sent.logs, dialect.emits.logs),
+        ("data points", sent.points, dialect.emits.points),
+    )
+    if any(tally.failed or len(tally.acknowledged) != emitted for _, tally, emitted in signals):
+        counts = ", ".join(f"{len(tally.acknowledged)} of {emitted} {items}" for items, tally, emitted in signals if emitted)
+        message = f"{dialect.name}: {counts} were acknowledged. The service's log says why the rest was not."
         raise DemoError(message)
+    return sent

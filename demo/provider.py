@@ -16,6 +16,9 @@ from typing import Any, NamedTuple, cast
 BUSY_MODEL = "gpt-5-busy"
 """Every request for this model is answered with 429."""
 
+_POLL_SECONDS = 0.02
+"""How soon the server sees that it shall end."""
+
 CREATED = 1_790_000_000
 CHAT_USAGE = {
     "prompt_tokens": 120,
@@ -145,7 +148,7 @@ def serve() -> Iterator[str]:
     """Run the fake on a free loopback port. Yields the base URL for an OpenAI client."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         host, port = cast("tuple[str, int]", server.server_address)
-        thread = threading.Thread(target=server.serve_forever, name="fake-openai", daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), name="fake-openai", daemon=True)
         thread.start()
         try:
             yield f"http://{host}:{port}/v1"

@@ -1,4 +1,4 @@
-"""Shows rows: a table a service for people, one JSON document for programs."""
+"""Shows rows: the spans of each service and one call from all sides for people, one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
-from demo.rows import Row
+from demo.call import chosen_call, print_call
+from demo.cells import ABSENT, absent_or
+from demo.queries import Row
+from demo.rows import Rows
 
 _FILE_WIDTH = 100
 _STATUS_ERROR = 2
-_ABSENT = "-"
 
 
 def console() -> Console:
@@ -28,25 +29,19 @@ def console() -> Console:
     return plain
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return _ABSENT
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def _tokens(row: Row) -> str:
     if row["input_tokens"] is None and row["output_tokens"] is None:
-        return _ABSENT
-    asked = f"{_text(row['input_tokens'])} in, {_text(row['cache_read_tokens'])} cached"
-    return f"{asked}\n{_text(row['output_tokens'])} out, {_text(row['reasoning_tokens'])} reasoning"
+        return ABSENT
+    asked = f"{absent_or(row['input_tokens'])} in, {absent_or(row['cache_read_tokens'])} cached"
+    return f"{asked}\n{absent_or(row['output_tokens'])} out, {absent_or(row['reasoning_tokens'])} reasoning"
 
 
 def _outcome(row: Row) -> Text:
     if row["status_code"] == _STATUS_ERROR:
         first = Text(row["error_type"] or "error", style="red")
     else:
-        first = Text(_text(row["finish_reasons"]))
-    duration = _ABSENT if row["duration_ms"] is None else f"{row['duration_ms']:.1f} ms"
+        first = Text(absent_or(row["finish_reasons"]))
+    duration = ABSENT if row["duration_ms"] is None else f"{row['duration_ms']:.1f} ms"
     return first.append(f"\n{duration}", style="default")
 
 
@@ -59,24 +54,22 @@ def span_table(service_name: str, rows: Sequence[Row]) -> Table:
     table.add_column("finish or error\nduration", overflow="fold")
     for row in rows:
         table.add_row(
-            f"{row['span_name']}\n{_text(row['provider'])}, {_text(row['operation'])}, {row['usage_role']}",
-            f"{_text(row['request_model'])}\n{_text(row['response_model'])}",
+            f"{row['span_name']}\n{absent_or(row['provider'])}, {absent_or(row['operation'])}, {row['usage_role']}",
+            f"{absent_or(row['request_model'])}\n{absent_or(row['response_model'])}",
             _tokens(row),
             _outcome(row),
         )
     return table
 
 
-def print_tables(rows: Sequence[Row], out: Console) -> None:
-    """Everything (a dash is: not reported), then the attributes of the first call that have no column of their own."""
-    for service_name in dict.fromkeys(row["service_name"] for row in rows):
-        out.print(span_table(service_name, [row for row in rows if row["service_name"] == service_name]))
+def print_rows(rows: Rows, out: Console) -> None:
+    """Everything; a dash is: not reported."""
+    for service_name in dict.fromkeys(row["service_name"] for row in rows.spans):
+        out.print(span_table(service_name, [row for row in rows.spans if row["service_name"] == service_name]))
         out.print()
-    call = next((row for row in rows if row["usage_role"] == "call"), rows[0])
-    out.print(
-        f"Column `attributes` of {call['span_name']} ({call['service_name']}): what has no column of its own.", soft_wrap=True
-    )
-    out.print(JSON.from_data(call["attributes"], sort_keys=True), soft_wrap=True)
+    call = chosen_call(rows)
+    if call is not None:
+        print_call(call, rows, out)
 
 
 def _plain(value: Any) -> str:
@@ -86,6 +79,7 @@ def _plain(value: Any) -> str:
     raise TypeError(message)
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """`{"spans": [...]}`, one object a row, column names as keys, times in ISO 8601."""
-    return json.dumps({"spans": list(rows)}, default=_plain, indent=2, ensure_ascii=False)
+def as_json(rows: Rows) -> str:
+    """One object a row in a list a table, column names as keys, times in ISO 8601."""
+    document = {"spans": rows.spans, "logs": rows.logs, "metrics": rows.metrics, "content": rows.content}
+    return json.dumps(document, default=_plain, indent=2, ensure_ascii=False)

@@ -1,37 +1,37 @@
-"""Reads the rows of given spans from the service's database, with plain SQL, as any user may."""
+"""Reads what a run became from the service's database, and says which acknowledged item has no row."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 
 from demo import DemoError
-from demo.export import SpanKey
-
-Row = dict[str, Any]
+from demo.queries import CONTENT, READ_LOGS, READ_POINTS, READ_SPANS, Reading, Row, microseconds
+from demo.watch import Key, Sent
 
 WAIT_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 _CONNECT_TIMEOUT_SECONDS = 10
 
-SELECT_SPANS = """
-SELECT timestamp, encode(uuid_send(trace_id), 'hex') AS trace_id, encode(span_id, 'hex') AS span_id,
-       encode(parent_span_id, 'hex') AS parent_span_id, service_name, span_name, span_kind, status_code, duration_ms,
-       provider, operation, request_model, response_model, service_tier, is_streaming, ttft_ms,
-       input_tokens, output_tokens, cache_read_tokens, reasoning_tokens, usage_role, finish_reasons, error_type,
-       environment, attributes
-FROM llm_traces
-WHERE tenant = 'default' AND timestamp >= %(since)s AND trace_id = ANY(%(trace_ids)s::uuid[])
-ORDER BY timestamp, timestamp_nanos
-"""
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one run, oldest first; data points by metric."""
+
+    spans: list[Row]
+    logs: list[Row]
+    metrics: list[Row]
+    content: list[Row]
 
 
 def service_dsn() -> str:
@@ -48,33 +48,59 @@ def service_dsn() -> str:
     return run.stdout.strip()
 
 
-def missing(expected: Sequence[SpanKey], rows: Sequence[Row]) -> list[SpanKey]:
-    """The spans that have no row."""
-    stored = {(row["trace_id"], row["span_id"]) for row in rows}
-    return [key for key in expected if key not in stored]
+def missing(reading: Reading, expected: Sequence[Key], rows: Sequence[Row]) -> list[Key]:
+    """The items that have no row, as often as they have none."""
+    return list((Counter(expected) - Counter(reading.key(row) for row in rows)).elements())
 
 
-def read_back(dsn: str, expected: Sequence[SpanKey], since: datetime, wait_seconds: float = WAIT_SECONDS) -> list[Row]:
-    """The rows of exactly these traces, oldest first. Raises DemoError if a span has no row after `wait_seconds`.
+def _complaint(reading: Reading, lost: Sequence[Key], expected: Sequence[Key]) -> str:
+    first = ", ".join(f"{name} {value}" for name, value in zip(reading.names, lost[0], strict=True))
+    return (
+        f"{len(lost)} of {len(expected)} acknowledged {reading.items} are not in {reading.table}: is it the database the"
+        f" service writes to, and does its log speak of rejected records? First missing: {first}."
+    )
+
+
+class _Reader:
+    """One connection and the bounds of one run. All looks together end at one deadline."""
+
+    def __init__(self, connection: psycopg.Connection[DictRow], parameters: dict[str, Any], wait_seconds: float) -> None:
+        self._connection, self._parameters = connection, parameters
+        self._deadline = time.monotonic() + wait_seconds
+
+    def all(self, statement: str) -> list[Row]:
+        return self._connection.execute(statement.encode(), self._parameters).fetchall()
+
+    def every(self, reading: Reading, expected: Sequence[Key]) -> list[Row]:
+        """The rows, once each of `expected` has one. Raises DemoError at the deadline."""
+        while lost := missing(reading, expected, rows := self.all(reading.sql)):
+            if time.monotonic() >= self._deadline:
+                raise DemoError(_complaint(reading, lost, expected))
+            time.sleep(_POLL_SECONDS)
+        return rows
+
+
+def read_back(dsn: str, sent: Sent, since: datetime, wait_seconds: float = WAIT_SECONDS) -> Rows:
+    """The rows of exactly this run. Raises DemoError if something acknowledged has no row after `wait_seconds`.
 
     What is acknowledged is committed, so the first look finds everything; a read replica may need the wait.
     """
-    parameters = {"since": since, "trace_ids": sorted({trace_id for trace_id, _ in expected})}
-    deadline = time.monotonic() + wait_seconds
+    parameters = {
+        "since": since,
+        "trace_ids": sorted({str(trace_id) for trace_id, _ in sent.spans.acknowledged}),
+        "point_times": sorted({microseconds(int(at or 0)) for _, at, _ in sent.points.acknowledged}),
+    }
     try:
         with psycopg.connect(
             dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_SECONDS, row_factory=dict_row
         ) as connection:
-            while missing(expected, rows := connection.execute(SELECT_SPANS, parameters).fetchall()):
-                if time.monotonic() >= deadline:
-                    lost = missing(expected, rows)
-                    message = (
-                        f"{len(lost)} of {len(expected)} acknowledged spans are not in the database: is it the one the"
-                        f" service writes to? First missing: trace {lost[0][0]}, span {lost[0][1]}."
-                    )
-                    raise DemoError(message)
-                time.sleep(_POLL_SECONDS)
+            reader = _Reader(connection, parameters, wait_seconds)
+            return Rows(
+                spans=reader.every(READ_SPANS, sent.spans.acknowledged),
+                logs=reader.every(READ_LOGS, sent.logs.acknowledged),
+                metrics=reader.every(READ_POINTS, sent.points.acknowledged),
+                content=reader.all(CONTENT),
+            )
     except psycopg.Error as error:
         message = f"the database cannot be read: {error}"
         raise DemoError(message) from error
-    return rows

@@ -1,6 +1,8 @@
-"""What the demo application does: five calls of a provider under one span of its own."""
+"""What the demo application does: five calls of a provider under one span of its own, and one line in its log."""
 
 from __future__ import annotations
+
+import logging
 
 from openai import OpenAI, RateLimitError
 from opentelemetry.trace import Tracer
@@ -9,12 +11,12 @@ from demo.provider import BUSY_MODEL
 
 CHAT_MODEL = "gpt-5-mini"
 EMBEDDING_MODEL = "text-embedding-3-small"
-SPANS_A_RUN = 6
-"""The application's own span and one a call."""
+
+LOGGER = logging.getLogger(__name__)
 
 
 def _chat(client: OpenAI) -> None:
-    client.chat.completions.create(
+    completion = client.chat.completions.create(
         model=CHAT_MODEL,
         messages=[
             {"role": "system", "content": "Answer in one sentence."},
@@ -23,6 +25,8 @@ def _chat(client: OpenAI) -> None:
         temperature=0.2,
         max_completion_tokens=200,
     )
+    answer = completion.choices[0].message.content or ""
+    LOGGER.info("%s answered in %d words", completion.model, len(answer.split()))
 
 
 def _chat_stream(client: OpenAI) -> None:
