@@ -6,13 +6,14 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 
 from demo import DemoError, provider, traffic
-from demo.dialects import DIALECTS
+from demo.dialects import DIALECTS, Emitted
 from demo.export import run_dialect
 
 GENAI, OPENINFERENCE = DIALECTS
@@ -100,6 +101,11 @@ def test_a_refused_signal_is_an_error(endpoint: str, receiver: Receiver, base_ur
     receiver.refused = refused
     with pytest.raises(DemoError, match=counts):
         run_dialect(GENAI, base_url, endpoint)
+
+
+def test_an_item_that_never_came_to_an_export_is_an_error(endpoint: str, base_url: str) -> None:
+    with pytest.raises(DemoError, match="6 of 7 spans were acknowledged"):
+        run_dialect(replace(OPENINFERENCE, emits=Emitted(spans=7)), base_url, endpoint)
 
 
 def test_the_log_of_the_application_is_left_as_it_was(endpoint: str, base_url: str) -> None:
