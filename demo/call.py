@@ -74,7 +74,7 @@ def _said(row: Row) -> str:
 
 def log_block(call: Row, logs: Sequence[Row]) -> Table:
     """The log records of its span and of the span around it."""
-    table = _block("timestamp\nspan", "level\n", "event_name\nmessage or body")
+    table = _block("timestamp, UTC\nspan", "level\n", "event_name\nmessage or body")
     spans = {call["span_id"]: "the call", call["parent_span_id"]: "around it"}
     for row in logs:
         if row["trace_id"] == call["trace_id"] and row["span_id"] in spans:

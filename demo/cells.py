@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 ABSENT = "-"
 """Not reported, which is NULL and never 0."""
@@ -17,8 +17,8 @@ def absent_or(value: object) -> str:
 
 
 def clock(time: datetime) -> str:
-    """The time of day to the microsecond."""
-    return f"{time:%H:%M:%S.%f}"
+    """The time of day to the microsecond, in UTC whatever the time zone of the database."""
+    return f"{time.astimezone(UTC):%H:%M:%S.%f}"
 
 
 def number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -78,6 +79,11 @@ def test_an_event_without_a_body_says_so_and_a_line_of_a_log_is_shown() -> None:
 def test_message_or_body(columns: dict[str, Any], shown: str) -> None:
     rows = given.rows(given.call(), logs=(given.log(**columns),))
     assert block(printed(rows), "llm_logs")[1].removeprefix(" the call").strip() == shown
+
+
+def test_times_are_utc_whatever_the_time_zone_of_the_database() -> None:
+    rows = given.rows(given.call(), logs=(given.log(timestamp=given.AT.astimezone(timezone(timedelta(hours=5)))),))
+    assert block(printed(rows), "llm_logs")[0].split()[0] == "08:30:12.345678"
 
 
 def test_a_record_without_severity_has_a_dash() -> None:
