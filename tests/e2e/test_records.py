@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import uuid
+from collections.abc import Iterator
 
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.plugins.load import Client, llm_span, request_of, trace_request
-from tests.plugins.service import Service
+from tests.plugins.service import Service, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -91,3 +95,97 @@ def test_nul_characters_are_repaired_and_counted(shared_service: Service) -> Non
     assert name == "a\ufffdb"
     assert "nul\ufffdkey" in attributes
     assert shared_service.metric('otlp_values_repaired_total{rule="nul_replaced",signal="traces"}') >= 2
+
+
+PROMPT = "What is the capital of \u00c5land? " * 50
+ANSWER = "Mariehamn, of course."
+
+
+def talking_span(trace_id: bytes) -> Span:
+    """A span with a prompt, an answer in two attributes, and a message event."""
+    span = llm_span(trace_id, 1)
+    span.attributes.extend(
+        [
+            KeyValue(key="gen_ai.input.messages", value=AnyValue(string_value=PROMPT)),
+            KeyValue(key="llm.output_messages.0.message.role", value=AnyValue(string_value="assistant")),
+            KeyValue(key="llm.output_messages.0.message.content", value=AnyValue(string_value=ANSWER)),
+        ]
+    )
+    said = ArrayValue(values=[AnyValue(string_value=ANSWER)])
+    message = KeyValue(key="message", value=AnyValue(array_value=said))
+    index = KeyValue(key="index", value=AnyValue(int_value=0))
+    span.events.append(Span.Event(name="gen_ai.choice", time_unix_nano=span.start_time_unix_nano, attributes=[index, message]))
+    return span
+
+
+def stored(service: Service, trace_id: bytes) -> tuple[list[tuple[object, ...]], str]:
+    """The content of a trace by kind and place, and the rest of its only span as text."""
+    rows = service.query(
+        "SELECT kind, carrier, event_index, attribute, is_json, body, original_length FROM llm_content"
+        " WHERE trace_id = %s ORDER BY carrier, attribute",
+        trace_id.hex(),
+    )
+    [(span,)] = service.query("SELECT to_jsonb(t)::text FROM llm_traces t WHERE trace_id = %s", trace_id.hex())
+    return rows, span
+
+
+@pytest.fixture
+def reloaded(shared_service: Service) -> Iterator[Service]:
+    """The shared service; its settings are as before when the test is over."""
+    yield shared_service
+    (shared_service.folder / ".env").unlink(missing_ok=True)
+    reload(shared_service)
+
+
+def reload(service: Service, *settings: str) -> None:
+    """Change settings of the running service, as an operator does, and wait until they are in force."""
+    said = "settings read again"
+    before = service.log.read_text().count(said)
+    if settings:
+        (service.folder / ".env").write_text("\n".join(settings))
+    service.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: service.log.read_text().count(said) > before, 10, "the reload is logged")
+
+
+def test_content_is_stored_apart_and_as_much_of_it_as_the_operator_says(reloaded: Service) -> None:
+    service, client = reloaded, Client(reloaded.endpoint)
+    answer = {"llm.output_messages.0.message.role": "assistant", "llm.output_messages.0.message.content": ANSWER}
+    family, message = json.dumps(answer, separators=(",", ":")), json.dumps([ANSWER])
+    length = len(PROMPT.encode())
+
+    def exported() -> tuple[list[tuple[object, ...]], str]:
+        trace_id = uuid.uuid4().bytes
+        client.export(request_of(talking_span(trace_id)).SerializeToString())
+        return stored(service, trace_id)
+
+    full, span = exported()
+    assert full == [
+        ("input", "span_attribute", None, "gen_ai.input.messages", False, PROMPT, length),
+        ("output", "span_attribute", None, "llm.output_messages.#", True, family, len(family)),
+        ("output", "span_event", 0, "message", True, message, len(message)),
+    ]
+    assert ANSWER not in span
+    assert '"app.step": 1' in span
+    assert '"attributes": {"index": 0}' in span
+
+    reload(service, "CONTENT_CAPTURE=truncated", "CONTENT_PREVIEW_BYTES=24")
+    truncated, same = exported()
+    # The 24th byte is the first of two: the character is left out.
+    assert [row[5:] for row in truncated] == [
+        ("What is the capital of ", length),
+        (family[:24], len(family)),
+        (message[:24], len(message)),
+    ]
+    assert ANSWER not in same
+    assert service.metric('otlp_values_repaired_total{rule="content_truncated",signal="traces"}') == 3
+
+    reload(service, "CONTENT_CAPTURE=off")
+    assert service.metric('otlp_values_repaired_total{rule="content_dropped",signal="traces"}') == 0
+    nothing, same = exported()
+    assert nothing == []
+    assert ANSWER not in same
+    assert "capital" not in same
+    assert service.metric('otlp_values_repaired_total{rule="content_dropped",signal="traces"}') == 3
+
+    reload(service, "CONTENT_CAPTURE=full", "CONTENT_MAX_BYTES=30")
+    assert [len(str(row[5])) for row in exported()[0]] == [29, 30, len(message)]

@@ -41,13 +41,21 @@ EVERYTHING = spans.span(
         "nested": {"$a": {"b": [None, True, {"c": []}]}, "": {}},
         "$dollar": 1,
         "nul\0": "\0",
+        "gen_ai.input.messages": '["\0 é🙂\u2028 \\u0000"]',
+        "gen_ai.output.messages": [{"parts": [1e16, b"\xff", None]}],
+        "llm.tools.0.tool.json_schema": "{}",
+        "llm.tools.10": -0.0,
     },
     parent_span_id=b"\x07" * 8,
     trace_state="a=1",
     flags=2**32 - 1,
     kind=5,
     status=Status(code=Status.STATUS_CODE_ERROR, message="boom"),
-    events=[Span.Event(time_unix_nano=spans.START, name="e", attributes=spans.attributes({"k": 1e300})), Span.Event()],
+    events=[
+        Span.Event(time_unix_nano=spans.START, name="e", attributes=spans.attributes({"k": 1e300})),
+        Span.Event(),
+        Span.Event(name="gen_ai.choice", attributes=spans.attributes({"message": "", "index": 0})),
+    ],
     links=[Span.Link(trace_id=b"\x01" * 16, span_id=b"\x02" * 8, trace_state="t", flags=1), Span.Link()],
     dropped_attributes_count=2**32 - 1,
     dropped_events_count=1,
@@ -113,7 +121,7 @@ def exact(text: bytes) -> Any:
     return json.loads(text, parse_float=lambda digits: ("double", float(digits)), parse_int=lambda digits: ("int", int(digits)))
 
 
-COPIED = [tables.LLM_TRACES, tables.TRACE_INDEX, tables.INGEST_TOUCHED, tables.TELEMETRY_SOURCES]
+COPIED = [tables.LLM_TRACES, tables.LLM_CONTENT, tables.TRACE_INDEX, tables.INGEST_TOUCHED, tables.TELEMETRY_SOURCES]
 
 
 @pytest.mark.parametrize("table", COPIED, ids=lambda table: table.name)
@@ -157,6 +165,27 @@ def test_postgresql_reads_what_was_meant(connection: psycopg.Connection, encoded
     )
 
 
+def test_postgresql_reads_the_content(connection: psycopg.Connection, encoded: EncodedRequest) -> None:
+    through(connection, tables.LLM_CONTENT, rows_of(encoded, tables.LLM_CONTENT))
+    found = connection.execute(
+        "SELECT kind, carrier, event_index, attribute, is_json, body, original_length - octet_length(body),"
+        " timestamp = '2025-10-09 08:53:19.123456+00', encode(span_id, 'hex'), service_name FROM copy_bytes_llm_content"
+    ).fetchall()
+    same = (0, True, "0102030405060708", "shop")
+    assert found == [
+        ("input", "span_attribute", None, "gen_ai.input.messages", False, '["\ufffd é🙂\u2028 \\u0000"]', *same),
+        (
+            "output", "span_attribute", None, "gen_ai.output.messages", True,
+            '[{"parts":[{"$double":"1e+16"},{"$bytes":"/w=="},null]}]', *same,
+        ),
+        (
+            "tool_definitions", "span_attribute", None, "llm.tools.#", True,
+            '{"llm.tools.0.tool.json_schema":"{}","llm.tools.10":{"$double":"-0.0"}}', *same,
+        ),
+        ("output", "span_event", 2, "message", False, "", *same),
+    ]  # fmt: skip
+
+
 def test_a_field_is_also_the_binary_parameter_of_an_insert(database: str, encoded: EncodedRequest) -> None:
     """There is no second encoder: the fields of a row, sent as parameters, give the same row."""
     sent = rows_of(encoded, tables.LLM_TRACES)
@@ -181,7 +210,12 @@ def test_hostile_text_never_breaks_a_copy(connection: psycopg.Connection, seed: 
     """Every string of a span with NUL, quotes, control characters and all planes of Unicode."""
     hostile = "\0" + "".join(map(chr, range(seed, 0x3000, 7))) + "\U0010ffff\ufffe\\u0000"
     one = spans.span(
-        {hostile: hostile, "gen_ai.request.model": hostile, "list": [hostile, {hostile: hostile}]},
+        {
+            hostile: hostile,
+            "gen_ai.request.model": hostile,
+            "list": [hostile, {hostile: hostile}],
+            "llm.tools.0" + hostile: [hostile],
+        },
         name=hostile,
         trace_state=hostile,
         status=Status(message=hostile),
@@ -190,6 +224,6 @@ def test_hostile_text_never_breaks_a_copy(connection: psycopg.Connection, seed: 
     )
     made = spans.encode(spans.request(one, resource={"service.name": hostile, hostile: hostile}, scope={hostile: hostile}))
     assert made.accepted == 1
-    for table in (tables.LLM_TRACES, tables.TELEMETRY_SOURCES):
+    for table in (tables.LLM_TRACES, tables.LLM_CONTENT, tables.TELEMETRY_SOURCES):
         (received,) = through(connection, table, rows_of(made, table))
         assert spans.read_row(table.name, received) == spans.read_row(table.name, rows_of(made, table)[0])
