@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.e2e.test_demo import run_demo
 from tests.plugins.load import Client, llm_span, request_of, trace_request
 from tests.plugins.service import Service, wait_for
 
@@ -189,3 +190,17 @@ def test_content_is_stored_apart_and_as_much_of_it_as_the_operator_says(reloaded
 
     reload(service, "CONTENT_CAPTURE=full", "CONTENT_MAX_BYTES=30")
     assert [len(str(row[5])) for row in exported()[0]] == [29, 30, len(message)]
+
+
+def test_nothing_that_stock_instrumentations_write_of_messages_stays_in_the_spans(shared_service: Service) -> None:
+    ran = run_demo("--endpoint", shared_service.endpoint, environment=shared_service.environment)
+    assert ran.returncode == 0, ran.stderr
+    sentences = ("What is", "in one sentence", "A span is one", "one timed step", "Are you there", "Paris", "weather of a city")
+    named = "SELECT service_name, to_jsonb(t)::text FROM llm_traces t WHERE service_name LIKE 'demo-%%'"
+    spans = shared_service.query(named)
+    assert {service for service, _ in spans} == {"demo-opentelemetry", "demo-openinference"}
+    assert [(sentence, span) for _, span in spans for sentence in sentences if sentence in span] == []
+    said = shared_service.query("SELECT DISTINCT service_name, kind FROM llm_content WHERE service_name LIKE 'demo-%%'")
+    kinds = {"input", "output", "tool_definitions"}
+    assert {("demo-opentelemetry", kind) for kind in kinds} <= set(said)
+    assert {("demo-openinference", kind) for kind in kinds | {"documents"}} <= set(said)

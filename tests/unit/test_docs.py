@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from llm_observatory import metrics
 from llm_observatory.app.cli import cli
 from llm_observatory.settings import LIVE, Settings, shown
-from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table
+from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table, content
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,23 @@ def test_every_rule(heading: str, rules: dict[str, str]) -> None:
     text = (DOCS / "otlp.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## What is {heading}")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.MULTILINE)) == sorted(rules)
+
+
+def test_every_content_attribute() -> None:
+    """Both ways, by table: attributes, those beside the mark, those of events."""
+    tables: dict[str, dict[str, list[str]]] = {}
+    for line in (DOCS / "content.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith(("| kind |", "| event |")):
+            rows = tables.setdefault(line, {})
+        elif line.startswith("| `") and tables:
+            rows[cells[0].strip("`")] = re.findall(r"`([^`]+)`", " ".join(cells[1:]))
+    assert [{name: set(keys) for name, keys in rows.items()} for rows in tables.values()] == [
+        {kind: set(keys) for kind, keys in content.KINDS.items()},
+        {kind: set(keys) for kind, keys in content.MARKED_KINDS.items()},
+        {name: {kind, *keys} for name, (kind, keys) in content.EVENTS.items()},
+    ]
+    assert f"attributes beside `{content.MARK}`" in list(tables)[1]
 
 
 def test_every_decision_is_in_the_index_and_has_its_parts() -> None:
