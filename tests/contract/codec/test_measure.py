@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, SummaryDataPoint
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -16,7 +17,7 @@ from llm_observatory.codec.answer import MESSAGE_MAX_BYTES, message_for
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.tables.rules import REJECTIONS, ROW_MAX_BYTES, VALUES_MAX
-from tests.unit.codec import spans
+from tests.unit.codec import metrics, spans
 from tests.unit.codec.spans import field
 
 SPAN = measure.shape(Span.DESCRIPTOR)
@@ -59,6 +60,56 @@ def test_values_are_counted_wherever_they_are(make: Callable[[int], bytes]) -> N
     assert measure.exceeded(GOOD + make(VALUES_MAX + 1), SPAN) == "too_many_values"
 
 
+def tagged(number: int, wire_type: int, value: bytes) -> bytes:
+    return bytes([number << 3 | wire_type]) + value
+
+
+MANY_OF_POINTS: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "packed counts": ("histogram", lambda count: field(6, bytes(8) * count)),
+    "packed bounds": ("histogram", lambda count: field(7, bytes(8) * count)),
+    "counts and bounds": ("histogram", lambda count: field(6, bytes(8) * 100_000) + field(7, bytes(8) * (count - 100_000))),
+    "counts one by one": ("histogram", lambda count: tagged(6, 1, bytes(8)) * count),
+    "bounds one by one": ("histogram", lambda count: tagged(7, 1, bytes(8)) * count),
+    "packed counts of a byte": ("exponential_histogram", lambda count: field(8, field(2, b"\x01" * count))),
+    "packed counts of many": ("exponential_histogram", lambda count: field(9, field(2, (b"\xff" * 8 + b"\x01") * count))),
+    "on both sides": ("exponential_histogram", lambda n: field(8, field(2, b"\0" * (n - 9))) + field(9, field(2, b"\0" * 9))),
+    "counts of a side one by one": ("exponential_histogram", lambda count: field(8, tagged(2, 0, b"\x01") * count)),
+    "quantiles": ("summary", lambda count: field(6, b"") * count),
+    "exemplars": ("gauge", lambda count: field(5, b"") * count),
+    "attributes of an exemplar": ("sum", lambda count: field(5, field(7, b"") * (count - 1))),
+    "attributes": ("exponential_histogram", lambda count: field(1, b"") * count),
+}
+
+
+@pytest.mark.parametrize("kind, make", MANY_OF_POINTS.values(), ids=MANY_OF_POINTS.keys())
+def test_values_of_points_are_counted_packed_or_not(kind: str, make: Callable[[int], bytes]) -> None:
+    shape = measure.shape(metrics.POINTS[kind].DESCRIPTOR)
+    good = metrics.point(kind).SerializeToString()
+    assert measure.exceeded(good + make(VALUES_MAX), shape) is None
+    assert measure.exceeded(good + make(VALUES_MAX + 1), shape) == "too_many_values"
+
+
+def test_a_point_of_too_many_buckets_is_refused_alone() -> None:
+    good = metrics.point("histogram")
+    large = metrics.point("histogram", count=VALUES_MAX + 1, bucket_counts=[1] * (VALUES_MAX + 1))
+    encoded = metrics.encode(metrics.request(metrics.metric("histogram", good, large, good)))
+    assert (encoded.accepted, encoded.rejected_by_rule) == (2, {"too_many_values": 1})
+
+
+def test_as_many_buckets_as_allowed_are_stored() -> None:
+    large = metrics.point("histogram", count=VALUES_MAX, bucket_counts=[1] * VALUES_MAX)
+    (row,) = metrics.rows(metrics.encode(metrics.request(metrics.metric("histogram", large))))
+    assert row["bucket_counts"] == [1] * VALUES_MAX
+
+
+def test_large_packed_numbers_that_upb_would_refuse_are_malformed() -> None:
+    good = metrics.point("histogram").SerializeToString()
+    for end in (field(6, bytes(200_001)), field(6, bytes(8)) * 20_000 + b"\x07"):
+        data = field(1, field(2, field(2, field(9, field(1, good + end) + field(1, good)))))
+        encoded = metrics.encode(data)
+        assert (encoded.accepted, encoded.rejected_by_rule) == (1, {"record_malformed": 1})
+
+
 def test_a_span_of_too_many_values_is_refused_alone() -> None:
     record = field(2, GOOD)
     data = field(1, field(2, record + field(2, GOOD + MANY["events"](VALUES_MAX + 1)) + record))
@@ -94,7 +145,7 @@ def test_a_hundred_times_too_many_end_as_early(monkeypatch: pytest.MonkeyPatch) 
 def test_small_spans_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(measure, "_fields_of_all_levels")
     assert measure.exceeded(bytes(measure.COUNTED_FROM_BYTES), SPAN) is None
-    assert measure.COUNTED_FROM_BYTES // 2 < VALUES_MAX
+    assert measure.COUNTED_FROM_BYTES < VALUES_MAX  # a bucket count takes one byte
 
 
 @pytest.mark.parametrize("end", [b"\x07", b"\x4a\x7f", field(9, field(2, field(5, b"\x0a\x05"))), spans.deep_value(60)])
@@ -149,6 +200,57 @@ def test_no_row_becomes_larger_than_it_was_measured(span: Span, monkeypatch: pyt
     ]
     monkeypatch.setattr(measure, "ROW_MAX_BYTES", sum(documents) - 100)
     assert measure.exceeded(span.SerializeToString(), SPAN) == "row_too_large"
+
+
+Quantile = SummaryDataPoint.ValueAtQuantile
+Buckets = ExponentialHistogramDataPoint.Buckets
+LONGEST = -1.7976931348623157e308
+
+POINTS: dict[str, tuple[str, Any]] = {
+    "exemplars": (
+        "gauge",
+        metrics.point(
+            exemplars=[
+                metrics.exemplar(
+                    as_double=LONGEST,
+                    time_unix_nano=2**63 - 1,
+                    trace_id=b"\xff" * 16,
+                    span_id=b"\xff" * 8,
+                    filtered_attributes=[KeyValue(key="\x01")],
+                )
+            ]
+            * 90
+        ),
+    ),
+    "quantiles": ("summary", metrics.point("summary", quantile_values=[Quantile(quantile=LONGEST, value=LONGEST)] * 90)),
+    "counts": (
+        "exponential_histogram",
+        metrics.point("exponential_histogram", positive=Buckets(bucket_counts=[2**63 - 1] * 90), scale=-(2**31)),
+    ),
+    "small counts": (
+        "exponential_histogram",
+        metrics.point("exponential_histogram", negative=Buckets(bucket_counts=[0] * 900)),
+    ),
+    "buckets": ("histogram", metrics.point("histogram", bucket_counts=[1] * 90, explicit_bounds=[LONGEST] * 89)),
+    "labels": ("sum", metrics.point("sum", {"k": "\x01\x1f" * 5000, "l": [{"\x02" * 900: "\0" * 900}]})),
+}
+
+
+@pytest.mark.parametrize("kind, point", POINTS.values(), ids=POINTS.keys())
+def test_no_row_of_a_point_becomes_larger_than_it_was_measured(kind: str, point: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COUNTED_FROM_BYTES", "MEASURED_FROM_BYTES"):
+        monkeypatch.setattr(measure, name, 0)
+    encoded = metrics.encode(metrics.request(metrics.metric(kind, point, name="")))
+    (row,) = spans.split_rows(encoded.tables[0].chunks[0])
+    (label,) = encoded.dimensions["metric_labels"].values()
+    documents = [
+        len(value or b"")
+        for table, made in ((tables.LLM_METRICS, row), (tables.METRIC_LABELS, label))
+        for column, value in zip(table.columns, codec.tuple_fields(made), strict=True)
+        if column.type in ("jsonb", "int8[]", "float8[]")
+    ]
+    monkeypatch.setattr(measure, "ROW_MAX_BYTES", sum(documents) - 100)
+    assert measure.exceeded(point.SerializeToString(), measure.shape(point.DESCRIPTOR)) == "row_too_large"
 
 
 def test_control_characters_are_refused_before_they_are_rendered() -> None:

@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from llm_observatory.codec import Terms
 from tests.unit.codec import spans
 from tests.unit.codec.spans import START, row
+from tests.unit.codec.wire import varint
 
 PARENT = b"\x09" * 8
 
@@ -112,15 +113,6 @@ def test_enums_of_the_future_are_kept(number: int) -> None:
     data += b"\x7a" + bytes([1 + len(varint(number))]) + b"\x18" + varint(number)
     (found,) = spans.rows(spans.field(1, spans.field(2, spans.field(2, data))))
     assert found["span_kind"] == found["status_code"] == number
-
-
-def varint(number: int) -> bytes:
-    number &= 2**64 - 1
-    data = b""
-    while number >= 0x80:
-        data += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return data + bytes([number])
 
 
 def test_events() -> None:

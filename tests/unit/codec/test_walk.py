@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from llm_observatory import codec
-from llm_observatory.codec.reference import walk
+from llm_observatory.codec.reference import metric, walk
 from llm_observatory.codec.reference.wire import fields
 from llm_observatory.errors import InvalidPayload
 from tests.unit.codec import spans
@@ -176,20 +176,26 @@ def test_light_is_what_has_few_fields_around_its_records() -> None:
         assert codec.is_light("traces", heavy, max_fields=1002)
 
 
-def test_whether_it_is_light_is_seen_without_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = 0
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that gets one item for each field that is read."""
+    read: list[int] = []
 
     def counted(buffer: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        nonlocal read
         for found in fields(buffer, start, end):
-            read += 1
+            read.append(found[0])
             yield found
 
-    monkeypatch.setattr(walk, "fields", counted)
+    for reader in (walk, metric):
+        monkeypatch.setattr(reader, "fields", counted)
+    return read
+
+
+def test_whether_it_is_light_is_seen_without_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = count_reads(monkeypatch)
     for heavy in (field(1, b"") * 50_000, field(1, field(2, b"") * 50_000), field(1, field(2, RECORD * 5000))):
-        read = 0
+        read.clear()
         assert not codec.is_light("traces", heavy, max_fields=100)
-        assert read <= 101
+        assert len(read) <= 101
 
 
 def test_broken_framing_is_light_if_it_breaks_soon() -> None:
@@ -213,6 +219,69 @@ def test_the_error_of_a_broken_request_does_not_keep_it(read: Callable[[bytes], 
 
 def test_one_span_per_resource_is_within_the_limit() -> None:
     assert codec.count_items("traces", SAMPLE * 500, 500) == 500
+
+
+POINT = field(5, field(1, b""))
+"""The data of a Metric with one point."""
+METRIC = field(2, field(1, b"name") + field(2, b"description") + field(3, b"unit") + POINT)
+
+
+def test_of_metrics_the_points_are_counted() -> None:
+    points = field(7, field(1, b"") * 3 + b"\x10\x02\x18\x01" + field(1, b"x"))
+    data = field(1, field(2, field(2, points) * 2)) + field(1, field(2, METRIC) + field(2, field(2, b"") + METRIC))
+    assert codec.count_items("metrics", data, 10) == 10
+    assert codec.count_items("metrics", data, 9) == 10
+    assert codec.count_items("traces", data, 10) == codec.count_items("logs", data, 10) == 5
+    assert codec.count_items("metrics", data + b"\x07", 3) == 4  # stops before the broken end
+    with pytest.raises(InvalidPayload):
+        codec.count_items("metrics", data + b"\x07", 100)
+
+
+def test_one_point_per_resource_is_within_the_limit() -> None:
+    scope = field(1, b"") + METRIC + field(3, b"url")
+    assert codec.count_items("metrics", field(1, field(1, b"") + field(2, scope) + field(3, b"url")) * 500, 500) == 500
+
+
+def test_three_containers_to_a_point_are_the_most() -> None:
+    for inside, most in ((b"", 298), (b"\x20\x01", 298), (field(5, b""), 298)):
+        assert codec.count_items("metrics", field(1, field(2, field(2, inside) * most)), 100) == 0
+        assert codec.count_items("metrics", field(1, field(2, field(2, inside) * (most + 1))), 100) == 101
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        field(1, field(2, field(2, field(12, b"") * 100_000))),
+        field(1, field(2, field(2, field(5, b"") * 100_000))),
+        field(1, field(2, field(2, field(7, b"\x10\x01" * 100_000)))),
+        field(1, field(2, field(2, b"") * 100_000)),
+    ],
+    ids=["fields of a metric", "data", "fields of data", "metrics"],
+)
+def test_millions_of_fields_around_points_are_over_the_limit(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = count_reads(monkeypatch)
+    assert codec.count_items("metrics", data, 100) == 101
+    assert len(read) <= 16 * 100 + 1010
+
+
+def test_metrics_are_light_when_they_have_few_fields_around_their_points() -> None:
+    def of(points: int) -> bytes:
+        return field(1, field(2, field(2, field(5, field(1, b"") * points))))
+
+    # Besides: resource, scope, metric, and the data, which is looked at twice.
+    assert codec.is_light("metrics", of(995))
+    assert not codec.is_light("metrics", of(996))
+    assert codec.is_light("traces", of(996))
+    for heavy in (field(12, b"") * 1001, field(5, b"") * 1001, field(5, b"\x10\x01" * 1001)):
+        assert not codec.is_light("metrics", field(1, field(2, field(2, heavy))))
+
+
+def test_whether_metrics_are_light_is_seen_without_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = count_reads(monkeypatch)
+    for heavy in (field(12, b"") * 50_000, field(5, field(1, b"") * 50_000), field(5, b"") * 50_000):
+        read.clear()
+        assert not codec.is_light("metrics", field(1, field(2, field(2, heavy))), max_fields=100)
+        assert len(read) <= 101
 
 
 def test_invalid_framing_is_found_wherever_it_is() -> None:
