@@ -65,7 +65,9 @@ def connection(database: str) -> Iterator[psycopg.Connection]:
 def store(connection: psycopg.Connection, encoded: EncodedRequest) -> None:
     """The rows of an encoded request, as a committer writes them."""
     assert encoded.rejected_by_rule == {}
-    rows = {made.name: b"".join(map(bytes, made.chunks)) for made in encoded.tables if made.name == "llm_traces"}
+    rows = {
+        made.name: b"".join(map(bytes, made.chunks)) for made in encoded.tables if made.name in {"llm_traces", "llm_content"}
+    }
     rows |= {name: b"".join(found.values()) for name, found in encoded.dimensions.items()}
     for name, data in rows.items():
         with (
@@ -148,6 +150,19 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
+CONTENT = (
+    "gen_ai.prompt",
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "gen_ai.prompt.0.role",
+    "gen_ai.prompt.0.content",
+    "gen_ai.prompt.variable.$city",
+    "llm.input_messages.0.message.content",
+    "llm.input_messages.1.message.content",
+)
+"""Attributes that are rows of their own, some of them of families."""
+
+
 def fitting(column: tables.Column) -> Any:
     """A value that the column holds alone."""
     return {"text": "x", "int8": 3, "float8": 1.0, "bool": True, "text[]": ["stop"]}[column.type]
@@ -164,21 +179,24 @@ def some_attributes(seed: int) -> dict[str, Any]:
             found[key_of(column)] = fitting(column) if chance.random() < 0.4 else chance.choice(VALUES)
         if chance.random() < 0.2 and (names := sorted(other_names(column))):
             found[chance.choice(names)] = chance.choice(VALUES)
+    found |= {key: chance.choice(VALUES) for key in CONTENT if chance.random() < 0.3}
     return found
 
 
 def test_attributes_are_those_that_were_sent(connection: psycopg.Connection) -> None:
     sent = [{}, *({key_of(column): value} for column in PROMOTED for value in (fitting(column), *VALUES))]
+    sent += [{key: value} for key in CONTENT for value in VALUES]
     sent += [some_attributes(seed) for seed in range(500)]
     ids = [number.to_bytes(8, "big") for number in range(1, len(sent) + 1)]
     made = [spans.span(items, span_id=span_id) for items, span_id in zip(sent, ids, strict=True)]
     store(connection, spans.encode(spans.request(*made)))
-    for view in ("trace_spans", "trace_spans_full"):
+    for view, left_out in (("trace_spans", CONTENT), ("trace_spans_full", ())):
         cursor = connection.execute(sql.SQL("SELECT span_id, attributes::text FROM {}").format(sql.Identifier(view)))
         found: dict[str, str] = dict(cursor.fetchall())
         assert len(found) == len(sent)
         for items, span_id in zip(sent, ids, strict=True):
-            document = DocumentReader({}).attributes(spans.attributes(items))
+            expected = {key: value for key, value in items.items() if key not in left_out}
+            document = DocumentReader({}).attributes(spans.attributes(expected))
             assert exact(found[span_id.hex()]) == exact(json.dumps(document)), items
     promoted = connection.execute("SELECT count(*) FROM llm_traces WHERE attributes = '{}'").fetchone()
     assert promoted is not None
@@ -234,6 +252,29 @@ def test_json_that_was_cut_is_its_text(connection: psycopg.Connection, attribute
     store(connection, spans.encode(spans.request(spans.span())))
     say(connection, attribute, body, is_json=True, original_length=1000)
     assert connection.execute("SELECT attributes FROM trace_spans_full").fetchall() == [({attribute: body},)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 20])
+def test_no_cut_makes_a_view_fail(connection: psycopg.Connection, limit: int) -> None:
+    """Values of every type, cut anywhere: what is whole is as it was sent, what is cut is a string."""
+    sent = [{key: value} for key in CONTENT for value in VALUES]
+    ids = [number.to_bytes(8, "big") for number in range(1, len(sent) + 1)]
+    made = [spans.span(items, span_id=span_id) for items, span_id in zip(sent, ids, strict=True)]
+    store(connection, spans.encode(spans.request(*made), terms=spans.TERMS._replace(content_max_bytes=limit)))
+    rows = connection.execute(
+        "SELECT span_id, attributes::text, (content -> 0 ->> 'original_length')::int8 > octet_length(content -> 0 ->> 'body'),"
+        " octet_length(content -> 0 ->> 'body') <= %s FROM trace_spans_full",
+        [limit],
+    ).fetchall()
+    found = {row[0]: row[1:] for row in rows}
+    assert all(row[3] for row in rows)
+    assert {row[2] for row in rows} == {True, False} or limit < 20
+    for items, span_id in zip(sent, ids, strict=True):
+        attributes, cut, _ = found[span_id.hex()]
+        if cut:
+            assert [type(value) for value in json.loads(attributes).values()] == [str]
+        else:
+            assert exact(attributes) == exact(json.dumps(DocumentReader({}).attributes(spans.attributes(items)))), items
 
 
 def test_text_that_was_cut_and_text_that_is_empty(connection: psycopg.Connection) -> None:
