@@ -119,3 +119,23 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "idx_metric_labels_name": 'btree (tenant, "left"(metric_name, 128))',
         "metric_labels_pkey": "btree (tenant, series_id)",
     }
+
+
+async def test_a_metric_name_of_any_length_has_its_series(database: str) -> None:
+    """Its index holds the beginning: a btree entry of more than 2,704 bytes, and the request, would be refused."""
+    name = "".join(f"{number:x}é" for number in range(20_000))
+    connection = await connect(database)
+    try:
+        await connection.execute(
+            "INSERT INTO metric_labels VALUES (%s, gen_random_uuid(), %s, %s, 'gauge', '', '', NULL, NULL, NULL, '{}',"
+            " gen_random_uuid(), current_date)",
+            ["t" * 512, "s" * 512, name],
+        )
+        await connection.execute("SET enable_seqscan = off")
+        query = "FROM metric_labels WHERE tenant = repeat('t', 512) AND left(metric_name, 128) = left(%(name)s, 128)"
+        rows = await (await connection.execute(f"EXPLAIN (COSTS off) SELECT {query}".encode(), {"name": name})).fetchall()
+        assert "idx_metric_labels_name" in str(rows)
+        found = await connection.execute(f"SELECT count(*) {query} AND metric_name = %(name)s".encode(), {"name": name})
+        assert await found.fetchone() == (1,)
+    finally:
+        await connection.close()
