@@ -185,6 +185,7 @@ def some_attributes(seed: int) -> dict[str, Any]:
 
 def test_attributes_are_those_that_were_sent(connection: psycopg.Connection) -> None:
     sent = [{}, *({key_of(column): value} for column in PROMOTED for value in (fitting(column), *VALUES))]
+    sent += [{name: fitting(column)} for column in PROMOTED for name in sorted(other_names(column))]
     sent += [{key: value} for key in CONTENT for value in VALUES]
     sent += [some_attributes(seed) for seed in range(500)]
     ids = [number.to_bytes(8, "big") for number in range(1, len(sent) + 1)]
