@@ -21,6 +21,13 @@ fits; text of other control characters, six bytes each, does not. jsonb holds 26
 for 128 MiB (text: 1 GB), far below its statement_timeout. The codec takes five times a row's size in memory.
 """
 
+CONTENT_ROWS_MAX_BYTES = 128 * 1024 * 1024
+"""What the rows of one request's content may take beside what was said: about a million items.
+
+An item can be thirty bytes on the wire and is a row with tenant, service, ids and kind, 130 to 1,100 bytes. Without a limit
+64 MiB of empty items became 2.4 GB. Clients send some hundred items with a request, a Collector some ten thousand.
+"""
+
 REJECTIONS: dict[str, str] = {
     "trace_id_invalid": "trace_id must be 16 bytes and not all zero",
     "span_id_invalid": "span_id must be 8 bytes and not all zero",
@@ -36,6 +43,7 @@ REJECTIONS: dict[str, str] = {
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "too_many_values": "it, its source or its metric holds over 200000 attributes, events, links, buckets and nested values",
     "row_too_large": "it, its source or its metric would be over 128 MiB as JSON",
+    "too_much_content": "the request holds so many items of content that their rows would take over 128 MiB beside their text",
     REFUSED_BY_DATABASE: "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",
     "sources_too_large": "the request repeats too large a resource over too many scopes, or too large a metric over its points",

@@ -61,7 +61,12 @@ def broken(rule: str) -> list[bytes]:
 
 OF_SIZE = {"too_many_values", "row_too_large"}  # their own tests: test_measure
 OF_METRICS = {"count_out_of_range", "metric_malformed", "point_time_missing", "point_value_missing"}
-RULES = sorted(REJECTIONS.keys() - {"source_malformed", "sources_too_large", "refused_by_database"} - OF_SIZE - OF_METRICS)
+RULES = sorted(
+    REJECTIONS.keys()
+    - {"source_malformed", "sources_too_large", "too_much_content", "refused_by_database"}
+    - OF_SIZE
+    - OF_METRICS
+)
 
 
 def payload(*records: bytes) -> bytes:
@@ -147,6 +152,22 @@ def test_a_large_resource_over_many_scopes_is_stopped(monkeypatch: pytest.Monkey
     scopes = b"".join(spans.field(2, spans.field(1, spans.field(1, str(number).encode())) + record) for number in range(6))
     encoded = spans.encode(spans.field(1, resource + scopes))
     assert (encoded.accepted, encoded.rejected_by_rule) == (3, {"sources_too_large": 3})
+    assert codec.answer("traces", encoded)
+
+
+def test_more_content_than_is_held_at_once_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts are the rows, not the text: what is long on the wire may be as long in the table."""
+    monkeypatch.setattr("llm_observatory.codec.reference.traces.CONTENT_ROWS_MAX_BYTES", 800)
+    long = spans.span({"input.value": "x" * 5000}).SerializeToString()
+    assert spans.encode(payload(long, long, long)).accepted == 3
+    said = spans.span({f"gen_ai.{name}.messages": "" for name in ("input", "output")}).SerializeToString()
+    plain = spans.span({"k": 1}).SerializeToString()
+    encoded = spans.encode(payload(said, said, plain, said, said, plain, said))
+    assert (encoded.accepted, encoded.rejected_by_rule) == (4, {"too_much_content": 3})
+    size = sum(table.size for table in encoded.tables if table.name == "llm_content")
+    assert 600 < size < 1200
+    off = spans.encode(payload(*[said] * 20), terms=spans.TERMS._replace(content_max_bytes=0))
+    assert off.accepted == 20
     assert codec.answer("traces", encoded)
 
 
