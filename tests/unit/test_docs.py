@@ -117,19 +117,21 @@ def test_every_rule(heading: str, rules: dict[str, str]) -> None:
 
 def test_every_content_attribute() -> None:
     """Both ways, by table: attributes, those beside the mark, those of events."""
-    tables: dict[str, dict[str, list[str]]] = {}
+    tables: list[dict[str, set[str]]] = []
+    headings: list[str] = []
     for line in (DOCS / "content.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith(("| kind |", "| event |")):
-            rows = tables.setdefault(line, {})
+        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if name in ("kind", "event"):
+            headings.append(line)
+            tables.append({})
         elif line.startswith("| `") and tables:
-            rows[cells[0].strip("`")] = re.findall(r"`([^`]+)`", " ".join(cells[1:]))
-    assert [{name: set(keys) for name, keys in rows.items()} for rows in tables.values()] == [
+            tables[-1][name.strip("`")] = set(re.findall(r"`([^`]+)`", " ".join(cells)))
+    assert tables == [
         {kind: set(keys) for kind, keys in content.KINDS.items()},
         {kind: set(keys) for kind, keys in content.MARKED_KINDS.items()},
         {name: {kind, *keys} for name, (kind, keys) in content.EVENTS.items()},
     ]
-    assert f"attributes beside `{content.MARK}`" in list(tables)[1]
+    assert f"attributes beside `{content.MARK}`" in headings[1]
 
 
 def test_every_decision_is_in_the_index_and_has_its_parts() -> None:
