@@ -124,6 +124,31 @@ async def test_expired_partitions_go(make: Make, connection: AsyncConnection) ->
     )
 
 
+async def test_a_reload_changes_how_long_each_table_is_kept(make: Make, connection: AsyncConnection, clock: Clock) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for table in PARTITIONED:
+        for days in (20, 40):
+            day = today - timedelta(days=days)
+            await connection.execute(
+                f"CREATE TABLE {table}_p{day:%Y%m%d} PARTITION OF {table}"
+                f" FOR VALUES FROM ('{day:%F}+00') TO ('{day + timedelta(days=1):%F}+00')".encode()
+            )
+    process = make()
+
+    async def old() -> dict[str, int]:
+        now = today.timestamp() * 1e6
+        return {table: sum(part.upper < now for part in await existing(connection, table)) for table in PARTITIONED}
+
+    for settings, kept, content in (
+        (Settings(), 2, 2),
+        (Settings(content_retention=timedelta(days=10)), 2, 0),
+        (Settings(retention=timedelta(days=30)), 1, 0),
+    ):
+        process.reload(settings)
+        await process.run_once()
+        assert await old() == {**dict.fromkeys(PARTITIONED, kept), "llm_content": content}
+
+
 async def test_partitions_ahead_are_bounded_whatever_is_let_in(make: Make, connection: AsyncConnection) -> None:
     await make(Settings(accept_max_ahead=timedelta(days=36_500), chunk_interval=timedelta(days=1))).run_once()
     assert len(await existing(connection, "llm_traces")) == 8
