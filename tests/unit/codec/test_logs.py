@@ -25,7 +25,7 @@ OBSERVED = START + 987
         ({"time_unix_nano": 0}, NOW_NS, 2),
     ],
 )
-def test_the_time_is_the_records_else_the_observed_else_the_received(members: dict[str, int], stored: int, source: int) -> None:
+def test_the_time_is_the_records_else_the_observed_else_the_received(members: dict[str, Any], stored: int, source: int) -> None:
     row = logs.row(**members)
     assert row["timestamp"] * 1000 + row["timestamp_nanos"] == stored
     assert row["time_source"] == source
@@ -40,7 +40,7 @@ def test_an_observed_time_within_the_first_microsecond_of_the_epoch_is_a_time() 
 
 
 @pytest.mark.parametrize("members", [{}, {"time_unix_nano": 0, "observed_time_unix_nano": OBSERVED}])
-def test_a_request_with_times_can_be_told_from_its_repeat(members: dict[str, int]) -> None:
+def test_a_request_with_times_can_be_told_from_its_repeat(members: dict[str, Any]) -> None:
     assert not logs.encode(logs.request(logs.record(**members))).untimed
 
 
@@ -133,7 +133,8 @@ def test_everything_else_of_a_record() -> None:
 @pytest.mark.parametrize("member", ["trace_id", "span_id"])
 @pytest.mark.parametrize("value", [b"\x01", bytes(8), bytes(16), b"\x01" * 7, b"\x01" * 17])
 def test_an_invalid_id_is_no_association_and_is_counted(member: str, value: bytes) -> None:
-    encoded = logs.encode(logs.request(logs.record(**{member: value})))
+    given: dict[str, Any] = {member: value}
+    encoded = logs.encode(logs.request(logs.record(**given)))
     (row,) = spans.read_table(encoded, "llm_logs")
     assert row[member] is None
     assert encoded.repaired == {"log_id_dropped": 1}
