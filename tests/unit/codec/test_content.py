@@ -133,7 +133,10 @@ def test_what_is_content_in_one_event_is_none_in_another_nor_on_the_span() -> No
 
 def test_an_event_of_content_alone_stays_without_attributes() -> None:
     encoded = encode(spans.span(events=[event({"message": "m"}), event({"message": "n"})]))
-    assert [(row["event_index"], row["body"]) for row in rows(encoded)] == [(0, "m"), (1, "n")]
+    assert [(row["carrier"], row["event_index"], row["body"]) for row in rows(encoded)] == [
+        ("span_event", 0, "m"),
+        ("span_event", 1, "n"),
+    ]
     assert span_row(encoded)["events"] == [{"time_unix_nano": spans.START, "name": "gen_ai.choice"}] * 2
 
 

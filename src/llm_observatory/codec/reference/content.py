@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from llm_observatory.codec.reference.compiled import RecordTable
-from llm_observatory.codec.reference.document import Value, render, render_value
+from llm_observatory.codec.reference.document import Value, render_value
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.span import SpanRecord
 from llm_observatory.codec.reference.spec import Spec, SpecTable
@@ -193,7 +193,7 @@ class ContentTable:
 
     def _item(self, record: SpanRecord, place: Place, value: Value, event_index: int | None, max_bytes: int) -> Item:
         is_json = not isinstance(value, str)
-        body = render(value) if place.family else render_value(value) if is_json else value
+        body = render_value(value) if is_json else value
         data = body.encode()
         if len(data) > max_bytes:
             record.reader.count("content_truncated")
