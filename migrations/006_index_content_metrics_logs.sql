@@ -1,8 +1,9 @@
--- Indexes and comments of content, metrics and logs. Most log records and nearly all data points belong to no trace: partial
--- indexes cost them nothing.
+-- Indexes and comments of content, metrics and logs. Most log records and nearly all data points belong to no trace, and most
+-- content to no log record: partial indexes cost them nothing.
 
 -- migrate:up
-CREATE INDEX idx_content_trace_id ON llm_content (tenant, trace_id);
+CREATE INDEX idx_content_log_id ON llm_content (tenant, log_id) WHERE log_id IS NOT NULL;
+CREATE INDEX idx_content_trace_id ON llm_content (tenant, trace_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX idx_metrics_name_timestamp ON llm_metrics (tenant, metric_name, timestamp DESC);
 CREATE INDEX idx_metrics_series_timestamp ON llm_metrics (tenant, series_id, timestamp DESC);
 CREATE INDEX idx_metrics_trace_id ON llm_metrics (tenant, trace_id) WHERE trace_id IS NOT NULL;
@@ -14,11 +15,13 @@ CREATE INDEX idx_metric_labels_name ON metric_labels (tenant, left(metric_name, 
 
 COMMENT ON TABLE llm_content IS
     'What was said: one row per prompt, completion, tool call or document. Kept for CONTENT_RETENTION.';
-COMMENT ON COLUMN llm_content.timestamp IS 'Start of the span that carries it.';
+COMMENT ON COLUMN llm_content.timestamp IS 'Start of the span or time of the log record that carries it.';
+COMMENT ON COLUMN llm_content.log_id IS 'The log record that carries it: llm_logs (tenant, timestamp, id); NULL for a span.';
 COMMENT ON COLUMN llm_content.kind IS
     'system_instructions, input, output, tool_definitions, tool_arguments, tool_result or documents.';
-COMMENT ON COLUMN llm_content.carrier IS 'Where attribute stood: span_attribute or span_event.';
-COMMENT ON COLUMN llm_content.event_index IS 'Place of the event in the span, from 0; NULL for a span attribute.';
+COMMENT ON COLUMN llm_content.carrier IS
+    'Where attribute stood: span_attribute, span_event or log_attribute; log_body for a body, which has none.';
+COMMENT ON COLUMN llm_content.event_index IS 'Place of the event in the span, from 0; NULL for other carriers.';
 COMMENT ON COLUMN llm_content.attribute IS
     'Its key. One that ends in .# or .* stands for a family: body is an object of attributes.';
 COMMENT ON COLUMN llm_content.is_json IS 'Whether body is the JSON of a value that was no string.';
@@ -40,8 +43,8 @@ COMMENT ON COLUMN llm_logs.time_source IS 'What timestamp is: 0 its time, 1 the 
 COMMENT ON COLUMN llm_logs.id IS 'UUIDv7 of time and request: the same for a retry of the request.';
 COMMENT ON COLUMN llm_logs.level IS
     'TRACE, DEBUG, INFO, WARN, ERROR or FATAL, from severity_number, else from severity_text; empty when neither says.';
-COMMENT ON COLUMN llm_logs.message IS 'The body if it is a string.';
-COMMENT ON COLUMN llm_logs.body IS 'The body if it is anything else.';
+COMMENT ON COLUMN llm_logs.message IS 'The body if it is a string and no content.';
+COMMENT ON COLUMN llm_logs.body IS 'The body if it is anything else and no content.';
 COMMENT ON COLUMN llm_logs.source_id IS 'Resource and scope: telemetry_sources (tenant, source_id).';
 COMMENT ON TABLE metric_labels IS 'Metric, attributes and source that data points share by series_id.';
 COMMENT ON COLUMN metric_labels.series_id IS 'BLAKE2b-128 over the other columns but last_seen.';
@@ -52,5 +55,5 @@ COMMENT ON COLUMN metric_labels.last_seen IS 'Day (UTC) of the last request that
 
 -- migrate:down
 DROP INDEX
-    idx_content_trace_id, idx_metrics_name_timestamp, idx_metrics_series_timestamp, idx_metrics_trace_id,
+    idx_content_log_id, idx_content_trace_id, idx_metrics_name_timestamp, idx_metrics_series_timestamp, idx_metrics_trace_id,
     idx_logs_service_timestamp, idx_logs_timestamp, idx_logs_trace_id, idx_metric_labels_name;

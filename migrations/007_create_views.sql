@@ -132,7 +132,7 @@ SELECT
         )
         FROM llm_content c
         WHERE c.tenant = s.tenant AND c.timestamp = s.timestamp AND c.trace_id = s.trace_uuid
-            AND c.span_id = decode(s.span_id, 'hex')
+            AND c.span_id = decode(s.span_id, 'hex') AND c.log_id IS NULL
     ) AS content
 FROM trace_spans s;
 
@@ -169,7 +169,7 @@ FROM llm_traces t
 CROSS JOIN LATERAL jsonb_array_elements(t.links) WITH ORDINALITY link (document, place);
 
 COMMENT ON VIEW trace_spans IS 'Spans with ids in hex, all attributes but content, resource and scope.';
-COMMENT ON VIEW trace_spans_full IS 'trace_spans with content among the attributes, and as an array of its own.';
+COMMENT ON VIEW trace_spans_full IS 'trace_spans with their content among the attributes, and as an array of its own.';
 COMMENT ON VIEW trace_events IS 'One row per span event; timestamp is the start of its span.';
 COMMENT ON VIEW trace_links IS 'One row per span link; timestamp is the start of its span.';
 

@@ -311,10 +311,11 @@ def test_all_content_of_a_span_in_order(connection: psycopg.Connection) -> None:
         {"trace_id": b"\x01" * 16},
         {"span_id": b"\x01" * 8},
         {"tenant": "another"},
+        {"log_id": "1" * 32, "carrier": "log_attribute"},
     ],
-    ids=["microsecond", "day", "trace_id", "span_id", "tenant"],
+    ids=["microsecond", "day", "trace_id", "span_id", "tenant", "log_id"],
 )
-def test_content_of_another_span_is_not_taken(connection: psycopg.Connection, other: dict[str, Any]) -> None:
+def test_content_of_another_record_is_not_taken(connection: psycopg.Connection, other: dict[str, Any]) -> None:
     store(connection, spans.encode(spans.request(spans.span())))
     say(connection, "gen_ai.prompt", "not mine", **other)
     assert connection.execute("SELECT attributes, content FROM trace_spans_full").fetchall() == [({}, None)]
@@ -416,8 +417,8 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
         },
     )
     connection.execute(
-        "INSERT INTO llm_content SELECT tenant, timestamp, service_name, trace_id, span_id, 'input', 'span_attribute', NULL,"
-        " 'gen_ai.prompt', false, 'hi', 2 FROM llm_traces"
+        "INSERT INTO llm_content SELECT tenant, timestamp, service_name, trace_id, span_id, NULL, 'input', 'span_attribute',"
+        " NULL, 'gen_ai.prompt', false, 'hi', 2 FROM llm_traces"
     )
     connection.execute("VACUUM ANALYZE llm_traces, llm_content")
     return connection

@@ -59,7 +59,7 @@ def decode(
     A row is the binary fields of all columns of its table in their order, None for NULL: what `tuple_fields` makes of a
     COPY row and what PostgreSQL sends in binary format. `rows` are of the signal's fact table. `dimensions` has by
     table name, then by id the rows they name; what is missing there comes back empty, for joins to sources are LEFT JOINs.
-    `content` are the rows of content of the spans. Resources, scopes and metrics come in the order in which the rows first
+    `content` are the rows of content of the records. Resources, scopes and metrics come in the order in which the rows first
     name them, records in the order of the rows. ValueError for bytes that are no such rows. docs/fidelity.md says what
     comes back.
     """

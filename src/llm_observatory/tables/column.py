@@ -71,6 +71,7 @@ OPS: dict[str, PgType] = {
     "content.time_us": "timestamptz",
     "content.trace_id": "uuid",
     "content.span_id": "bytea",
+    "content.log_id": "uuid",
     "content.kind": "text",
     "content.carrier": "text",
     "content.event_index": "int8",

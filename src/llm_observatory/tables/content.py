@@ -1,4 +1,4 @@
-"""`llm_content`: what was said, one row per item, apart from the spans that carry it; and which attributes that is."""
+"""`llm_content`: what was said, one row per item, apart from the records that carry it; and which attributes that is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ LLM_CONTENT = Table(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="content.time_us", role="time"),
         Column(name="service_name", type="text", op="source.service_name", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES),
-        Column(name="trace_id", type="uuid", op="content.trace_id", role="id"),
-        Column(name="span_id", type="bytea", op="content.span_id", role="id"),
+        Column(name="trace_id", type="uuid", op="content.trace_id", nullable=True, role="id"),
+        Column(name="span_id", type="bytea", op="content.span_id", nullable=True, role="id"),
+        Column(name="log_id", type="uuid", op="content.log_id", nullable=True, role="id"),
         Column(name="kind", type="text", op="content.kind", role="label"),
         Column(name="carrier", type="text", op="content.carrier", role="label"),
         Column(name="event_index", type="int8", op="content.event_index", nullable=True),
@@ -23,11 +24,13 @@ LLM_CONTENT = Table(
         Column(name="original_length", type="int8", op="content.original_length"),
     ),
 )
-"""`timestamp`, `trace_id` and `span_id` are those of the span. `carrier` says where `attribute` stood: `span_attribute`,
-or `span_event` with the place of the event. `body` is the string as it came, or JSON (`is_json`) of any other value and of
-all attributes of a family; `original_length` is its length in bytes before it was cut."""
+"""`timestamp`, `trace_id` and `span_id` are those of the span or log record; a log record is named by `log_id` too, and may
+have neither trace nor span. `carrier` says where `attribute` stood: `span_attribute`, `span_event` with the place of the
+event, `log_attribute`, or `log_body`, which is the whole body of a message event and has no attribute (`''`). `body` is the
+string as it came, or JSON (`is_json`) of any other value and of all attributes of a family; `original_length` is its length
+in bytes before it was cut."""
 
-SPAN_ATTRIBUTE, SPAN_EVENT = "span_attribute", "span_event"
+SPAN_ATTRIBUTE, SPAN_EVENT, LOG_ATTRIBUTE, LOG_BODY = "span_attribute", "span_event", "log_attribute", "log_body"
 """The carriers."""
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -81,8 +84,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "embedding.embeddings.#", "ai.embedding", "ai.embeddings",
     ),
 }  # fmt: skip
-"""Which attributes of a span or of a span event are content, by kind. A key that ends in `.#` stands for the family of keys
-that continue with a digit (`llm.input_messages.0.message.role`), one in `.*` for all that continue: a family is one item."""
+"""Which attributes of a span, of a span event or of a log record are content, by kind. A key that ends in `.#` stands for the
+family of keys that continue with a digit (`llm.input_messages.0.message.role`), one in `.*` for all that continue: a family
+is one item."""
 
 MARK = "logfire.json_schema"
 """An attribute that only Logfire and Pydantic AI write, on every span that carries one of MARKED_KINDS."""
@@ -110,5 +114,9 @@ EVENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "db.search.embeddings": ("documents", ("db.search.embeddings.vector",)),
     "db.search.result": ("documents", ("db.search.result.entity",)),
 }
-"""Span events that are messages or documents themselves: their kind, and which of their attributes are content beside those
-of KINDS."""
+"""Events that are messages or documents themselves: their kind, and which of their attributes are content beside those of
+KINDS. Of a log record of that name the whole body is content."""
+
+EVENT_NAME_KEYS = ("event.name", "event_name")
+"""Attributes of a log record that name its event where the field does not: OTLP had no field before 1.5, and LiteLLM writes
+an attribute of that name."""

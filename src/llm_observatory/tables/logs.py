@@ -49,4 +49,4 @@ LLM_LOGS = Table(
     ),
 )
 """`timestamp` is the record's time, else the observed time, else when it was received: `time_source` 0, 1, 2. A body that is
-a string is `message`, any other is `body`."""
+a string is `message`, any other is `body`; that of a message event is neither, it is content."""

@@ -7,21 +7,21 @@ import tracemalloc
 import pytest
 
 from llm_observatory.codec import EncodedRequest
-from llm_observatory.codec.reference import traces
+from llm_observatory.codec.reference import content_rows
 from llm_observatory.tables.rules import CONTENT_ROWS_MAX_BYTES, ROW_MAX_BYTES
-from tests.unit.codec import spans
+from tests.unit.codec import logs, spans
 from tests.unit.codec.spans import field
 
 MIB = 1024**2
 LARGE = 60 * MIB
 
 
-def measured(payload: bytes, max_bytes: int) -> tuple[EncodedRequest, int]:
+def measured(payload: bytes, max_bytes: int, signal: str = "traces") -> tuple[EncodedRequest, int]:
     """The request encoded, and what Python held at most meanwhile beside the payload (upb's own memory is not seen)."""
     terms = spans.TERMS._replace(content_max_bytes=max_bytes)
     tracemalloc.start()
     try:
-        return spans.encode(payload, terms=terms), tracemalloc.get_traced_memory()[1]
+        return spans.encode(payload, terms=terms, signal=signal), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -47,6 +47,18 @@ def test_a_body_of_60_mib(max_bytes: int, copies: int) -> None:
     assert peak < (copies + 0.2) * LARGE
 
 
+@pytest.mark.parametrize("max_bytes", [0, MIB])
+def test_the_body_of_a_message_event_of_60_mib(max_bytes: int) -> None:
+    event = logs.record(..., event_name="gen_ai.choice").SerializeToString()
+    payload = field(1, field(2, field(2, event + field(5, field(1, b"x" * LARGE)))))
+    encoded, peak = measured(payload, max_bytes, "logs")
+    assert encoded.accepted == 1
+    rows = spans.read_table(encoded, "llm_content")
+    assert [(len(row["body"]), row["original_length"]) for row in rows] == ([(MIB, LARGE)] if max_bytes else [])
+    assert encoded.size < max_bytes + 4096
+    assert peak < 3.2 * LARGE
+
+
 def test_a_family_of_60_mib_of_line_feeds_is_cut_too() -> None:
     encoded, peak = measured(wire({f"llm.input_messages.{number}": b"\n" * MIB for number in range(60)}), MIB)
     ((body, length),) = [(row["body"], row["original_length"]) for row in spans.read_table(encoded, "llm_content")]
@@ -65,7 +77,7 @@ def test_what_would_be_too_large_as_json_is_refused_before() -> None:
 def test_empty_items_of_a_hostile_client_take_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty bytes on the wire are a row of a thousand, with the longest names."""
     limit = CONTENT_ROWS_MAX_BYTES // 16
-    monkeypatch.setattr(traces, "CONTENT_ROWS_MAX_BYTES", limit)
+    monkeypatch.setattr(content_rows, "CONTENT_ROWS_MAX_BYTES", limit)
     event = field(11, field(3, field(1, b"ai.prompt") + field(2, b"")))
     record = field(2, spans.span().SerializeToString() + event * 1000)
     service = spans.attributes({"service.name": "é" * 300})[0].SerializeToString()

@@ -69,6 +69,7 @@ def test_a_row_says_where_it_comes_from() -> None:
             "service_name": "shop",
             "trace_id": spans.TRACE_ID,
             "span_id": spans.SPAN_ID,
+            "log_id": None,
             "kind": "input",
             "carrier": "span_attribute",
             "event_index": None,

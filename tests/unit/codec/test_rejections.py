@@ -157,7 +157,7 @@ def test_a_large_resource_over_many_scopes_is_stopped(monkeypatch: pytest.Monkey
 
 def test_more_content_than_is_held_at_once_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts are the rows, not the text: what is long on the wire may be as long in the table."""
-    monkeypatch.setattr("llm_observatory.codec.reference.traces.CONTENT_ROWS_MAX_BYTES", 800)
+    monkeypatch.setattr("llm_observatory.codec.reference.content_rows.CONTENT_ROWS_MAX_BYTES", 800)
     long = spans.span({"input.value": "x" * 5000}).SerializeToString()
     assert spans.encode(payload(long, long, long)).accepted == 3
     said = spans.span({f"gen_ai.{name}.messages": "" for name in ("input", "output")}).SerializeToString()

@@ -66,6 +66,10 @@ def test_the_spec_of_the_tables_is_accepted() -> None:
             lambda spec: spec["content"]["kinds"]["input"].append("logfire.*"),
             r"the mark of usage carriers: its attribute logfire.span_type is content \(input: logfire.\*\)",
         ),
+        (
+            lambda spec: spec["content"]["kinds"]["input"].append("event.*"),
+            r"the name of an event: its attribute event.name is content \(input: event.\*\)",
+        ),
         (lambda spec: spec["tables"].pop(1), "no fact table with a column filled by content.body"),
     ],
 )

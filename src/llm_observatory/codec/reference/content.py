@@ -1,19 +1,18 @@
-"""What was said leaves the span: content attributes of a span and of its events become rows of their own.
+"""What was said leaves its record: the content of a span, of its events and of a log record is found here and taken out.
 
-An item is one attribute whose key is listed, or all attributes of a family (`llm.input_messages.#`): a string as it came, any
-other value as its JSON text, a family as the JSON object of its attributes under their whole keys. Items come in the order of
-the span's attributes, a family where its first member stands, then those of the events in their order. A key is looked at
-after its repairs, so that what is read here and what is stored never differ.
+An item is one attribute whose key is listed, all attributes of a family (`llm.input_messages.#`), or the body of a log record
+that is a message event. Items come in the order of the record's attributes, a family where its first member stands, then
+those of the events in their order, or the body. A key is looked at after its repairs, so that what is read here and what is
+stored never differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from llm_observatory.codec.reference.compiled import RecordTable
-from llm_observatory.codec.reference.document import Value, render_value
-from llm_observatory.codec.reference.source import Speaker
+from llm_observatory.codec.reference.document import Value
+from llm_observatory.codec.reference.log import LoggedRecord
 from llm_observatory.codec.reference.span import SpanRecord
 from llm_observatory.codec.reference.spec import Spec, SpecTable
 from llm_observatory.errors import ConfigError
@@ -36,8 +35,8 @@ class Place(NamedTuple):
 class Places(dict[str, Place | None]):
     """Every key by what it is, None for those that are no content; `ordinary` are these.
 
-    Keys repeat from span to span: what was found is remembered, which spares each key the comparison with every family, and
-    a span without content costs one look at all its keys together (0.2 µs).
+    Keys repeat from record to record: what was found is remembered, which spares each key the comparison with every family,
+    and a record without content costs one look at all its keys together (0.2 µs).
     """
 
     def __init__(self, content: Mapping[str, Any]) -> None:
@@ -85,52 +84,46 @@ class Places(dict[str, Place | None]):
         return None
 
 
-class Item(NamedTuple):
-    """One row of content: what its ops read."""
+class Event(NamedTuple):
+    """A message event: the keys that are content in it beside those of every record, and what its body is on a log record."""
 
-    record: SpanRecord
+    keys: dict[str, Place]
+    body: Place
+
+
+class Taken(NamedTuple):
+    """One item, and where it stood."""
+
     place: Place
+    value: Value
     carrier: str
-    event_index: int | None
-    is_json: bool
-    body: str
-    original_length: int
+    event_index: int | None = None
 
 
-OPS: dict[str, Callable[[Item], Any]] = {
-    "content.time_us": lambda item: item.record.start // 1000,
-    "content.trace_id": lambda item: item.record.span.trace_id,
-    "content.span_id": lambda item: item.record.span.span_id,
-    "content.kind": lambda item: item.place.kind,
-    "content.carrier": lambda item: item.carrier,
-    "content.event_index": lambda item: item.event_index,
-    "content.attribute": lambda item: item.place.attribute,
-    "content.is_json": lambda item: item.is_json,
-    "content.body": lambda item: item.body,
-    "content.original_length": lambda item: item.original_length,
-}
+_NO_KEYS: Mapping[str, Place] = {}
 
 
-class ContentTable:
-    """The table of content, and what of a span goes there."""
+class Finder:
+    """Finds the content of the records of one table."""
 
-    def __init__(self, spec: Spec, spans: SpecTable) -> None:
+    def __init__(self, spec: Spec, records: SpecTable) -> None:
         content = spec.content
-        self._table = RecordTable(spec.filled_by("content.body", "fact"), OPS)
-        self.name = self._table.name
         self._places = Places(content)
         self._mark = content["mark"]
         self._events = {
-            name: {key: Place(event["kind"], key) for key in event["keys"]} for name, event in content["events"].items()
+            name: Event({key: Place(event["kind"], key) for key in event["keys"]}, Place(event["kind"], ""))
+            for name, event in content["events"].items()
         }
-        self._on_span, self._on_event = content["carriers"]["attribute"], content["carriers"]["event"]
-        self._check(spans, {spec.llm["carrier_mark"][0]: "the mark of usage carriers", self._mark: "the mark of content"})
+        self._name_keys: list[str] = content["event_name_keys"]
+        self._carriers: dict[str, str] = content["carriers"]
+        others = {spec.llm["carrier_mark"][0]: "the mark of usage carriers", self._mark: "the mark of content"}
+        self._check(records, others | dict.fromkeys(self._name_keys, "the name of an event"))
 
-    def _check(self, spans: SpecTable, others: dict[str, str]) -> None:
+    def _check(self, records: SpecTable, others: dict[str, str]) -> None:
         """A key that is content is taken before any other reader of it comes by: refuse the spec where there is one."""
         readers = [
-            (source.key, f"column {spans.name}.{column.name}")
-            for column in spans.columns
+            (source.key, f"column {records.name}.{column.name}")
+            for column in records.columns
             for source in column.sources
             if not source.on_resource
         ]
@@ -143,37 +136,45 @@ class ContentTable:
         if faults:
             raise ConfigError(faults)
 
-    def template(self, speaker: Speaker) -> list[bytes]:
-        """A row with all that the source decides."""
-        return self._table.template(speaker)
-
-    def take(self, record: SpanRecord, template: list[bytes], max_bytes: int) -> list[bytes]:
-        """Take the content out of the span's attributes and events.
-
-        Returns its rows, each body cut to `max_bytes` bytes, none when that is 0.
-        """
+    def of_span(self, record: SpanRecord) -> Iterable[Taken]:
+        """Take the content out of a span's attributes and events."""
         if not record.events and self._places.ordinary.issuperset(record.document):
-            return []
-        rows = []
-        for place, value, event_index in self._taken(record):
-            if not max_bytes:
-                record.reader.count("content_dropped")
-                continue
-            row = template.copy()
-            self._table.fill(row, self._item(record, place, value, event_index, max_bytes))
-            rows.append(b"".join(row))
-        return rows
+            return ()
+        return self._of_span(record)
 
-    def _taken(self, record: SpanRecord) -> Iterator[tuple[Place, Value, int | None]]:
-        for place, value in self._split(record.document, {}, marked=self._mark in record.document):
-            yield place, value, None
-        for index, event in enumerate(record.events):
-            document = event.get("attributes")
+    def _of_span(self, record: SpanRecord) -> Iterator[Taken]:
+        carrier, of_events = self._carriers["span_attribute"], self._carriers["span_event"]
+        for place, value in self._split(record.document, _NO_KEYS, marked=self._mark in record.document):
+            yield Taken(place, value, carrier)
+        for index, item in enumerate(record.events):
+            document = item.get("attributes")
             if document:
-                for place, value in self._split(document, self._events.get(event.get("name", ""), {}), marked=False):
-                    yield place, value, index
+                event = self._events.get(item.get("name", ""))
+                for place, value in self._split(document, event.keys if event else _NO_KEYS, marked=False):
+                    yield Taken(place, value, of_events, index)
                 if not document:
-                    del event["attributes"]
+                    del item["attributes"]
+
+    def of_log(self, record: LoggedRecord) -> Iterable[Taken]:
+        """Take the content out of a log record's attributes, and its body when it is a message event."""
+        event = self._event_of(record)
+        if event is None and self._places.ordinary.issuperset(record.document):
+            return ()
+        return self._of_log(record, event)
+
+    def _of_log(self, record: LoggedRecord, event: Event | None) -> Iterator[Taken]:
+        for place, value in self._split(record.document, event.keys if event else _NO_KEYS, marked=False):
+            yield Taken(place, value, self._carriers["log_attribute"])
+        if event is not None and record.body is not None:
+            value, record.body = record.reader.value(record.body), None
+            yield Taken(event.body, value, self._carriers["log_body"])
+
+    def _event_of(self, record: LoggedRecord) -> Event | None:
+        """The message event that the record is, by any of its names: where they differ, one that speaks of a message."""
+        for name in (record.message.event_name, *[record.document.get(key) for key in self._name_keys]):
+            if isinstance(name, str) and name in self._events:
+                return self._events[name]
+        return None
 
     def _split(self, document: dict[str, Value], own: Mapping[str, Place], *, marked: bool) -> list[tuple[Place, Value]]:
         """Take the content out of a document: each item once, a family as the document of its members."""
@@ -190,13 +191,3 @@ class ContentTable:
             else:
                 found[place.attribute] = place, {key: value}
         return list(found.values())
-
-    def _item(self, record: SpanRecord, place: Place, value: Value, event_index: int | None, max_bytes: int) -> Item:
-        is_json = not isinstance(value, str)
-        body = render_value(value) if is_json else value
-        data = body.encode()
-        if len(data) > max_bytes:
-            record.reader.count("content_truncated")
-            body = data[:max_bytes].decode(errors="ignore")
-        carrier = self._on_span if event_index is None else self._on_event
-        return Item(record, place, carrier, event_index, is_json, body, len(data))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from llm_observatory.codec.reference.convert import INT64_MAX
-from llm_observatory.codec.reference.document import DocumentReader, render, render_value
+from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_value
 from llm_observatory.codec.reference.ids import is_span_id, is_trace_id
 from llm_observatory.codec.reference.span import INT2_MAX, INT2_MIN, outside_window
 from llm_observatory.codec.request import Terms
@@ -38,6 +39,19 @@ def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | N
     return outside_window(time // 1000, now, terms)
 
 
+def identity(time: int, digest: bytes, ordinal: int) -> bytes:
+    """UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request digest, ordinal).
+
+    So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all
+    of the request.
+    """
+    milliseconds = (time // 1_000_000).to_bytes(6, "big")
+    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big"), digest_size=10).digest())
+    rest[0] = rest[0] & 0x0F | 0x70
+    rest[2] = rest[2] & 0x3F | 0x80
+    return milliseconds + rest
+
+
 class LevelNames:
     """Severity as one of the level names of the logs data model."""
 
@@ -53,38 +67,26 @@ class LevelNames:
 
 
 class LoggedRecord:
-    """One log record on its way into a row: what the ops read. `ordinal` is its place among all records of the request."""
+    """One log record on its way into a row: what the ops read.
 
-    __slots__ = ("digest", "levels", "message", "ordinal", "reader", "time", "time_source")
+    `trace` and `span` are their ids, None for no association, which an invalid id means as well. `document` is its attributes,
+    `body` its body, None where it has none; what is content leaves both.
+    """
+
+    __slots__ = ("body", "document", "id", "levels", "message", "reader", "span", "time", "time_source", "trace")
 
     def __init__(
-        self, message: LogRecord, time: tuple[int, int], reader: DocumentReader, digest: bytes, ordinal: int, levels: LevelNames
+        self, message: LogRecord, time: tuple[int, int], reader: DocumentReader, identity: bytes, levels: LevelNames
     ) -> None:
         self.message = message
         self.time, self.time_source = time
         self.reader = reader
-        self.digest = digest
-        self.ordinal = ordinal
+        self.id = identity
         self.levels = levels
-
-    def id(self) -> bytes:
-        """UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request digest, ordinal).
-
-        So a request that is encoded again gives the same ids, and ids sort by time.
-        """
-        milliseconds = (self.time // 1_000_000).to_bytes(6, "big")
-        rest = bytearray(blake2b(self.digest + self.ordinal.to_bytes(8, "big"), digest_size=10).digest())
-        rest[0] = rest[0] & 0x0F | 0x70
-        rest[2] = rest[2] & 0x3F | 0x80
-        return milliseconds + rest
-
-    def trace_id(self) -> bytes | None:
-        """None for no association, which an invalid id means as well."""
-        return self._association(self.message.trace_id, valid=is_trace_id(self.message.trace_id))
-
-    def span_id(self) -> bytes | None:
-        """As `trace_id`."""
-        return self._association(self.message.span_id, valid=is_span_id(self.message.span_id))
+        self.trace = self._association(message.trace_id, valid=is_trace_id(message.trace_id))
+        self.span = self._association(message.span_id, valid=is_span_id(message.span_id))
+        self.document: dict[str, Value] = reader.attributes(message.attributes)
+        self.body: AnyValue | None = message.body if message.HasField("body") else None
 
     def _association(self, identity: bytes, *, valid: bool) -> bytes | None:
         if valid:
@@ -95,14 +97,15 @@ class LoggedRecord:
 
     def text_body(self) -> str | None:
         """The body if it is a string."""
-        body = self.message.body
-        return self.reader.text(body.string_value) if body.WhichOneof("value") == "string_value" else None
+        if self.body is None or self.body.WhichOneof("value") != "string_value":
+            return None
+        return self.reader.text(self.body.string_value)
 
     def other_body(self) -> str | None:
         """The JSON text of a body that is anything else; null when it holds no value."""
-        if not self.message.HasField("body") or self.message.body.WhichOneof("value") == "string_value":
+        if self.body is None or self.body.WhichOneof("value") == "string_value":
             return None
-        return render_value(self.reader.value(self.message.body))
+        return render_value(self.reader.value(self.body))
 
 
 def _observed_us(record: LoggedRecord) -> int | None:
@@ -121,16 +124,16 @@ OPS: dict[str, Callable[[LoggedRecord], Any]] = {
     "log.time_source": lambda record: record.time_source,
     "log.observed_us": _observed_us,
     "log.observed_nanos": _observed_nanos,
-    "log.id": LoggedRecord.id,
-    "log.trace_id": LoggedRecord.trace_id,
-    "log.span_id": LoggedRecord.span_id,
+    "log.id": lambda record: record.id,
+    "log.trace_id": lambda record: record.trace,
+    "log.span_id": lambda record: record.span,
     "log.level": lambda record: record.levels.level(record.message.severity_number, record.message.severity_text),
     "log.severity_number": lambda record: record.message.severity_number,
     "log.severity_text": lambda record: record.reader.text(record.message.severity_text) or None,
     "log.event_name": lambda record: record.reader.text(record.message.event_name) or None,
     "log.message": LoggedRecord.text_body,
     "log.body": LoggedRecord.other_body,
-    "log.attributes": lambda record: render(record.reader.attributes(record.message.attributes)),
+    "log.attributes": lambda record: render(record.document),
     "log.flags": lambda record: record.message.flags,
     "log.dropped_attributes_count": lambda record: record.message.dropped_attributes_count,
 }

@@ -1,8 +1,9 @@
-"""Log records → rows."""
+"""Log records → rows of records, and of what was said in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -10,6 +11,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from llm_observatory.codec.reference import log, measure, walk
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
+from llm_observatory.codec.reference.content_rows import ContentRows, ContentTable, Template
 from llm_observatory.codec.reference.encoder import Source, touched
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import Spec
@@ -19,11 +21,20 @@ from llm_observatory.codec.request import Terms
 LOG_RECORD = measure.shape(LogRecord.DESCRIPTOR)
 
 
+class Prepared(NamedTuple):
+    """What the source decides of a row of records and of content."""
+
+    row: list[bytes]
+    content: Template
+
+
 class LogTables:
     """What a log request writes."""
 
     def __init__(self, spec: Spec) -> None:
-        self.records = RecordTable(spec.filled_by("log.id", "fact"), log.OPS)
+        records = spec.filled_by("log.id", "fact")
+        self.records = RecordTable(records, log.OPS)
+        self.content = ContentTable(spec, records)
         self.touched = BesideTable(spec.filled_by("touched.hour", "queue"))
         self.levels = log.LevelNames(spec.logs)
 
@@ -38,13 +49,14 @@ class Logs:
         self._batch = batch
         self._digest = digest
         self._terms = terms
+        self._content = ContentRows(tables.content, batch, terms.content_max_bytes)
         self._ordinal = 0
 
-    def prepare(self, speaker: Speaker) -> list[bytes]:
-        """See RecordEncoder: a row with all that the source decides."""
-        return self._tables.records.template(speaker)
+    def prepare(self, speaker: Speaker) -> Prepared:
+        """See RecordEncoder."""
+        return Prepared(self._tables.records.template(speaker), self._tables.content.prepare(speaker))
 
-    def scope(self, envelope: walk.Envelope, source: Source[list[bytes]] | str) -> Iterator[int]:
+    def scope(self, envelope: walk.Envelope, source: Source[Prepared] | str) -> Iterator[int]:
         """See RecordEncoder."""
         payload = self._payload
         for index, (start, end) in enumerate(walk.records(payload, envelope)):
@@ -55,7 +67,7 @@ class Logs:
             self._ordinal += 1
             yield end
 
-    def _record(self, data: bytes, source: Source[list[bytes]]) -> str | None:
+    def _record(self, data: bytes, source: Source[Prepared]) -> str | None:
         """Encode one record; the rule it breaks when it cannot be stored."""
         batch = self._batch
         try:
@@ -67,10 +79,14 @@ class Logs:
             return "record_malformed"
         time = log.time_of(message, batch.now)
         rule = log.broken_rule(message, time[0], batch.now, self._terms)
+        if rule is None and self._content.is_full:
+            rule = "too_much_content"
         if rule is not None:
             return rule
-        row = source.prepared.copy()
-        record = log.LoggedRecord(message, time, batch.reader, self._digest, self._ordinal, self._tables.levels)
+        row = source.prepared.row.copy()
+        identity = log.identity(time[0], self._digest, self._ordinal)
+        record = log.LoggedRecord(message, time, batch.reader, identity, self._tables.levels)
+        self._content.take_from_log(record, source.prepared.content)
         self._tables.records.fill(row, record)
         batch.rows(self._tables.records.name).add(b"".join(row))
         batch.name(self._sources, source.id, source.row)

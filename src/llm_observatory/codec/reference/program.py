@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_observatory.codec.reference import content, log, point, series, source, span
+from llm_observatory.codec.reference import content_rows, log, point, series, source, span
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BESIDE_OPS, DimensionTable
 from llm_observatory.codec.reference.convert import Conversions
@@ -19,7 +19,7 @@ from llm_observatory.codec.request import Terms
 
 LATE_OPS = ("span.attributes", "llm.usage_role")
 POINT_OPS = (*point.OPS, *series.OPS, *series.LABELS_OPS)
-OPS = frozenset({*source.OPS, *span.OPS, *content.OPS, *POINT_OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS})
+OPS = frozenset({*source.OPS, *span.OPS, *content_rows.OPS, *POINT_OPS, *log.OPS, *LATE_OPS, *BESIDE_OPS})
 
 
 class Program:

@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from llm_observatory.codec.reference import measure, span, walk
 from llm_observatory.codec.reference.batch import Batch, Rows
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
-from llm_observatory.codec.reference.content import ContentTable
+from llm_observatory.codec.reference.content_rows import ContentRows, ContentTable, Template
 from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.encoder import Source, touched
 from llm_observatory.codec.reference.promote import PromotedColumn, Promotion
@@ -21,23 +21,16 @@ from llm_observatory.codec.reference.spec import Spec, SpecTable
 from llm_observatory.codec.reference.usage import compile_role
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import Terms
-from llm_observatory.tables.rules import CONTENT_ROWS_MAX_BYTES
 
 SPAN = measure.shape(Span.DESCRIPTOR)
-OWN_BYTES = 100
-"""What a row of content holds beside its text and what the source decides, rounded up: two ids, a time, four short words."""
 
 
 class Prepared(NamedTuple):
-    """What the source decides: of a row of spans and of content, and which promoted columns the resource fills by what rank.
-
-    `content_bytes` is what a row of content takes beside its text.
-    """
+    """What the source decides: of a row of spans and of content, and which promoted columns the resource fills by what rank."""
 
     row: list[bytes]
     resource_ranks: dict[int, int]
-    content: list[bytes]
-    content_bytes: int
+    content: Template
 
 
 class SpanTable(RecordTable[SpanRecord]):
@@ -92,13 +85,12 @@ class Traces:
         self._payload = payload
         self._batch = batch
         self._terms = terms
-        self._content_bytes = 0
+        self._content = ContentRows(tables.content, batch, terms.content_max_bytes)
         self._times: dict[bytes, tuple[int, int]] = {}
 
     def prepare(self, speaker: Speaker) -> Prepared:
         """See RecordEncoder."""
-        content = self._tables.content.template(speaker)
-        return Prepared(*self._tables.spans.prepare(speaker), content, sum(map(len, content)) + OWN_BYTES)
+        return Prepared(*self._tables.spans.prepare(speaker), self._tables.content.prepare(speaker))
 
     def scope(self, envelope: walk.Envelope, source: Source[Prepared] | str) -> Iterator[int]:
         """See RecordEncoder."""
@@ -122,16 +114,13 @@ class Traces:
             return "record_malformed"
         start, end = message.start_time_unix_nano, message.end_time_unix_nano
         rule = broken_rule(message, start, end, batch.now, self._terms)
-        if rule is None and self._content_bytes > CONTENT_ROWS_MAX_BYTES:
+        if rule is None and self._content.is_full:
             rule = "too_much_content"
         if rule is not None:
             return rule
         record = SpanRecord(message, start, end, batch.reader, source.prepared.row.copy())
-        content = self._tables.content.take(record, source.prepared.content, self._terms.content_max_bytes)
+        self._content.take_from_span(record, source.prepared.content)
         batch.rows(self._tables.spans.name).add(self._tables.spans.row(record, source.prepared))
-        self._content_bytes += len(content) * source.prepared.content_bytes
-        for row in content:
-            batch.rows(self._tables.content.name).add(row)
         batch.name(self._sources, source.id, source.row)
         if 0 < end < start:
             batch.note("end_before_start")
