@@ -102,7 +102,14 @@ def test_messages_are_captured_beside_the_spans(run: Run, service_name: str) -> 
     assert {row["kind"] for row in content} >= {"input", "output", "tool_definitions"}
     assert sum("What is a span?" in row["body"] for row in content if row["kind"] == "input") >= 2
     assert all(len(row["body"].encode()) == row["original_length"] for row in content)
-    assert "What is a span?" not in json.dumps([row["attributes"] for row in run["spans"]])
+    assert "What is a span?" not in json.dumps([run["spans"], run["logs"]])
+
+
+def test_messages_of_log_records_are_captured_beside_them(run: Run) -> None:
+    records = {row["span_id"] for row in run["logs"] if row["event_name"] == EVENT}
+    content = [row for row in run["content"] if row["carrier"].startswith("log_")]
+    assert {row["span_id"] for row in content} == records
+    assert {(row["kind"], row["carrier"]) for row in content} >= {("input", "log_attribute"), ("output", "log_attribute")}
 
 
 def test_promoted_attributes_live_in_their_column_only(spans: list[dict[str, Any]]) -> None:
@@ -196,14 +203,17 @@ def test_the_data_points_are_what_sql_says(shown: Shown) -> None:
 
 def test_what_was_said_is_what_sql_says(shown: Shown) -> None:
     rows = shown.query(
-        "SELECT kind, original_length, body FROM llm_content WHERE trace_id = %(trace)s AND span_id = %(span)s ORDER BY kind"
+        "SELECT kind, carrier, original_length, body FROM llm_content"
+        " WHERE trace_id = %(trace)s AND span_id = %(span)s ORDER BY timestamp, kind"
     )
-    assert {kind for kind, *_ in rows} >= {"input", "output"}
+    # The instrumentation writes the same messages to the span and to a log record.
+    pairs = {(kind, carrier) for kind in ("input", "output") for carrier in ("span_attribute", "log_attribute")}
+    assert {(kind, carrier) for kind, carrier, *_ in rows} >= pairs
     lines = shown.block("llm_content")
-    assert [line[:2] for line in lines] == [texts(kind, length) for kind, length, _ in rows]
-    for line, (_, _, body) in zip(lines, rows, strict=True):
-        assert len(line[2]) > 40
-        assert body.startswith(line[2].removesuffix("…"))
+    assert [line[:3] for line in lines] == [texts(*row[:3]) for row in rows]
+    for line, (*_, body) in zip(lines, rows, strict=True):
+        assert len(line[3]) > 40
+        assert body.startswith(line[3].removesuffix("…"))
 
 
 def test_the_numbers_for_prices_are_what_sql_says(shown: Shown) -> None:

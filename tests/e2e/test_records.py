@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from llm_observatory import tables
 from tests.e2e.test_demo import run_demo
 from tests.plugins.load import Client, llm_span, request_of, trace_request
 from tests.plugins.service import Service, wait_for
@@ -192,15 +198,109 @@ def test_content_is_stored_apart_and_as_much_of_it_as_the_operator_says(reloaded
     assert [len(str(row[5])) for row in exported()[0]] == [29, 30, len(message)]
 
 
-def test_nothing_that_stock_instrumentations_write_of_messages_stays_in_the_spans(shared_service: Service) -> None:
+def export_logs(service: Service, *records: LogRecord) -> None:
+    """Send them as one request; all are accepted."""
+    resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value="checkout"))])
+    request = ExportLogsServiceRequest(
+        resource_logs=[ResourceLogs(resource=resource, scope_logs=[ScopeLogs(log_records=records)])]
+    )
+    with grpc.insecure_channel(service.endpoint) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export", None, None)
+        answer = export(request.SerializeToString(), timeout=10)
+    assert answer == b""
+
+
+def message_record(trace_id: bytes, **members: Any) -> LogRecord:
+    """A message event in the body of a log record, and the same in an attribute."""
+    said = KeyValueList(values=[KeyValue(key="content", value=AnyValue(string_value=ANSWER))])
+    return LogRecord(
+        trace_id=trace_id,
+        time_unix_nano=time.time_ns(),
+        body=AnyValue(kvlist_value=said),
+        attributes=[
+            KeyValue(key="gen_ai.output.messages", value=AnyValue(string_value=ANSWER)),
+            KeyValue(key="app.step", value=AnyValue(int_value=1)),
+        ],
+        **members,
+    )
+
+
+def test_content_of_log_records_is_stored_apart_too(reloaded: Service) -> None:
+    service = reloaded
+    named = KeyValue(key="event.name", value=AnyValue(string_value="gen_ai.choice"))
+    body = json.dumps({"content": ANSWER}, separators=(",", ":"))
+    cut = 'otlp_values_repaired_total{rule="content_%s",signal="logs"}'
+
+    def exported() -> tuple[list[tuple[object, ...]], list[str]]:
+        trace_id = uuid.uuid4().bytes
+        new, old = message_record(trace_id, event_name="gen_ai.choice"), message_record(trace_id)
+        old.attributes.append(named)
+        export_logs(service, new, old)
+        logs = service.query("SELECT to_jsonb(t)::text FROM llm_logs t WHERE trace_id = %s", trace_id.hex())
+        said = service.query(
+            "SELECT c.kind, c.carrier, c.attribute, c.is_json, c.body, c.original_length FROM llm_content c JOIN llm_logs l"
+            " ON l.tenant = c.tenant AND l.timestamp = c.timestamp AND l.id = c.log_id AND l.trace_id = c.trace_id"
+            " AND l.service_name = c.service_name WHERE c.trace_id = %s ORDER BY l.event_name, c.carrier",
+            trace_id.hex(),
+        )
+        return said, [text for (text,) in logs]
+
+    said, logs = exported()
+    of_one = [
+        ("output", "log_attribute", "gen_ai.output.messages", False, ANSWER, len(ANSWER)),
+        ("output", "log_body", "", True, body, len(body)),
+    ]
+    assert said == of_one * 2
+    assert len(logs) == 2
+    assert all(ANSWER not in text and '"app.step": 1' in text and '"body": null' in text for text in logs)
+
+    reload(service, "CONTENT_CAPTURE=truncated", "CONTENT_PREVIEW_BYTES=5")
+    said, logs = exported()
+    assert [row[4:] for row in said] == [(ANSWER[:5], len(ANSWER)), (body[:5], len(body))] * 2
+    assert not any(ANSWER in text for text in logs)
+    assert service.metric(cut % "truncated") == 4
+
+    reload(service, "CONTENT_CAPTURE=off")
+    said, logs = exported()
+    assert said == []
+    assert len(logs) == 2
+    assert not any(ANSWER in text for text in logs)
+    assert service.metric(cut % "dropped") == 4
+
+
+SENTENCES = ("What is", "in one sentence", "A span is one", "one timed step", "Are you there", "Paris", "weather of a city")
+"""What the demo's application and its provider say to each other."""
+
+
+def test_nothing_that_stock_instrumentations_write_of_messages_stays_in_spans_and_log_records(shared_service: Service) -> None:
     ran = run_demo("--endpoint", shared_service.endpoint, environment=shared_service.environment)
     assert ran.returncode == 0, ran.stderr
-    sentences = ("What is", "in one sentence", "A span is one", "one timed step", "Are you there", "Paris", "weather of a city")
-    named = "SELECT service_name, to_jsonb(t)::text FROM llm_traces t WHERE service_name LIKE 'demo-%%'"
-    spans = shared_service.query(named)
-    assert {service for service, _ in spans} == {"demo-opentelemetry", "demo-openinference"}
-    assert [(sentence, span) for _, span in spans for sentence in sentences if sentence in span] == []
+    records = [
+        row
+        for table in ("llm_traces", "llm_logs")
+        for row in shared_service.query(
+            f"SELECT service_name, to_jsonb(t)::text FROM {table} t WHERE service_name LIKE 'demo-%%'"
+        )
+    ]
+    assert {service for service, _ in records} == {"demo-opentelemetry", "demo-openinference"}
+    assert [(sentence, record) for _, record in records for sentence in SENTENCES if sentence in record] == []
     said = shared_service.query("SELECT DISTINCT service_name, kind FROM llm_content WHERE service_name LIKE 'demo-%%'")
     kinds = {"input", "output", "tool_definitions"}
     assert {("demo-opentelemetry", kind) for kind in kinds} <= set(said)
     assert {("demo-openinference", kind) for kind in kinds | {"documents"}} <= set(said)
+
+
+def test_switched_off_no_sentence_of_stock_instrumentations_is_in_any_table(new_service: Callable[..., Service]) -> None:
+    service = new_service(CONTENT_CAPTURE="off").start()
+    ran = run_demo("--endpoint", service.endpoint, environment=service.environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "acknowledged by" in ran.stdout
+    found = {
+        table.name: [text for (text,) in service.query(f"SELECT to_jsonb(t)::text FROM {table.name} t")]
+        for table in tables.TABLES
+    }
+    assert {name for name, rows in found.items() if not rows} == {"llm_content", "dead_letters"}
+    assert [(name, text) for name, rows in found.items() for text in rows for said in SENTENCES if said in text] == []
+    assert (len(found["llm_traces"]), len(found["llm_logs"])) == (12, 5)
+    for signal_name in ("traces", "logs"):
+        assert service.metric(f'otlp_values_repaired_total{{rule="content_dropped",signal="{signal_name}"}}') > 4
