@@ -115,12 +115,12 @@ def metric_block(call: Row, metrics: Sequence[Row]) -> Table:
 
 def content_block(call: Row, content: Sequence[Row]) -> Table:
     """What was said, a line an item, as much of it as the width holds."""
-    table = _block("kind")
+    table = _block("kind", "carrier")
     _numbers(table, "original_length").add_column("body")
     for row in content:
         if (row["trace_id"], row["span_id"]) == (call["trace_id"], call["span_id"]):
             body = Text(one_line(row["body"]), no_wrap=True, overflow="ellipsis")
-            table.add_row(row["kind"], number(row["original_length"]), body)
+            table.add_row(row["kind"], row["carrier"], number(row["original_length"]), body)
     return _filled(table)
 
 

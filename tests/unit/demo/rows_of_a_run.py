@@ -61,7 +61,7 @@ def point(**columns: Any) -> Row:
 def content(**columns: Any) -> Row:
     """A row of llm_content: the prompt of the call, but for `columns`."""
     plain = dict.fromkeys(selected(queries.CONTENT)) | {"timestamp": AT, "trace_id": TRACE, "span_id": CALL}
-    return plain | {"kind": "input", "body": "What is a span?", "original_length": 15} | columns
+    return plain | {"kind": "input", "carrier": "span_attribute", "body": "What is a span?", "original_length": 15} | columns
 
 
 def rows(*spans: Row, logs: tuple[Row, ...] = (), metrics: tuple[Row, ...] = (), said: tuple[Row, ...] = ()) -> Rows:
