@@ -1,0 +1,72 @@
+"""OTLP in, the same OTLP out: whatever is sent, the rows say what the documents promise, and no neighbour is harmed.
+
+`ROUND_TRIP_EXAMPLES=10000` asks for that many requests a signal, drawn anew each time; without it some hundred, always the
+same ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_observatory import codec
+from llm_observatory.codec import EncodedRequest, Terms
+from tests.plugins import otlp_messages
+from tests.plugins.hostile_wire import Style, write
+from tests.plugins.normal_form import Expected, envelopes_in, envelopes_of, predict
+from tests.plugins.round_trip import examples
+from tests.plugins.stored import decoded
+from tests.unit.codec.spans import TERMS
+
+SIGNALS = ("traces", "metrics", "logs")
+NOW = otlp_messages.NOW
+WHOLE = Terms(max_age_us=None, max_ahead_us=2**62, content_max_bytes=2**30)
+"""Terms under which nothing is refused for its time, or cut."""
+
+
+def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
+    return codec.encode(signal, "default", payload, codec.digest(signal, "default", payload), NOW, terms)
+
+
+def check(signal: str, request: Any, style: Style, terms: Terms = TERMS) -> None:
+    """All that is said about a request comes true."""
+    expected = predict(envelopes_of(request), NOW, terms)
+    encoded = encode(signal, write(request, style), terms)
+    assert dict(encoded.rejected_by_rule) == expected.rejected
+    assert dict(encoded.repaired) == expected.repaired
+    assert dict(encoded.odd) == expected.odd
+    assert encoded.accepted == expected.records.total()
+    again = predict(envelopes_in(signal, decoded(signal, encoded)), NOW, WHOLE)
+    assert again.records == expected.records
+    assert again == Expected(records=expected.records, odd=again.odd)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@examples()
+@given(data=st.data())
+def test_what_is_sent_comes_back(signal: str, data: st.DataObject) -> None:
+    check(signal, data.draw(otlp_messages.requests(signal)), data.draw(otlp_messages.styles))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40], ids=["off", "1 byte", "40 bytes"])
+@examples(ci=100)
+@given(data=st.data())
+def test_of_content_comes_back_what_was_kept(kept: int, data: st.DataObject) -> None:
+    request = data.draw(otlp_messages.requests("traces", strange=False))
+    check("traces", request, Style(), TERMS._replace(content_max_bytes=kept))
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@examples(ci=100)
+@given(data=st.data())
+def test_what_came_back_once_comes_back_always(signal: str, data: st.DataObject) -> None:
+    """A request made of rows gives the same rows, whoever wrote the first one."""
+    first = encode(signal, write(data.draw(otlp_messages.requests(signal)), data.draw(otlp_messages.styles)), WHOLE)
+    second = encode(signal, decoded(signal, first), WHOLE)
+    assert second.rejected == ()
+    assert second.repaired == {}
+    assert second.accepted == first.accepted
+    assert decoded(signal, second) == decoded(signal, first)
