@@ -284,13 +284,23 @@ class Reader:
         return found
 
     def log_record(self, record: LogRecord) -> dict[str, Json]:
-        """A log record; an id that is none is no association."""
+        """A log record, its content under the terms; an id that is none is no association."""
         valid: dict[str, bytes] = {}
         for name, size in (("trace_id", 16), ("span_id", 8)):
             value: bytes = getattr(record, name)
             valid[name] = value if is_id(value, size) else b""
             self.repaired["log_id_dropped"] += valid[name] != value
-        return self.members(record, valid)
+        found = self.members(record, valid)
+        document = found.get("attributes", {})
+        names = (record.event_name, *(document.get(key) for key in content.EVENT_NAME_KEYS))
+        keys = next((content.EVENTS[name][1] for name in names if isinstance(name, str) and name in content.EVENTS), None)
+        self._keep(found, dict.fromkeys(keys or ()), marked=False)
+        if keys is not None and "body" in found:
+            body = found.pop("body")["value"]
+            kept = self._cut(body)
+            if kept is not None:
+                found["body"] = {"value": body if kept == text_of(body) else kept}
+        return found
 
     def point(self, point: Any) -> dict[str, Json]:
         """A data point without the exemplars that say nothing or point nowhere."""
@@ -312,7 +322,7 @@ class Reader:
         return found | ({"the schema_url beside it": url} if url else {})
 
     def _keep(self, carrier: dict[str, Json], own: Mapping[str, Any], *, marked: bool) -> None:
-        """Cut the content of a span or event to what is kept of it."""
+        """Cut the content among the attributes of a span, event or log record to what is kept of it."""
         document = carrier.get("attributes", {})
         items: dict[str, list[str]] = {}
         for key in document:
@@ -322,16 +332,29 @@ class Reader:
         for name, keys in items.items():
             values = {key: document[key] for key in keys}
             value = values if name.endswith((".#", ".*")) else values[name]
-            body = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-            if len(body.encode()) <= self.content_max_bytes and self.content_max_bytes:
+            kept = self._cut(value)
+            if kept == text_of(value):
                 continue
             for key in keys:
                 del document[key]
-            if self.content_max_bytes:
-                document[name] = body.encode()[: self.content_max_bytes].decode(errors="ignore")
-            self.repaired["content_truncated" if self.content_max_bytes else "content_dropped"] += 1
+            if kept is not None:
+                document[name] = kept
         if not document:
             carrier.pop("attributes", None)
+
+    def _cut(self, value: Json) -> str | None:
+        """What is kept of an item as text, None when content is off."""
+        if not self.content_max_bytes:
+            self.repaired["content_dropped"] += 1
+            return None
+        data = text_of(value).encode()
+        self.repaired["content_truncated"] += len(data) > self.content_max_bytes
+        return data[: self.content_max_bytes].decode(errors="ignore")
+
+
+def text_of(value: Json) -> str:
+    """An item of content as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def double(value: float) -> Json:

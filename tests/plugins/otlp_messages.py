@@ -93,7 +93,22 @@ CONTENT_KEYS = tuple(
         ]
     )
 )
-KEYS = ("a", "b", "service.name", "$", "$double", "$bytes", "$$", "", "é", "x" * 600, "A", "a.b", llm.CARRIER_MARK[0])
+KEYS = (
+    "a",
+    "b",
+    "service.name",
+    "$",
+    "$double",
+    "$bytes",
+    "$$",
+    "",
+    "é",
+    "x" * 600,
+    "A",
+    "a.b",
+    llm.CARRIER_MARK[0],
+    *content.EVENT_NAME_KEYS,
+)
 STRANGE_KEYS = ("\0", "k\0", "k\ufffd", *(f"k{mark}" for mark in INVALID_UTF8))
 
 _WRITTEN = st.characters(codec="utf-8", exclude_characters=[*INVALID_UTF8])
@@ -230,7 +245,9 @@ class Builder:
             pair.key = self._key()
             if self._is_strange():
                 pair.key_strindex = self._one_of(INT32)
-            if self._n(12):
+            if pair.key in content.EVENT_NAME_KEYS and self._n(3):
+                pair.value.string_value = self._one_of(tuple(content.EVENTS))
+            elif self._n(12):
                 self.value(pair.value, below + 1)
 
     def _key(self) -> str:

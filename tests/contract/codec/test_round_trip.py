@@ -52,11 +52,12 @@ def test_what_is_sent_comes_back(signal: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40], ids=["off", "1 byte", "40 bytes"])
+@pytest.mark.parametrize("signal", ["traces", "logs"])
 @examples(ci=100)
 @given(data=st.data())
-def test_of_content_comes_back_what_was_kept(kept: int, data: st.DataObject) -> None:
-    request = data.draw(otlp_messages.requests("traces", strange=False))
-    check("traces", request, Style(), TERMS._replace(content_max_bytes=kept))
+def test_of_content_comes_back_what_was_kept(signal: str, kept: int, data: st.DataObject) -> None:
+    request = data.draw(otlp_messages.requests(signal, strange=False))
+    check(signal, request, Style(), TERMS._replace(content_max_bytes=kept))
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
