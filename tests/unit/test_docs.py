@@ -115,6 +115,10 @@ def test_every_rule(heading: str, rules: dict[str, str]) -> None:
     assert sorted(re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.MULTILINE)) == sorted(rules)
 
 
+def test_what_comes_back_of_every_repair() -> None:
+    assert sorted(table_rows("fidelity.md")) == sorted(REPAIRS)
+
+
 def test_every_content_attribute() -> None:
     """Both ways, by table: attributes, those beside the mark, those of events."""
     tables: list[dict[str, set[str]]] = []
