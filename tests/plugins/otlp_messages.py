@@ -125,10 +125,10 @@ STRANGE_ONE_IN = 40
 class Builder:
     """One request in the making. The simplest of all draws is a request with nothing in it, nothing strange comes early."""
 
-    def __init__(self, draw: Any, *, strange: bool) -> None:
+    def __init__(self, draw: Any, *, strange: bool, ids_from: int) -> None:
         self._draw = draw
         self._strange = strange
-        self._made = 0
+        self._made = ids_from
 
     def _n(self, size: int) -> int:
         """Below `size`."""
@@ -311,9 +311,9 @@ def nest(value: AnyValue, depth: int, *, kvlists: bool) -> None:
 
 
 @st.composite
-def requests(draw: Any, signal: str, *, strange: bool = True) -> Any:
-    """An export request of that signal; with `strange=False` only what is stored as it came."""
-    return Builder(draw, strange=strange).fill(REQUESTS[signal]())
+def requests(draw: Any, signal: str, *, strange: bool = True, ids_from: int = 0) -> Any:
+    """An export request of that signal; with `strange=False` only what is stored as it came. Ids are numbered `ids_from`."""
+    return Builder(draw, strange=strange, ids_from=ids_from).fill(REQUESTS[signal]())
 
 
 styles = st.builds(Style, st.booleans(), st.booleans(), st.booleans())

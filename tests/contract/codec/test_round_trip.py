@@ -17,14 +17,12 @@ from llm_observatory.codec import EncodedRequest, Terms
 from tests.plugins import otlp_messages
 from tests.plugins.hostile_wire import Style, write
 from tests.plugins.normal_form import Expected, envelopes_in, envelopes_of, predict
-from tests.plugins.round_trip import examples
+from tests.plugins.round_trip import WHOLE, examples
 from tests.plugins.stored import decoded
 from tests.unit.codec.spans import TERMS
 
 SIGNALS = ("traces", "metrics", "logs")
 NOW = otlp_messages.NOW
-WHOLE = Terms(max_age_us=None, max_ahead_us=2**62, content_max_bytes=2**30)
-"""Terms under which nothing is refused for its time, or cut."""
 
 
 def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
