@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from llm_observatory.errors import Overloaded, ShuttingDown
 from llm_observatory.pipeline.ingest import ExportResult
-from llm_observatory.pipeline.signal import Signal
+from llm_observatory.pipeline.signal import SIGNALS, Signal
 
 
 class ScriptedIngest:
     """Gates are open until a test clears them: `door` (admit), `room` (admission of the bytes), `commit`.
+
+    The first two hold up the signals in `held_up`, at first all.
 
     `failures` are raised by the next exports, in order, where a commit would be; `answer` is what the others return.
     """
@@ -21,6 +23,7 @@ class ScriptedIngest:
         self.door, self.room, self.commit = asyncio.Event(), asyncio.Event(), asyncio.Event()
         for gate in (self.door, self.room, self.commit):
             gate.set()
+        self.held_up = set(SIGNALS)
         self.failures: deque[Exception] = deque()
         self.answer = ExportResult(b"", 1, 0)
         self.admit_error: Exception | None = None
@@ -33,13 +36,14 @@ class ScriptedIngest:
         self.committed: list[bytes] = []
         self._flights: set[asyncio.Task[ExportResult]] = set()
 
-    async def admit(self, hold_until: float) -> None:
+    async def admit(self, signal: Signal, hold_until: float) -> None:
         self._refuse_when_draining()
         if self.admit_error is not None:
             raise self.admit_error
         self.at_door += 1
         try:
-            await _pass(self.door, hold_until)
+            if signal in self.held_up:
+                await _pass(self.door, hold_until)
         finally:
             self.at_door -= 1
 
@@ -48,7 +52,7 @@ class ScriptedIngest:
     ) -> ExportResult:
         self._refuse_when_draining()
         self.tenants.add(tenant)
-        flight = asyncio.create_task(self._fly(payload, hold_until, on_admitted))
+        flight = asyncio.create_task(self._fly(signal, payload, hold_until, on_admitted))
         self._flights.add(flight)
         flight.add_done_callback(self._landed)
         del payload, on_admitted
@@ -60,12 +64,13 @@ class ScriptedIngest:
         if self._flights:
             await asyncio.wait(self._flights)
 
-    async def _fly(self, payload: bytes, hold_until: float, on_admitted: Callable[[], None]) -> ExportResult:
+    async def _fly(self, signal: Signal, payload: bytes, hold_until: float, on_admitted: Callable[[], None]) -> ExportResult:
         self.exports += 1
         self.unadmitted += 1
         self.most_unadmitted = max(self.most_unadmitted, self.unadmitted)
         try:
-            await _pass(self.room, hold_until)
+            if signal in self.held_up:
+                await _pass(self.room, hold_until)
         finally:
             self.unadmitted -= 1
         on_admitted()

@@ -24,7 +24,9 @@ from h2.events import (
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
-EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+from llm_observatory.pipeline.signal import SIGNALS
+
+EXPORT_TRACES, EXPORT_METRICS, EXPORT_LOGS = (f"/{signal.grpc_service}/Export" for signal in SIGNALS)
 
 
 def frame(message: bytes, *, compressed: bool = False, announced: int | None = None) -> bytes:

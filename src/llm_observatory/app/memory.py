@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from llm_observatory.otlp.read_slots import most_held
+from llm_observatory.pipeline.admission import reserved_bytes
+from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 
 BASE_BYTES = 120 * 1024**2
@@ -15,7 +18,12 @@ PER_BYTE_ADMITTED = 2
 
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + READ_SLOTS x 3.2 x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted, which is at least one request."""
-    reading = settings.read_slots * PER_BYTE_READ * settings.otlp_max_request_bytes
-    admitted = PER_BYTE_ADMITTED * max(settings.otlp_max_request_bytes, settings.ingest_max_inflight_bytes)
+    """Base + (READ_SLOTS + 2) x 3.2 x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted.
+
+    That is the reserves of all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it.
+    """
+    reading = most_held(settings.read_slots, len(SIGNALS)) * PER_BYTE_READ * settings.otlp_max_request_bytes
+    limit = settings.ingest_max_inflight_bytes
+    reserved = reserved_bytes(limit, len(SIGNALS))
+    admitted = PER_BYTE_ADMITTED * (reserved + max(settings.otlp_max_request_bytes, limit - reserved))
     return BASE_BYTES + int(reading + admitted)

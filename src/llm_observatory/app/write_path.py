@@ -11,7 +11,7 @@ from llm_observatory import codec
 from llm_observatory.app.health import Health
 from llm_observatory.app.probe import probe_request
 from llm_observatory.app.write_check import WriteCheck
-from llm_observatory.pipeline.admission import ByteMeter
+from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.ingest import Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
@@ -80,8 +80,8 @@ async def write_path(
                 committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000), check.suspect)
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")
                 stack.callback(loop.cancel)
-        meter = ByteMeter(settings.ingest_max_inflight_bytes)
-        ingest = Ingest(limits(settings), meter, lanes, late_lane, tasks)
+        admission = Admission(settings.ingest_max_inflight_bytes, lanes)
+        ingest = Ingest(limits(settings), admission, lanes, late_lane, tasks)
         stack.callback(ingest.close)
         yield ingest, check
 

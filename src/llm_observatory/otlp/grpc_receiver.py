@@ -9,13 +9,14 @@ bytes of the body are admitted. Every refusal is a status of `status.py`; a body
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import grpc
 
 from llm_observatory.errors import InvalidPayload, Overloaded, ShuttingDown
-from llm_observatory.otlp.read_slots import ReadSlots, Slot
+from llm_observatory.otlp.read_slots import Reader, ReadSlots, Slot
 from llm_observatory.otlp.receive import Ingest, receive
 from llm_observatory.otlp.status import ServicerContext, UnexpectedErrors, refuse
 from llm_observatory.pipeline.signal import Signal
@@ -34,6 +35,9 @@ and what is left must do for another try."""
 
 MAX_WAITING_CALLS = 1000
 """Calls that wait for admission or a slot. Each costs up to one stream window of unread body and some 20 KiB of objects."""
+
+RESERVED_WAITING_DIVISOR = 10
+"""This part of them may wait of each signal however many of the others do."""
 
 DEFAULT_TENANT = "default"
 
@@ -75,7 +79,7 @@ class GrpcReceiver:
         self._read_deadline = read_deadline
         self._draining = False
         self._unexpected = UnexpectedErrors()
-        self._waiting = 0
+        self._waiting: Counter[Signal] = Counter()
         self._unanswered = _Gauge()
         self._in_flight = _Gauge()
 
@@ -92,7 +96,7 @@ class GrpcReceiver:
     @property
     def waiting(self) -> int:
         """Of these, those that wait for admission or a slot: their bodies are not read."""
-        return self._waiting
+        return self._waiting.total()
 
     @property
     def reading(self) -> int:
@@ -149,7 +153,7 @@ class GrpcReceiver:
     async def _export(self, signal: Signal, context: ServicerContext) -> bytes:
         tenant = self._authenticate(context)
         hold_until = _hold_until(context)
-        slot = await self._enter(context, hold_until)
+        slot = await self._enter(signal, context, hold_until)
         began = asyncio.get_running_loop().time()
         try:
             body = await self._read(context, slot)
@@ -174,28 +178,28 @@ class GrpcReceiver:
         slot.release()
         return answer
 
-    async def _enter(self, context: ServicerContext, hold_until: float) -> Slot:
+    async def _enter(self, signal: Signal, context: ServicerContext, hold_until: float) -> Slot:
         """Wait for permission to read the body."""
         if self._draining:
             raise ShuttingDown
-        if self._waiting >= MAX_WAITING_CALLS:
+        if self.waiting >= MAX_WAITING_CALLS and self._waiting[signal] >= MAX_WAITING_CALLS // RESERVED_WAITING_DIVISOR:
             raise Overloaded
-        self._waiting += 1
+        self._waiting[signal] += 1
         try:
-            await self._ingest.admit(hold_until)
+            await self._ingest.admit(signal, hold_until)
             if self._draining:
                 raise ShuttingDown
-            slot = await self._slots.acquire(context.peer(), hold_until)
+            slot = await self._slots.acquire(Reader(context.peer(), signal.name), hold_until)
             try:
                 # The room may be gone since: a body is not read to be refused. Of a hundred requests of 60 MiB that came
                 # at once one in two minutes was stored without this, each behind dozens that were read in vain.
-                await self._ingest.admit(hold_until)
+                await self._ingest.admit(signal, hold_until)
             except BaseException:
                 slot.release()
                 raise
             return slot
         finally:
-            self._waiting -= 1
+            self._waiting[signal] -= 1
 
     async def _read(self, context: ServicerContext, slot: Slot) -> bytes:
         """The one message of the call. An empty message is b"", the end of the stream is an error."""

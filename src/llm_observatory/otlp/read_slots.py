@@ -1,9 +1,12 @@
 """How many request bodies are read at the same time, whose, and for how long.
 
 A body costs memory from the moment grpcio is asked for it; before that it costs one stream window. So bodies are asked for
-under a slot, few at a time, and one connection never holds two: a client that stops in the middle of a body stops itself.
-Connections share the time of the slots: calls are served in the order in which they came, but a connection that has used
-more than its share stands behind those that have not. While others wait, a body has `FAIR_SECONDS` to come.
+under a slot, few at a time, and no connection holds two for one signal: a client that stops in the middle of a body stops
+itself. Connections share the time of the slots: calls are served in the order in which they came, but a connection that has
+used more than its share stands behind those that have not. While others wait, a body has `FAIR_SECONDS` to come.
+
+A slot is kept until its body is admitted, and one signal's bodies may wait for that in all slots. So a signal that has no
+slot gets one beyond their number: signals go on beside each other, at the price of a slot more for each but one.
 
 Nothing is remembered of a client that reconnects: its port is new, and its address is that of everybody behind its NAT.
 """
@@ -12,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from llm_observatory.errors import Overloaded
 
@@ -25,37 +29,49 @@ KEPT_DEBTS = 1000
 """So many connections may be known to have used more than their share before those that have paid are forgotten."""
 
 
+class Reader(NamedTuple):
+    """Who reads: no two slots are the same reader's."""
+
+    connection: str
+    signal: str
+
+
+def most_held(slots: int, signals: int) -> int:
+    """How many bodies `slots` let be read at the same time at most."""
+    return slots + signals - 1
+
+
 class ReadSlots:
-    """`slots` places, one per connection."""
+    """`slots` places, one per connection and signal."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._holders: dict[str, Slot] = {}
+        self._holders: dict[Reader, Slot] = {}
         self._readers: dict[Slot, None] = {}
         """In the order in which they began to read."""
-        self._waiting: dict[str, deque[_Waiter]] = {}
-        self._due: dict[str, float] = {}
-        """The loop time at which a connection's use of the slots is its share, where that matters."""
+        self._waiting: dict[Reader, deque[_Waiter]] = {}
+        self._due: dict[Reader, float] = {}
+        """The loop time at which a reader's use of the slots is its share, where that matters."""
 
     @property
     def held(self) -> int:
         """Slots in use."""
         return len(self._holders)
 
-    async def acquire(self, connection: str, hold_until: float) -> Slot:
+    async def acquire(self, reader: Reader, hold_until: float) -> Slot:
         """Wait for a slot, no longer than the loop time `hold_until`. Raises Overloaded, or what `refuse_waiting` was given."""
         waiter = _Waiter()
-        self._waiting.setdefault(connection, deque()).append(waiter)
+        self._waiting.setdefault(reader, deque()).append(waiter)
         self._grant()
         try:
             async with asyncio.timeout_at(hold_until):
                 return await waiter.granted
         except TimeoutError:
-            if (slot := self._granted_meanwhile(connection, waiter)) is None:
+            if (slot := self._granted_meanwhile(reader, waiter)) is None:
                 raise Overloaded from None
             return slot
         except asyncio.CancelledError:
-            if (slot := self._granted_meanwhile(connection, waiter)) is not None:
+            if (slot := self._granted_meanwhile(reader, waiter)) is not None:
                 slot.release()
             raise
 
@@ -75,51 +91,54 @@ class ReadSlots:
         self._make_way()
 
     def _grant(self) -> None:
-        """Hand free slots to connections that have none."""
-        while len(self._holders) < self._slots:
-            connection = min((name for name in self._waiting if name not in self._holders), key=self._turn, default=None)
-            if connection is None:
-                break
-            turn = self._turn(connection)
-            waiter = self._waiting[connection][0]
-            self._leave(connection, waiter)
+        """Hand free slots to readers that have none."""
+        while (reader := min(self._entitled(), key=self._turn, default=None)) is not None:
+            turn = self._turn(reader)
+            waiter = self._waiting[reader][0]
+            self._leave(reader, waiter)
             if not waiter.granted.done():
-                slot = self._holders[connection] = Slot(self, connection, turn)
+                slot = self._holders[reader] = Slot(self, reader, turn)
                 waiter.granted.set_result(slot)
         self._make_way()
 
-    def _turn(self, connection: str) -> float:
-        """When the first call of a connection came, or the connection has paid for those before. The smallest is next."""
-        return max(self._waiting[connection][0].came, self._due.get(connection, 0.0))
+    def _entitled(self) -> Iterator[Reader]:
+        """Those who wait and may have a slot now."""
+        free = len(self._holders) < self._slots
+        served = {reader.signal for reader in self._holders}
+        return (reader for reader in self._waiting if reader not in self._holders and (free or reader.signal not in served))
+
+    def _turn(self, reader: Reader) -> float:
+        """When the first call of a reader came, or it has paid for those before. The smallest is next."""
+        return max(self._waiting[reader][0].came, self._due.get(reader, 0.0))
 
     def _make_way(self) -> None:
-        """One reader, the oldest first, for each connection that waits; the others have their full time."""
-        waiting = len(self._waiting) - sum(name in self._waiting for name in self._holders)
+        """One that reads, the oldest first, for each that waits; the others have their full time."""
+        waiting = len(self._waiting) - sum(reader in self._waiting for reader in self._holders)
         for place, slot in enumerate(self._readers):
             slot.hurry(fair=place < waiting)
 
     def _give_back(self, slot: Slot) -> None:
         now = asyncio.get_running_loop().time()
         crowd = len(self._holders.keys() | self._waiting.keys()) / self._slots
-        del self._holders[slot.connection]
+        del self._holders[slot.reader]
         # Time in a slot costs more, the more connections share them. The debt is bounded, else one slow body under a
         # crowd would shut its connection out.
         paid = slot.turn + (now - slot.since) * max(1.0, crowd)
-        self._due[slot.connection] = min(paid, now + FAIR_SECONDS)
+        self._due[slot.reader] = min(paid, now + FAIR_SECONDS)
         if len(self._due) > KEPT_DEBTS:
-            self._due = {name: due for name, due in self._due.items() if due > now or name in self._waiting}
+            self._due = {reader: due for reader, due in self._due.items() if due > now or reader in self._waiting}
         self._grant()
 
-    def _leave(self, connection: str, waiter: _Waiter) -> None:
-        queue = self._waiting[connection]
+    def _leave(self, reader: Reader, waiter: _Waiter) -> None:
+        queue = self._waiting[reader]
         queue.remove(waiter)
         if not queue:
-            del self._waiting[connection]
+            del self._waiting[reader]
 
-    def _granted_meanwhile(self, connection: str, waiter: _Waiter) -> Slot | None:
+    def _granted_meanwhile(self, reader: Reader, waiter: _Waiter) -> Slot | None:
         """Leave the queue. The slot, when it was given in the same moment: it is the caller's."""
-        if waiter in self._waiting.get(connection, ()):
-            self._leave(connection, waiter)
+        if waiter in self._waiting.get(reader, ()):
+            self._leave(reader, waiter)
             self._make_way()
         granted = waiter.granted
         return granted.result() if granted.done() and not granted.cancelled() and granted.exception() is None else None
@@ -137,8 +156,8 @@ class _Waiter:
 class Slot:
     """One slot in use."""
 
-    def __init__(self, slots: ReadSlots, connection: str, turn: float) -> None:
-        self.connection = connection
+    def __init__(self, slots: ReadSlots, reader: Reader, turn: float) -> None:
+        self.reader = reader
         self.turn = turn
         self.since = asyncio.get_running_loop().time()
         self.latest = 0.0

@@ -29,8 +29,8 @@ COUNT_MAX_ITEMS = 10_000
 class Ingest(Protocol):
     """What a receiver needs of the pipeline. `tests/contract/otlp/test_ingest.py` says what each implementation does."""
 
-    async def admit(self, hold_until: float) -> None:
-        """Wait until there is room at all. Raises Overloaded or ShuttingDown."""
+    async def admit(self, signal: Signal, hold_until: float) -> None:
+        """Wait until there is room for a request of `signal`. Raises Overloaded or ShuttingDown."""
 
     async def export(
         self, signal: Signal, tenant: str, payload: bytes, hold_until: float, on_admitted: Callable[[], None]

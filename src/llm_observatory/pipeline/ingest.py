@@ -18,7 +18,7 @@ import structlog
 from llm_observatory import codec, metrics
 from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import ObservatoryError, RequestTooLarge, ShuttingDown, StorageUnavailable
-from llm_observatory.pipeline.admission import ByteMeter
+from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.pipeline.submission import Submission
@@ -90,7 +90,7 @@ class Ingest:
     def __init__(
         self,
         limits: IngestLimits,
-        meter: ByteMeter,
+        admission: Admission,
         lanes: Mapping[str, Lane],
         late_lane: Lane,
         tasks: asyncio.TaskGroup,
@@ -100,17 +100,17 @@ class Ingest:
         self._tasks = tasks
         self._lanes = lanes
         self._late_lane = late_lane
-        self._meter = meter
+        self._admission = admission
         self._flights: dict[bytes, Flight] = {}
         """Those that a copy may join, by digest."""
         self._airborne: set[Flight] = set()
         self._encode_thread: Executor = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._draining = False
 
-    async def admit(self, hold_until: float) -> None:
-        """Wait until there is room at all, before a body is read. Raises Overloaded or ShuttingDown."""
+    async def admit(self, signal: Signal, hold_until: float) -> None:
+        """Wait until there is room for a request of `signal`, before its body is read. Raises Overloaded or ShuttingDown."""
         self._refuse_when_draining()
-        await self._meter.wait_for_room(hold_until)
+        await self._admission.wait_for_room(signal.name, hold_until)
 
     async def export(
         self, signal: Signal, tenant: str, payload: bytes, hold_until: float, on_admitted: Callable[[], None]
@@ -189,15 +189,13 @@ class Ingest:
 
     async def _fly(self, request: _Request) -> _Landed:
         size = len(request.payload)
-        charged = int(size * CHARGED_PER_PAYLOAD_BYTE)
-        await self._meter.acquire(charged, request.hold_until)
+        room = await self._admission.acquire(request.signal.name, int(size * CHARGED_PER_PAYLOAD_BYTE), request.hold_until)
         request.on_admitted()
         try:
             began = asyncio.get_running_loop().time()
             received_at = time.time_ns() // 1000
             encoded = await self._encode(request, received_at)
-            self._meter.grow(size + encoded.size - charged)
-            charged = size + encoded.size
+            room.resize(size + encoded.size)
             if encoded.untimed:
                 self._keep_apart(request.digest)
             stored = Stored(codec.answer(request.signal.name, encoded))
@@ -205,7 +203,7 @@ class Ingest:
                 stored = await self._store(request, encoded, stored.answer, received_at, began)
             return _Landed(_result(request.signal, encoded, stored), request.payload if encoded.untimed else None)
         finally:
-            self._meter.release(charged)
+            room.release()
 
     async def _store(self, request: _Request, encoded: EncodedRequest, answer: bytes, received_at: int, began: float) -> Stored:
         write = WriteRequest(request.tenant, request.signal.name, request.digest, answer, received_at, encoded)

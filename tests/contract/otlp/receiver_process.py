@@ -30,7 +30,7 @@ class Measured:
         self._refuse = refuse
         self._one = asyncio.Semaphore(1)
 
-    async def admit(self, hold_until: float) -> None:
+    async def admit(self, signal: Signal, hold_until: float) -> None:
         if self._refuse:
             raise Overloaded
 

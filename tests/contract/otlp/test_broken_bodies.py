@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import zlib
 
@@ -11,10 +12,12 @@ import pytest
 from grpc import aio
 
 from llm_observatory.metrics import REFUSED_REQUESTS
+from llm_observatory.otlp import grpc_receiver
+from llm_observatory.pipeline.signal import METRICS
 from tests.contract.otlp.conftest import MIB, Otlp, Start, raw_method
 from tests.contract.otlp.payloads import trace_request
 from tests.contract.otlp.waiting import until
-from tests.plugins.wire import EXPORT_TRACES, frame, raw_client
+from tests.plugins.wire import EXPORT_LOGS, EXPORT_METRICS, EXPORT_TRACES, frame, raw_client
 
 INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT.value[0]
 INTERNAL = grpc.StatusCode.INTERNAL.value[0]
@@ -206,6 +209,42 @@ async def test_no_more_bodies_wait_for_admission_than_there_are_slots(start: Sta
             otlp.ingest.room.set()
             assert {(await client.response(stream)).status for client, stream in streams} == {0}
         assert otlp.ingest.most_unadmitted == 2
+
+
+async def test_bodies_of_one_signal_that_wait_for_admission_leave_the_others_a_slot(start: Start) -> None:
+    async with start(read_slots=2) as otlp, contextlib.AsyncExitStack() as stack:
+        otlp.ingest.held_up = {METRICS}
+        otlp.ingest.room.clear()
+        clients = [await stack.enter_async_context(raw_client(otlp.port)) for _ in range(4)]
+        stuck = []
+        for client in clients:
+            stuck.append((client, stream := await client.call(EXPORT_METRICS)))
+            await client.send(stream, WHOLE, end=True)
+        await until(lambda: (otlp.receiver.reading, otlp.receiver.waiting) == (2, 2))
+        for path in (EXPORT_TRACES, EXPORT_LOGS):
+            # The connections of those that are stuck, too: exporters of one process share one.
+            for client in clients:
+                stream = await client.call(path)
+                await client.send(stream, WHOLE, end=True)
+                assert (await client.response(stream, within=1)).status == 0
+        assert (otlp.receiver.reading, otlp.receiver.waiting) == (2, 2)
+        otlp.ingest.room.set()
+        assert {(await client.response(stream)).status for client, stream in stuck} == {0}
+
+
+async def test_calls_of_one_signal_that_wait_leave_the_others_room_to_wait(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grpc_receiver, "MAX_WAITING_CALLS", 20)
+    async with start() as otlp, raw_client(otlp.port) as client:
+        otlp.ingest.door.clear()
+        for path, most in ((EXPORT_METRICS, 20), (EXPORT_LOGS, 2), (EXPORT_TRACES, 2)):
+            before = otlp.receiver.waiting
+            for _ in range(most):
+                await client.call(path)
+            await until(lambda: otlp.receiver.waiting == before + most)  # noqa: B023 - awaited here
+            assert (await client.response(await client.call(path), within=1)).status == UNAVAILABLE
+        otlp.ingest.door.set()
 
 
 async def test_slots_are_free_while_commits_wait(start: Start) -> None:

@@ -139,17 +139,17 @@ class IngestContract:
     async def test_without_room_the_hold_ends_in_overloaded(self, ingest_under_test: Bench) -> None:
         ingest_under_test.fill()
         with pytest.raises(Overloaded):
-            await ingest_under_test.ingest.admit(soon())
+            await ingest_under_test.ingest.admit(TRACES, soon())
         caller = Caller(ingest_under_test, trace_request(), hold=0.1)
         with pytest.raises(Overloaded):
             await caller.call
         assert caller.admissions == 0
         ingest_under_test.make_room()
-        await ingest_under_test.ingest.admit(soon())
+        await ingest_under_test.ingest.admit(TRACES, soon())
         assert await ingest_under_test.stored() == []
 
     async def test_admit_is_immediate_with_room(self, ingest_under_test: Bench) -> None:
-        await ingest_under_test.ingest.admit(asyncio.get_running_loop().time())
+        await ingest_under_test.ingest.admit(TRACES, asyncio.get_running_loop().time())
 
     async def test_a_caller_that_leaves_does_not_stop_the_commit(self, ingest_under_test: Bench) -> None:
         ingest_under_test.hold_commits()
@@ -192,7 +192,7 @@ class IngestContract:
         await asyncio.wait([draining], timeout=0.05)
         assert not draining.done()
         with pytest.raises(ShuttingDown):
-            await ingest_under_test.ingest.admit(soon())
+            await ingest_under_test.ingest.admit(TRACES, soon())
         with pytest.raises(ShuttingDown):
             await Caller(ingest_under_test, trace_request(mark="late")).call
         ingest_under_test.release_commits()

@@ -114,7 +114,7 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name.lower() for name, entry in shown["settings"].items() if entry["reserved"]} == RESERVED
     assert shown["faults"] == []
     assert "the embedded PostgreSQL is used" in shown["notices"][0]
-    assert shown["memory_ceiling_bytes"] == 120 * 1024**2 + int((4 * 3.2 + 2) * 64 * 1024**2)
+    assert shown["memory_ceiling_bytes"] == 120 * 1024**2 + int(((4 + 2) * 3.2 + 2 * (3 / 8 + 1)) * 64 * 1024**2)
     assert CANARY not in result.output
 
 

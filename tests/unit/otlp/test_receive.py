@@ -33,7 +33,7 @@ class Forgetful:
     def __init__(self) -> None:
         self.waits, self.committed = asyncio.Event(), asyncio.Event()
 
-    async def admit(self, hold_until: float) -> None:
+    async def admit(self, signal: Signal, hold_until: float) -> None:
         raise AssertionError("only transports admit")
 
     async def export(

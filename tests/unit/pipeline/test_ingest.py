@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from llm_observatory import codec, metrics
 from llm_observatory.errors import InvalidPayload, Overloaded, RequestTooLarge, ShuttingDown, StorageUnavailable
-from llm_observatory.pipeline.admission import ByteMeter
+from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, ExportResult, Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
@@ -63,7 +63,11 @@ async def running(limits: IngestLimits = LIMITS, inflight_bytes: int = 10_000_00
     lane, late_lane = Lane("trace", 1_000), Lane("late", 1_000)
     run = None
     async with asyncio.TaskGroup() as tasks:
-        run = Running(Ingest(limits, ByteMeter(inflight_bytes), {"traces": lane}, late_lane, tasks), GatedStore(), GatedStore())
+        run = Running(
+            Ingest(limits, Admission(inflight_bytes, ["traces"]), {"traces": lane}, late_lane, tasks),
+            GatedStore(),
+            GatedStore(),
+        )
         for each, store in ((lane, run.store), (late_lane, run.late_store)):
             tasks.create_task(
                 each.commit_loop(Committer(store, POLICY, lambda: write_request(b"probe"), lambda _: None).commit)
@@ -190,10 +194,10 @@ async def test_what_finds_no_room_is_refused_and_room_comes_back() -> None:
         with pytest.raises(Overloaded):
             await run.export(trace_request(10)[1], hold=0.02)
         with pytest.raises(Overloaded):
-            await run.ingest.admit(asyncio.get_running_loop().time() + 0.02)
+            await run.ingest.admit(TRACES, asyncio.get_running_loop().time() + 0.02)
         run.store.gate.set()
         await first
-        await run.ingest.admit(asyncio.get_running_loop().time() + 0.02)
+        await run.ingest.admit(TRACES, asyncio.get_running_loop().time() + 0.02)
         assert (await run.export(trace_request(10)[1])).accepted == 10
 
 

@@ -13,7 +13,7 @@ import pytest
 from llm_observatory import codec
 from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import DataRejected, RequestTooLarge, ShuttingDown, StorageUnavailable
-from llm_observatory.pipeline.admission import ByteMeter
+from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer
 from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, Ingest
 from llm_observatory.pipeline.lane import Lane
@@ -111,19 +111,19 @@ async def test_records_are_counted_before_any_is_parsed(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("fails", [False, True], ids=["committed", "refused"])
 async def test_payload_and_rows_are_counted_until_the_commit_and_then_given_back(fails: bool) -> None:
-    meter, store = ByteMeter(10_000_000), MemoryStore()
+    admission, store = Admission(10_000_000, ["traces"]), MemoryStore()
     lane, late_lane = Lane("trace", 1_000), Lane("late", 1_000)
     payload = trace_request(5)[1]
     seen: list[int] = []
 
     def look(group: Sequence[WriteRequest]) -> None:
-        seen.append(meter.used - len(payload) - group[0].encoded.size)
+        seen.append(admission.used - len(payload) - group[0].encoded.size)
         if fails:
             raise ZeroDivisionError
 
     store.on_write = look
     async with asyncio.TaskGroup() as tasks:
-        ingest = Ingest(LIMITS, meter, {"traces": lane}, late_lane, tasks)
+        ingest = Ingest(LIMITS, admission, {"traces": lane}, late_lane, tasks)
         commit = Committer(store, POLICY, lambda: pytest.fail("nothing is judged here"), lambda _: None).commit
         tasks.create_task(lane.commit_loop(commit))
         until = asyncio.get_running_loop().time() + 5
@@ -134,7 +134,7 @@ async def test_payload_and_rows_are_counted_until_the_commit_and_then_given_back
         else:
             assert (await export).accepted == 5
         assert seen == [0]
-        assert meter.used == 0
+        assert admission.used == 0
         await ingest.drain(until)
 
 
