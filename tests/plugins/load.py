@@ -1,4 +1,4 @@
-"""OTLP requests with known ids, a client that sends raw bytes, and a load that remembers what was acknowledged."""
+"""OTLP requests of every signal with known ids, a client that sends raw bytes, a load that remembers what was acknowledged."""
 
 from __future__ import annotations
 
@@ -7,16 +7,38 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import grpc
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    Exemplar,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES, Signal
+
+RESPONSES: dict[Signal, Any] = {
+    TRACES: ExportTraceServiceResponse,
+    METRICS: ExportMetricsServiceResponse,
+    LOGS: ExportLogsServiceResponse,
+}
 UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
@@ -47,12 +69,18 @@ def llm_span(trace_id: bytes, number: int, *, extra: int = 0) -> Span:
     )
 
 
+SCOPE = InstrumentationScope(name="openai", version="1.2.3")
+
+
+def resource_of(service_name: str) -> Resource:
+    """A resource of one attribute."""
+    return Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value=service_name))])
+
+
 def request_of(*spans: Span, service_name: str = "checkout") -> ExportTraceServiceRequest:
     """A request of one resource and one scope."""
-    resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value=service_name))])
-    scope = InstrumentationScope(name="openai", version="1.2.3")
     return ExportTraceServiceRequest(
-        resource_spans=[ResourceSpans(resource=resource, scope_spans=[ScopeSpans(scope=scope, spans=spans)])]
+        resource_spans=[ResourceSpans(resource=resource_of(service_name), scope_spans=[ScopeSpans(scope=SCOPE, spans=spans)])]
     )
 
 
@@ -62,17 +90,81 @@ def trace_request(spans: int = 10, *, extra: int = 0) -> tuple[bytes, bytes]:
     return trace_id, request_of(*(llm_span(trace_id, n, extra=extra) for n in range(spans))).SerializeToString()
 
 
+def log_record(trace_id: bytes, number: int, *, extra: int = 0) -> LogRecord:
+    """A record of a call in that trace, with `extra` bytes in its message."""
+    now = time.time_ns()
+    return LogRecord(
+        time_unix_nano=now,
+        observed_time_unix_nano=now,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
+        severity_text="INFO",
+        body=AnyValue(string_value=f"step {number} of the chat is done" + "x" * extra),
+        attributes=[KeyValue(key="app.step", value=AnyValue(int_value=number))],
+        trace_id=trace_id,
+        span_id=(number + 1).to_bytes(8, "big"),
+    )
+
+
+def log_request(records: int = 10, *, extra: int = 0, service_name: str = "checkout") -> tuple[bytes, bytes]:
+    """A fresh trace id and the bytes of a request with `records` log records of it."""
+    trace_id = uuid.uuid4().bytes
+    made = [log_record(trace_id, number, extra=extra) for number in range(records)]
+    scope = ScopeLogs(scope=SCOPE, log_records=made)
+    request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource_of(service_name), scope_logs=[scope])])
+    return trace_id, request.SerializeToString()
+
+
+def metric_request(points: int = 10, *, extra: int = 0, service_name: str = "checkout") -> tuple[bytes, bytes]:
+    """A fresh trace id and the bytes of a request with `points` points of ten series, each with an exemplar of it.
+
+    `extra` bytes go into an attribute of each exemplar: into rows, not into series.
+    """
+    trace_id, now = uuid.uuid4().bytes, time.time_ns()
+    attributes = [KeyValue(key="app.extra", value=AnyValue(string_value="x" * extra))] if extra else []
+    made = [
+        NumberDataPoint(
+            start_time_unix_nano=now - 60_000_000_000,
+            time_unix_nano=now + number,
+            as_int=number,
+            attributes=[KeyValue(key="app.step", value=AnyValue(int_value=number % 10))],
+            exemplars=[
+                Exemplar(
+                    time_unix_nano=now,
+                    as_int=number,
+                    trace_id=trace_id,
+                    span_id=(number + 1).to_bytes(8, "big"),
+                    filtered_attributes=attributes,
+                )
+            ],
+        )
+        for number in range(points)
+    ]
+    temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+    sums = Sum(data_points=made, aggregation_temporality=temporality, is_monotonic=True)
+    scope = ScopeMetrics(scope=SCOPE, metrics=[Metric(name="app.calls", unit="{call}", sum=sums)])
+    resource_metrics = [ResourceMetrics(resource=resource_of(service_name), scope_metrics=[scope])]
+    return trace_id, ExportMetricsServiceRequest(resource_metrics=resource_metrics).SerializeToString()
+
+
+REQUESTS: dict[Signal, Callable[..., tuple[bytes, bytes]]] = {
+    TRACES: trace_request,
+    METRICS: metric_request,
+    LOGS: log_request,
+}
+"""Makes a request of so many items, with `extra` bytes each: a trace id that all its rows carry, and the bytes."""
+
+
 class Client:
     """Raw bytes to one address, over a connection of its own unless `shared` (grpc lets like channels share one)."""
 
     def __init__(self, endpoint: str, *, shared: bool = False) -> None:
         options = (*UNLIMITED, ("grpc.use_local_subchannel_pool", int(not shared)))
         self.channel = grpc.insecure_channel(endpoint, options=options)
-        self._export = self.channel.unary_unary(EXPORT, None, None)
+        self._exports = {signal: self.channel.unary_unary(f"/{signal.grpc_service}/Export", None, None) for signal in RESPONSES}
 
-    def export(self, payload: bytes, timeout: float = 10) -> ExportTraceServiceResponse:
-        """Send; grpc.RpcError as it comes."""
-        return ExportTraceServiceResponse.FromString(self._export(payload, timeout=timeout))
+    def export(self, payload: bytes, timeout: float = 10, signal: Signal = TRACES) -> Any:
+        """Send; the response, grpc.RpcError as it comes."""
+        return RESPONSES[signal].FromString(self._exports[signal](payload, timeout=timeout))
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,17 +173,27 @@ class Client:
 
 @dataclass
 class Load:
-    """Threads that send requests of `spans` spans until stopped, retrying each until it is acknowledged or given up."""
+    """Threads that send requests of `spans` items until stopped, retrying each until it is acknowledged or given up.
+
+    Thread after thread sends the signals in turn, one each. `acknowledged_of` has the trace ids by signal, `acknowledged`
+    those of traces.
+    """
 
     endpoint: str
     threads: int = 4
     spans: int = 20
     acknowledged: list[bytes] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
+    signals: tuple[Signal, ...] = (TRACES,)
+    extra: int = 0
+    retry_seconds: float = 0.1
 
     def __post_init__(self) -> None:
+        self.acknowledged_of: dict[Signal, list[bytes]] = {signal: [] for signal in self.signals}
+        self.acknowledged_of[TRACES] = self.acknowledged
         self._stop = threading.Event()
-        self._running = [threading.Thread(target=self._run, daemon=True) for _ in range(self.threads)]
+        sent = itertools.islice(itertools.cycle(self.signals), self.threads)
+        self._running = [threading.Thread(target=self._run, args=(signal,), daemon=True) for signal in sent]
 
     def __enter__(self) -> Self:
         for thread in self._running:
@@ -103,26 +205,26 @@ class Load:
         for thread in self._running:
             thread.join(60)
 
-    def _run(self) -> None:
+    def _run(self, signal: Signal) -> None:
         client = Client(self.endpoint)
         try:
             while not self._stop.is_set():
-                trace_id, payload = trace_request(self.spans)
-                self._send(client, trace_id, payload)
+                trace_id, payload = REQUESTS[signal](self.spans, extra=self.extra)
+                self._send(client, signal, trace_id, payload)
         finally:
             client.close()
 
-    def _send(self, client: Client, trace_id: bytes, payload: bytes) -> None:
+    def _send(self, client: Client, signal: Signal, trace_id: bytes, payload: bytes) -> None:
         for attempt in itertools.count():
             try:
-                client.export(payload, timeout=5)
+                client.export(payload, timeout=5, signal=signal)
             except grpc.RpcError as error:
                 status = error.code().name
                 self.statuses[status] += 1
                 if self._stop.is_set() and attempt >= 1:
                     return
-                self._stop.wait(0.1)
+                self._stop.wait(self.retry_seconds)
             else:
-                self.acknowledged.append(trace_id)
+                self.acknowledged_of[signal].append(trace_id)
                 self.statuses["OK"] += 1
                 return

@@ -34,6 +34,7 @@ class ScriptedIngest:
         self.exports = 0
         self.tenants: set[str] = set()
         self.committed: list[bytes] = []
+        self.exported: list[tuple[Signal, bytes]] = []
         self._flights: set[asyncio.Task[ExportResult]] = set()
 
     async def admit(self, signal: Signal, hold_until: float) -> None:
@@ -66,6 +67,7 @@ class ScriptedIngest:
 
     async def _fly(self, signal: Signal, payload: bytes, hold_until: float, on_admitted: Callable[[], None]) -> ExportResult:
         self.exports += 1
+        self.exported.append((signal, payload))
         self.unadmitted += 1
         self.most_unadmitted = max(self.most_unadmitted, self.unadmitted)
         try:

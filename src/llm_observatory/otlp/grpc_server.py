@@ -13,7 +13,11 @@ import socket
 import grpc
 import structlog
 from grpc_reflection.v1alpha import reflection
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401 - reflection serves its descriptors
+
+# Reflection serves their descriptors.
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: F401
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2  # noqa: F401
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp import health

@@ -7,6 +7,9 @@ import asyncio
 import grpc
 import pytest
 from grpc import aio
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -14,11 +17,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
+from llm_observatory.errors import StorageUnavailable
 from llm_observatory.metrics import RECEIVER_ACCEPTED, RECEIVER_REFUSED
 from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.signal import METRICS, SIGNALS, Signal
 from tests.contract.otlp.conftest import MIB, Otlp, Start, trailers
 from tests.contract.otlp.payloads import counted, padded_request, trace_request
-from tests.plugins.wire import EXPORT_TRACES, frame, raw_client
+from tests.plugins.load import REQUESTS
+from tests.plugins.wire import EXPORT_LOGS, EXPORT_METRICS, EXPORT_TRACES, frame, raw_client
 
 
 async def test_export_answers_success_with_an_empty_body(otlp: Otlp) -> None:
@@ -118,6 +124,30 @@ async def test_a_large_request_arrives_whole(start: Start) -> None:
 
 
 async def test_the_services_carry_their_real_names(otlp: Otlp) -> None:
-    (signal,) = otlp.receiver.signals
-    assert signal.grpc_service == "opentelemetry.proto.collector.trace.v1.TraceService"
-    assert f"/{signal.grpc_service}/Export" == EXPORT_TRACES
+    files = (trace_service_pb2, metrics_service_pb2, logs_service_pb2)
+    names = [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+    assert [signal.grpc_service for signal in otlp.receiver.signals] == names
+    assert tuple(f"/{name}/Export" for name in names) == (EXPORT_TRACES, EXPORT_METRICS, EXPORT_LOGS)
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+async def test_every_signal_has_its_service_and_is_counted_as_itself(otlp: Otlp, signal: Signal) -> None:
+    before = {noun: counted(counter) for noun, counter in RECEIVER_ACCEPTED.items()}
+    otlp.ingest.answer = ExportResult(b"", 7, 0)
+    request = REQUESTS[signal](7)[1]
+    assert await otlp.method(f"/{signal.grpc_service}/Export")(request) == b""
+    assert otlp.ingest.exported == [(signal, request)]
+    after = {noun: counted(counter) for noun, counter in RECEIVER_ACCEPTED.items()}
+    assert {noun: after[noun] - before[noun] for noun in after} == {noun: 7 * (noun == signal.noun) for noun in after}
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+async def test_a_refused_request_counts_its_items_as_those_of_its_signal(otlp: Otlp, signal: Signal) -> None:
+    counter = RECEIVER_REFUSED[signal.noun]
+    before = counted(counter)
+    otlp.ingest.failures.append(StorageUnavailable())
+    # Of metrics what is counted before encoding is metrics, not their points: one here.
+    request, items = REQUESTS[signal](5)[1], 1 if signal is METRICS else 5
+    with pytest.raises(aio.AioRpcError):
+        await otlp.method(f"/{signal.grpc_service}/Export")(request)
+    assert counted(counter) - before == items

@@ -180,11 +180,12 @@ async def test_a_server_that_just_listens_does_not_serve_yet() -> None:
     await server.stop(0)
 
 
+@pytest.mark.parametrize("service", SERVICES[1:])
 @pytest.mark.parametrize("reflect", [False, True])
-async def test_reflection_is_a_parameter(start: Start, reflect: bool) -> None:
+async def test_reflection_is_a_parameter(start: Start, reflect: bool, service: str) -> None:
     async with start(reflect=reflect) as otlp:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(otlp.channel)
-        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICES[1])]))
+        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=service)]))
         if not reflect:
             with pytest.raises(aio.AioRpcError) as failure:
                 await call.read()
