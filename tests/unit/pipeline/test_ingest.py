@@ -187,16 +187,22 @@ async def test_broken_bytes_are_invalid() -> None:
 
 
 async def test_what_finds_no_room_is_refused_and_room_comes_back() -> None:
-    async with running(inflight_bytes=1_000) as run:
+    async with running(inflight_bytes=10_000) as run:
         run.store.gate.clear()
-        first = asyncio.create_task(run.export(trace_request(10)[1]))
+        large = asyncio.create_task(run.export(trace_request(30)[1]))
         await run.store.begun.wait()
         with pytest.raises(Overloaded):
-            await run.export(trace_request(10)[1], hold=0.02)
+            await run.export(trace_request(30)[1], hold=0.02)
+        # Nobody knows yet how large a newcomer is: while the reserve of its signal is free it may come in.
+        await run.ingest.admit(TRACES, asyncio.get_running_loop().time() + 0.02)
+        until, admitted = asyncio.get_running_loop().time() + 10, asyncio.Event()
+        small = asyncio.create_task(run.ingest.export(TRACES, "default", trace_request(1)[1], until, admitted.set))
+        await admitted.wait()
         with pytest.raises(Overloaded):
             await run.ingest.admit(TRACES, asyncio.get_running_loop().time() + 0.02)
         run.store.gate.set()
-        await first
+        await large
+        await small
         await run.ingest.admit(TRACES, asyncio.get_running_loop().time() + 0.02)
         assert (await run.export(trace_request(10)[1])).accepted == 10
 
