@@ -306,8 +306,7 @@ async def test_a_revoked_privilege_ends_readiness_until_it_is_granted_again(data
     role = f"observatory_limited_{uuid.uuid4().hex}"
     everything = f"ALL ON ALL TABLES IN SCHEMA public TO {role}"
     execute(database, f"CREATE ROLE {role}", f"GRANT {everything}", f"GRANT ALL ON SCHEMA public TO {role}")
-    for table in ("llm_traces", "trace_index"):
-        execute(database, f"ALTER TABLE {table} OWNER TO {role}")
+    execute(database, *(f"ALTER TABLE {table.name} OWNER TO {role}" for table in TABLES if table.partitioned))
     try:
         async with running(database, psycopg.conninfo.make_conninfo(database, options=f"-c role={role}")) as run:
             await run.export(payload_of("before"))

@@ -1,6 +1,6 @@
-"""Whether rows can be written at all: a good row is sent and rolled back, before the first readiness and after a refusal.
+"""Whether rows can be written at all: good ones of each signal are sent and rolled back.
 
-A missing table, a missing privilege or a foreign trigger shows here; a ping and a look at the catalog do not tell.
+Before the first readiness, and after a refusal. A missing table, a missing privilege or a foreign trigger shows here; a ping and a look at the catalog do not tell.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import structlog
 
 from llm_observatory.app.health import Health
 from llm_observatory.app.probe import probe_request
-from llm_observatory.errors import DataRejected, SchemaMismatch, StorageError
+from llm_observatory.errors import DataRejected, SchemaMismatch, StorageError, StorageUnavailable
+from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.storage.probe import words
 from llm_observatory.storage.session import CommitSession
 
 log = structlog.get_logger(__name__)
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class WriteCheck:
@@ -36,14 +39,23 @@ class WriteCheck:
         await self._session.close()
 
     async def recheck(self) -> None:
-        """Send a good row and roll it back, if there is a doubt."""
+        """Send good rows of every signal and roll them back, if there is a doubt."""
         if self._health.refusal is None:
             return
         try:
-            await self._session.dry_run(probe_request(time.time_ns() // 1000))
+            for signal in SIGNALS:
+                await self._try(signal.name)
         except (SchemaMismatch, DataRejected) as error:
             self._health.refusal = words(error)
         except StorageError:
-            return  # away or busy: the ping says so, the doubt stays
+            return  # away: the ping says so, the doubt stays
         else:
             self._health.refusal = None
+
+    async def _try(self, signal: str) -> None:
+        try:
+            await self._session.dry_run(probe_request(signal, time.time_ns() // 1000))
+        except StorageUnavailable as error:
+            # A table that somebody holds locked refuses nothing, and the other signals need not wait for it.
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise

@@ -24,6 +24,7 @@ from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.engine.partitions import microseconds
 from llm_observatory.storage.instrumented import InstrumentedWriter
 from llm_observatory.storage.session import CommitSession
+from llm_observatory.storage.write import WriteRequest
 
 LATE_LANE = "late"
 
@@ -77,13 +78,17 @@ async def write_path(
             for _ in range(settings.ingest_committers):
                 session = CommitSession(connect, writer, engine, known)
                 stack.push_async_callback(session.close)
-                committer = Committer(session, policy, lambda: probe_request(time.time_ns() // 1000), check.suspect)
+                committer = Committer(session, policy, _good_request, check.suspect)
                 loop = tasks.create_task(lane.commit_loop(committer.commit), name=f"commit-{lane.name}")
                 stack.callback(loop.cancel)
         admission = Admission(settings.ingest_max_inflight_bytes, lanes)
         ingest = Ingest(limits(settings), admission, lanes, late_lane, tasks)
         stack.callback(ingest.close)
         yield ingest, check
+
+
+def _good_request(signal: str) -> WriteRequest:
+    return probe_request(signal, time.time_ns() // 1000)
 
 
 def _lane(name: str, settings: Settings) -> Lane:

@@ -65,7 +65,7 @@ class Store(Protocol):
 class Committer:
     """Commits groups through one store.
 
-    `probe` makes a request that is known to be good; `on_refusal` hears when the database refuses what is
+    `probe` makes a request of a signal that is known to be good; `on_refusal` hears when the database refuses what is
     known to be good, or to write at all.
     """
 
@@ -73,7 +73,7 @@ class Committer:
         self,
         store: Store,
         policy: RetryPolicy,
-        probe: Callable[[], WriteRequest],
+        probe: Callable[[str], WriteRequest],
         on_refusal: Callable[[StorageError], None],
     ) -> None:
         self._store = store
@@ -142,17 +142,19 @@ class Committer:
         if not refused:
             return
         alike = len({error.sqlstate for error in refused.values()}) == 1
-        if (alike and len(refused) == len(group) > 1) or await self._good_row_is_refused():
-            _fail_all(
-                list(refused), StorageUnavailable("the database refuses good data", next(iter(refused.values())).sqlstate)
-            )
-        else:
-            for submission, error in refused.items():
-                await self._bury(submission, error)
+        ours = alike and len(refused) == len(group) > 1
+        for signal in sorted({submission.write.signal for submission in refused}):
+            of_signal = {submission: error for submission, error in refused.items() if submission.write.signal == signal}
+            if ours or await self._good_row_is_refused(signal):
+                error = next(iter(of_signal.values()))
+                _fail_all(list(of_signal), StorageUnavailable("the database refuses good data", error.sqlstate))
+            else:
+                for submission, error in of_signal.items():
+                    await self._bury(submission, error)
 
-    async def _good_row_is_refused(self) -> bool:
+    async def _good_row_is_refused(self, signal: str) -> bool:
         try:
-            await self._store.dry_run(self._probe())
+            await self._store.dry_run(self._probe(signal))
         except (DataRejected, SchemaMismatch) as error:
             self._on_refusal(error)
             return True

@@ -14,7 +14,7 @@ from llm_observatory.storage.write import Stored
 from tests.plugins.memory_store import MemoryStore, write_request
 
 POLICY = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.002, multiplier=2.0)
-PROBE = write_request(b"probe")
+PROBES = {signal: write_request(f"probe of {signal}".encode(), signal=signal) for signal in ("traces", "logs")}
 GONE = StorageUnavailable("gone")
 DEADLOCK = "40P01"
 
@@ -28,7 +28,7 @@ def submissions(*digests: bytes, hold: float = 10.0) -> list[Submission]:
 
 
 def committer(store: MemoryStore) -> Committer:
-    return Committer(store, POLICY, lambda: PROBE, refusals.append)
+    return Committer(store, POLICY, lambda signal: PROBES[signal], refusals.append)
 
 
 async def outcomes(group: list[Submission]) -> list[Stored | BaseException]:
@@ -115,12 +115,25 @@ async def test_a_group_that_is_refused_alike_is_our_fault() -> None:
 
 async def test_a_lone_request_is_judged_by_the_probe() -> None:
     store = MemoryStore()
-    store.poison = {b"a", b"probe"}
+    store.poison = {b"a", b"probe of traces"}
     group = submissions(b"a")
     await committer(store).commit(group)
     [outcome] = await outcomes(group)
     assert isinstance(outcome, StorageUnavailable)
     assert store.buried == {}
+
+
+@pytest.mark.parametrize("broken, buried", [("logs", {}), ("traces", {b"log": "SQLSTATE 22P05: None"})])
+async def test_the_probe_is_of_the_signal_that_was_refused(broken: str, buried: dict[bytes, str]) -> None:
+    store, until = MemoryStore(), asyncio.get_running_loop().time() + 10
+    store.poison = {b"log", f"probe of {broken}".encode()}
+    refused = Submission(write_request(b"log", signal="logs"), b"payload", until)
+    [stored] = submissions(b"span")
+    await committer(store).commit([refused, stored])
+    outcome, neighbour = await outcomes([refused, stored])
+    assert neighbour == Stored(b"")
+    assert isinstance(outcome, StorageUnavailable) == (broken == "logs")
+    assert store.buried == buried
 
 
 async def test_what_another_process_is_storing_is_waited_for_while_the_rest_commits() -> None:

@@ -70,7 +70,7 @@ async def running(limits: IngestLimits = LIMITS, inflight_bytes: int = 10_000_00
         )
         for each, store in ((lane, run.store), (late_lane, run.late_store)):
             tasks.create_task(
-                each.commit_loop(Committer(store, POLICY, lambda: write_request(b"probe"), lambda _: None).commit)
+                each.commit_loop(Committer(store, POLICY, lambda _: write_request(b"probe"), lambda _: None).commit)
             )
         yield run
         run.store.gate.set()

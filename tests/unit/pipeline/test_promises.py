@@ -124,7 +124,7 @@ async def test_payload_and_rows_are_counted_until_the_commit_and_then_given_back
     store.on_write = look
     async with asyncio.TaskGroup() as tasks:
         ingest = Ingest(LIMITS, admission, {"traces": lane}, late_lane, tasks)
-        commit = Committer(store, POLICY, lambda: pytest.fail("nothing is judged here"), lambda _: None).commit
+        commit = Committer(store, POLICY, lambda _: pytest.fail("nothing is judged here"), lambda _: None).commit
         tasks.create_task(lane.commit_loop(commit))
         until = asyncio.get_running_loop().time() + 5
         export = ingest.export(TRACES, "default", payload, until, lambda: None)
