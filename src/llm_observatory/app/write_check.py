@@ -1,6 +1,7 @@
 """Whether rows can be written at all: good ones of each signal are sent and rolled back.
 
-Before the first readiness, and after a refusal. A missing table, a missing privilege or a foreign trigger shows here; a ping and a look at the catalog do not tell.
+Before the first readiness, and after a refusal. A missing table, a missing privilege or a foreign trigger shows here; a ping
+and a look at the catalog do not tell.
 """
 
 from __future__ import annotations
