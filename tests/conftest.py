@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 # As in the service (`llm_observatory.app`), and before grpc is imported: its fork handlers run in the children that tests
 # start under another account (fork, not vfork) and have crashed one before its exec (initdb, signal 11).
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 pytest_plugins = ("tests.plugins.database", "tests.plugins.service")
+
+pytest.register_assert_rewrite("tests.plugins.round_trip")

@@ -116,7 +116,7 @@ _NUMBERS = {size: st.integers(0, size - 1) for size in range(1, 200)}
 _TEXT = st.text(_WRITTEN, max_size=12)
 _DOUBLE = st.floats(width=64)
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-_DEPTH = st.sampled_from((2, 5, 16, 31, 32, 33, 47, 48, 49, 50, 99, 120))
+_DEPTH = st.sampled_from((2, 5, 16, 31, 32, 33, 47, 48, 49, 50, 60))
 
 STRANGE_ONE_IN = 40
 """How often a value is one that costs its record, or a repair."""

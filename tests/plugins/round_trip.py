@@ -1,4 +1,4 @@
-"""How many requests the round trips are tried with, and how what came back is read."""
+"""A request through the codec and back, held against the model; and how many requests are tried."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from llm_observatory.codec import Terms
+from llm_observatory import codec
+from llm_observatory.codec import EncodedRequest, Terms
+from tests.plugins.hostile_wire import Style, write
+from tests.plugins.normal_form import Expected, envelopes_in, envelopes_of, predict
+from tests.plugins.otlp_messages import NOW
+from tests.plugins.stored import decoded
+from tests.unit.codec.spans import TERMS
 
 CI_EXAMPLES = 300
 WHOLE = Terms(max_age_us=None, max_ahead_us=2**62, content_max_bytes=2**30)
@@ -30,3 +36,22 @@ def examples(ci: int = CI_EXAMPLES) -> Callable[[Any], Any]:
             HealthCheck.function_scoped_fixture,
         ],
     )
+
+
+def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
+    """The request as rows, received at NOW."""
+    return codec.encode(signal, "default", payload, codec.digest(signal, "default", payload), NOW, terms)
+
+
+def check(signal: str, request: Any, style: Style, terms: Terms = TERMS) -> Expected:
+    """All that the model says about a request comes true. Returns what it says."""
+    expected = predict(envelopes_of(request), NOW, terms)
+    encoded = encode(signal, write(request, style), terms)
+    assert dict(encoded.rejected_by_rule) == expected.rejected
+    assert dict(encoded.repaired) == expected.repaired
+    assert dict(encoded.odd) == expected.odd
+    assert encoded.accepted == expected.records.total()
+    again = predict(envelopes_in(signal, decoded(signal, encoded)), NOW, WHOLE)
+    assert again.records == expected.records
+    assert again == Expected(records=expected.records, odd=again.odd)
+    return expected

@@ -6,40 +6,17 @@ same ones.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_observatory import codec
-from llm_observatory.codec import EncodedRequest, Terms
 from tests.plugins import otlp_messages
 from tests.plugins.hostile_wire import Style, write
-from tests.plugins.normal_form import Expected, envelopes_in, envelopes_of, predict
-from tests.plugins.round_trip import WHOLE, examples
+from tests.plugins.round_trip import WHOLE, check, encode, examples
 from tests.plugins.stored import decoded
 from tests.unit.codec.spans import TERMS
 
 SIGNALS = ("traces", "metrics", "logs")
-NOW = otlp_messages.NOW
-
-
-def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
-    return codec.encode(signal, "default", payload, codec.digest(signal, "default", payload), NOW, terms)
-
-
-def check(signal: str, request: Any, style: Style, terms: Terms = TERMS) -> None:
-    """All that is said about a request comes true."""
-    expected = predict(envelopes_of(request), NOW, terms)
-    encoded = encode(signal, write(request, style), terms)
-    assert dict(encoded.rejected_by_rule) == expected.rejected
-    assert dict(encoded.repaired) == expected.repaired
-    assert dict(encoded.odd) == expected.odd
-    assert encoded.accepted == expected.records.total()
-    again = predict(envelopes_in(signal, decoded(signal, encoded)), NOW, WHOLE)
-    assert again.records == expected.records
-    assert again == Expected(records=expected.records, odd=again.odd)
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
