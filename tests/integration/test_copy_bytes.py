@@ -11,13 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, SummaryDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from psycopg import sql
 
 from llm_observatory import codec, tables
 from llm_observatory.codec import EncodedRequest
 from llm_observatory.tables import Table
-from tests.unit.codec import spans
+from tests.unit.codec import metrics, spans
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -65,6 +66,40 @@ BAREST = spans.span(name="", kind=0, end_time_unix_nano=0, trace_id=b"\xff" * 16
 NEGATIVE = spans.span(end_time_unix_nano=spans.START - 5)
 OLDEST = spans.span(start_time_unix_nano=0, end_time_unix_nano=2**63 - 1)
 LATEST = spans.span(start_time_unix_nano=2**63 - 1, end_time_unix_nano=1)
+
+
+INFINITY, NAN = float("inf"), float("nan")
+EXEMPLARS = [
+    metrics.exemplar(as_int=-(2**63), time_unix_nano=2**63 - 1, trace_id=b"\x01" * 16, span_id=b"\x02" * 8),
+    metrics.exemplar(as_double=NAN, filtered_attributes=spans.attributes({"$k\0": [1e16, b"\xff"]})),
+]
+SIDE = ExponentialHistogramDataPoint.Buckets(offset=-(2**31), bucket_counts=[0, 2**63 - 1])
+QUANTILES = [
+    SummaryDataPoint.ValueAtQuantile(quantile=quantile, value=-quantile) for quantile in (0.0, 5e-324, 0.5, INFINITY, NAN)
+]
+POINTS = [
+    metrics.metric(
+        "sum",
+        metrics.point("sum", {"b": 1.0, "a": None}, as_int=2**63 - 1, start_time_unix_nano=1, exemplars=EXEMPLARS),
+        metrics.point("sum", as_int=-(2**63), time_unix_nano=2**63 - 1, flags=2**32 - 1),
+        data={"is_monotonic": True, "aggregation_temporality": -(2**15)},
+        metadata=spans.attributes({"$m": -0.0}),
+        description="é🙂\0",
+    ),
+    metrics.metric("gauge", *[metrics.point(as_double=value) for value in (NAN, -INFINITY, -0.0)], name=""),
+    metrics.metric("gauge", metrics.point(as_double=None, flags=1), name="é" * 600),
+    metrics.metric(
+        "histogram",
+        metrics.point(
+            "histogram", count=2**63 - 1, sum=NAN, min=-INFINITY, bucket_counts=[0, 2**63 - 1], explicit_bounds=[5e-324]
+        ),
+    ),
+    metrics.metric(
+        "exponential_histogram",
+        metrics.point("exponential_histogram", scale=-(2**31), zero_threshold=-0.0, positive=SIDE, negative=SIDE),
+    ),
+    metrics.metric("summary", metrics.point("summary", quantile_values=QUANTILES)),
+]
 
 
 @pytest.fixture
@@ -128,7 +163,17 @@ COPIED = [tables.LLM_TRACES, tables.LLM_CONTENT, tables.TRACE_INDEX, tables.INGE
 def test_postgresql_gives_the_same_field_bytes_back(
     connection: psycopg.Connection, encoded: EncodedRequest, table: Table
 ) -> None:
-    sent = rows_of(encoded, table)
+    assert_the_same_comes_back(connection, table, rows_of(encoded, table))
+
+
+@pytest.mark.parametrize("table", [tables.LLM_METRICS, tables.METRIC_LABELS], ids=lambda table: table.name)
+def test_the_same_of_metrics(connection: psycopg.Connection, table: Table) -> None:
+    encoded = metrics.encode(metrics.request(*POINTS), terms=codec.Terms(None, 2**62, 1024**2))
+    assert (encoded.accepted, encoded.rejected_by_rule) == (9, {})
+    assert_the_same_comes_back(connection, table, rows_of(encoded, table))
+
+
+def assert_the_same_comes_back(connection: psycopg.Connection, table: Table, sent: list[bytes]) -> None:
     assert sent
     received = through(connection, table, sent)
     assert len(received) == len(sent)
