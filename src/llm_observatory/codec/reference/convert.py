@@ -19,13 +19,13 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
+from llm_observatory.codec.reference.accepted import INT64_MAX, INT64_MIN
 from llm_observatory.codec.reference.document import Value
 
 Converted: TypeAlias = tuple[Any, bool] | None
 Converter: TypeAlias = Callable[[Value], Converted]
 
 WHITE_SPACE = " \t\n\r\f\v"
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NUMBER_TEXT_MAX = 64
 JSON_LIST_TEXT_MAX = 65_536
 """A longer string is not read as a JSON array but taken as one plain string."""

@@ -9,10 +9,9 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from llm_observatory.codec.reference.convert import INT64_MAX
+from llm_observatory.codec.reference.accepted import INT2_MAX, INT2_MIN, INT64_MAX, outside_window
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_value
 from llm_observatory.codec.reference.ids import is_span_id, is_trace_id
-from llm_observatory.codec.reference.span import INT2_MAX, INT2_MIN, outside_window
 from llm_observatory.codec.request import Terms
 
 TIME, OBSERVED, RECEIVED = range(3)

@@ -16,10 +16,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from llm_observatory.codec.reference import measure, metric
-from llm_observatory.codec.reference.convert import INT64_MAX
+from llm_observatory.codec.reference.accepted import INT64_MAX, outside_window
 from llm_observatory.codec.reference.document import DocumentReader, Value, double, render_list, render_value
 from llm_observatory.codec.reference.ids import is_span_id, is_trace_id
-from llm_observatory.codec.reference.span import outside_window
 from llm_observatory.codec.request import Terms
 
 NO_RECORDED_VALUE = 1

@@ -10,11 +10,11 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from llm_observatory.codec.reference import measure
+from llm_observatory.codec.reference.accepted import INT2_MAX, INT2_MIN
 from llm_observatory.codec.reference.compiled import DimensionTable, RecordTable
 from llm_observatory.codec.reference.document import DocumentReader, render
 from llm_observatory.codec.reference.metric import DataHead
 from llm_observatory.codec.reference.point import Kind
-from llm_observatory.codec.reference.span import INT2_MAX, INT2_MIN
 from llm_observatory.codec.reference.spec import SpecTable
 from llm_observatory.codec.reference.wire import Malformed
 

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from llm_observatory.codec.reference import fields
-from llm_observatory.codec.reference.convert import INT64_MAX
+from llm_observatory.codec.reference.accepted import INT2_MAX, INT2_MIN, INT64_MAX, outside_window
 from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
 from llm_observatory.codec.reference.ids import ZERO_SPAN_ID, is_span_id, is_trace_id
 from llm_observatory.codec.request import Terms
@@ -16,16 +16,6 @@ from llm_observatory.codec.request import Terms
 REMOTE_PARENT = 0x300
 """Flag bits 8 (whether the parent is remote is known) and 9 (it is)."""
 SERVER, CONSUMER = 2, 5
-INT2_MIN, INT2_MAX = -(2**15), 2**15 - 1
-
-
-def outside_window(time_us: int, now: int, terms: Terms) -> str | None:
-    """The rule that a record of this time breaks, None when it is accepted."""
-    if terms.max_age_us is not None and time_us < now - terms.max_age_us:
-        return "too_old"
-    if time_us > now + terms.max_ahead_us:
-        return "too_far_ahead"
-    return None
 
 
 def broken_rule(span: Span, start: int, end: int, now: int, terms: Terms) -> str | None:
