@@ -125,9 +125,10 @@ def test_what_is_sent_comes_back_from_the_database(signal: str, storage: Storage
     group: dict[bytes, WriteRequest] = {}
     for number in range(GROUP):
         request = data.draw(otlp_messages.requests(signal, ids_from=number * 1_000_000))
-        written, made = encoded(signal, tenant, write(request, data.draw(otlp_messages.styles)))
+        style = data.draw(otlp_messages.styles)
+        written, made = encoded(signal, tenant, write(request, style))
         if written.digest not in group:  # else a retry, which is stored once
-            predicted = predict(envelopes_of(request), NOW, TERMS)
+            predicted = predict(envelopes_of(request), NOW, TERMS, style.groups)
             assert made.accepted == predicted.records.total()
             expected += predicted.records
             group[written.digest] = written

@@ -27,6 +27,11 @@ class Style(NamedTuple):
     reversed: bool = False
     halved: bool = False
 
+    @property
+    def groups(self) -> int:
+        """How many groups in each other are in every message."""
+        return int(self.unknown)
+
 
 def varint(number: int) -> bytes:
     """As unsigned 64-bit."""

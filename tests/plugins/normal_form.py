@@ -45,7 +45,7 @@ INT64_MAX = 2**63 - 1
 INT16_MAX = 2**15 - 1
 UINT32_MAX = 2**32 - 1
 DEPTH_MAX = 100
-"""Messages below a record, resource, scope or metric."""
+"""Messages and unknown groups in each other, below a record, resource, scope or metric."""
 
 RECORDS: dict[str, Any] = {"traces": Span, "metrics": Metric, "logs": LogRecord}
 POINTS: dict[str, Any] = {
@@ -167,9 +167,12 @@ def _points_in(data: bytes) -> Points:
 # What protobuf itself refuses
 
 
-def is_malformed(message: Message, *, besides: str = "") -> bool:
-    """Whether a string in it is no UTF-8, or messages below it nest too deeply; leaving out one of its oneofs."""
-    return _depth(message, besides) > DEPTH_MAX
+def is_malformed(message: Message, groups: int = 0, *, besides: str = "") -> bool:
+    """Whether a string in it is no UTF-8, or messages below it nest too deeply; leaving out one of its oneofs.
+
+    `groups` is how many unknown groups in each other are in every message: they count as messages do.
+    """
+    return _depth(message, besides) + groups > DEPTH_MAX
 
 
 def _depth(message: Message, besides: str = "") -> int:
@@ -402,6 +405,7 @@ class Rules(NamedTuple):
 
     now: int
     terms: Terms
+    groups: int = 0
 
     def window(self, nanoseconds: int) -> str | None:
         """Whether a time is accepted, to the microsecond."""
@@ -414,7 +418,7 @@ class Rules(NamedTuple):
         """Of a span."""
         times = [span.start_time_unix_nano, span.end_time_unix_nano, *(event.time_unix_nano for event in span.events)]
         broken = {
-            "record_malformed": is_malformed(span),
+            "record_malformed": is_malformed(span, self.groups),
             "trace_id_invalid": not is_id(span.trace_id, 16),
             "span_id_invalid": not is_id(span.span_id, 8),
             "parent_span_id_invalid": len(span.parent_span_id) not in (0, 8),
@@ -429,7 +433,7 @@ class Rules(NamedTuple):
         times = (record.time_unix_nano, record.observed_time_unix_nano)
         outside = self.window(record.time_unix_nano or record.observed_time_unix_nano or self.now * 1000)
         broken = {
-            "record_malformed": is_malformed(record),
+            "record_malformed": is_malformed(record, self.groups),
             "time_out_of_range": max(times) > INT64_MAX,
             "enum_out_of_range": is_far(record.severity_number),
             outside or "": outside,
@@ -438,7 +442,7 @@ class Rules(NamedTuple):
 
     def point(self, point: Any) -> str | None:
         """Of a data point."""
-        if is_malformed(point):
+        if is_malformed(point, self.groups):
             return "record_malformed"
         if not point.time_unix_nano:
             return "point_time_missing"
@@ -454,15 +458,15 @@ class Rules(NamedTuple):
 
     def metric(self, metric: Metric, kind: str) -> str | None:
         """Of a Metric, which then is that of all its points."""
-        if is_malformed(metric, besides="data"):
+        if is_malformed(metric, self.groups, besides="data"):
             return "metric_malformed"
         return "enum_out_of_range" if is_far(getattr(getattr(metric, kind), "aggregation_temporality", 0)) else None
 
     def source(self, envelope: Envelope) -> str | None:
         """Of who speaks, which then is that of all records."""
         malformed = (
-            is_malformed(envelope.resource)
-            or is_malformed(envelope.scope)
+            is_malformed(envelope.resource, self.groups)
+            or is_malformed(envelope.scope, self.groups)
             or is_invalid(envelope.resource_schema_url)
             or is_invalid(envelope.scope_schema_url)
         )
@@ -501,9 +505,12 @@ def oddities(point: Any) -> Iterator[str]:
 # All of it
 
 
-def predict(envelopes: Iterable[Envelope], now: int, terms: Terms) -> Expected:
-    """What becomes of a request that is received at `now`, in microseconds since the Unix epoch."""
-    expected, rules = Expected(), Rules(now, terms)
+def predict(envelopes: Iterable[Envelope], now: int, terms: Terms, groups: int = 0) -> Expected:
+    """What becomes of a request that is received at `now`, in microseconds since the Unix epoch.
+
+    `groups` is how many unknown groups in each other its writer puts into every message.
+    """
+    expected, rules = Expected(), Rules(now, terms, groups)
     reader = Reader(expected.repaired, terms.content_max_bytes)
     elsewhere = Reader(Counter(), terms.content_max_bytes)
     read: set[int] = set()

@@ -45,7 +45,7 @@ def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
 
 def check(signal: str, request: Any, style: Style, terms: Terms = TERMS) -> Expected:
     """All that the model says about a request comes true. Returns what it says."""
-    expected = predict(envelopes_of(request), NOW, terms)
+    expected = predict(envelopes_of(request), NOW, terms, style.groups)
     encoded = encode(signal, write(request, style), terms)
     assert dict(encoded.rejected_by_rule) == expected.rejected
     assert dict(encoded.repaired) == expected.repaired

@@ -283,7 +283,7 @@ FIELDS = {
     for signal, request in REQUESTS.items()
     for path, field in places(request().DESCRIPTOR)
 }
-SPOILED = {name: list(spoiled(field, path)) for name, (_, path, field) in FIELDS.items()}
+SPOILED = {name: tuple(spoiled(field, path)) for name, (_, path, field) in FIELDS.items()}
 
 
 def named(rule: str | None, case: Case) -> str | None:
@@ -301,6 +301,13 @@ def test_one_value(name: str) -> None:
         except AssertionError as error:
             error.add_note(f"{name}: {value.label}")
             raise
+
+
+@pytest.mark.parametrize("name", [name for name, values in SPOILED.items() if values == VALUES])
+def test_an_unknown_group_is_as_deep_as_a_message(name: str) -> None:
+    signal, path, _ = FIELDS[name]
+    for value in VALUES:
+        check(signal, Case(signal, path, value).request(), Style(unknown=True))
 
 
 def check_case(case: Case) -> None:
