@@ -5,13 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from psycopg import sql
 
 from llm_observatory import codec
@@ -19,12 +33,12 @@ from llm_observatory.app.health import Health
 from llm_observatory.app.write_check import WriteCheck
 from llm_observatory.app.write_path import write_path
 from llm_observatory.codec.request import EncodedTable
-from llm_observatory.errors import StorageUnavailable
+from llm_observatory.errors import InvalidPayload, StorageUnavailable
 from llm_observatory.otlp import grpc_server
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.ingest import ExportResult, Ingest
-from llm_observatory.pipeline.signal import SIGNALS, TRACES
+from llm_observatory.pipeline.signal import LOGS, METRICS, SIGNALS, TRACES, Signal
 from llm_observatory.settings import Settings
 from llm_observatory.storage import dead_letters, ledger
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -35,7 +49,7 @@ from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import TABLES, Table
 from tests.plugins.database import execute
-from tests.plugins.load import llm_span, request_of, trace_request
+from tests.plugins.load import REQUESTS, llm_span, request_of, trace_request
 from tests.plugins.scripted_ingest import ScriptedIngest
 
 DAY_NS = 86_400 * 10**9
@@ -53,9 +67,9 @@ class Running:
     check: WriteCheck
     health: Health
 
-    async def export(self, payload: bytes, hold: float = 4.0) -> ExportResult:
+    async def export(self, payload: bytes, hold: float = 4.0, signal: Signal = TRACES) -> ExportResult:
         until = asyncio.get_running_loop().time() + hold
-        return await self.ingest.export(TRACES, "default", payload, until, lambda: None)
+        return await self.ingest.export(signal, "default", payload, until, lambda: None)
 
     async def fetch(self, statement: str) -> list[tuple[Any, ...]]:
         return await fetch(self.database, statement)
@@ -300,6 +314,112 @@ async def assert_readiness_follows_a_missing_table(run: Running, table: str) -> 
     await run.check.recheck()
     assert run.health.refusal is None
     assert (await run.export(payload_of("new"))).accepted == 2
+
+
+@pytest.mark.parametrize(
+    "signal, table",
+    [(METRICS, "llm_metrics"), (METRICS, "metric_labels"), (LOGS, "llm_logs")],
+    ids=["metrics-facts", "metrics-labels", "logs-facts"],
+)
+async def test_a_missing_table_of_one_signal_ends_readiness_and_leaves_the_others_their_way(
+    run: Running, signal: Signal, table: str
+) -> None:
+    execute(run.database, f"ALTER TABLE {table} RENAME TO elsewhere")
+    with pytest.raises(StorageUnavailable):
+        await run.export(REQUESTS[signal](3)[1], signal=signal)
+    await run.check.recheck()
+    assert run.health.refusal is not None, "ready although every request of a signal is refused"
+    for other in set(SIGNALS) - {signal}:
+        assert (await run.export(REQUESTS[other](3)[1], signal=other)).accepted == 3
+    execute(run.database, f"ALTER TABLE elsewhere RENAME TO {table}")
+    await run.check.recheck()
+    assert run.health.refusal is None
+    assert (await run.export(REQUESTS[signal](3)[1], signal=signal)).accepted == 3
+
+
+@pytest.mark.parametrize("table", ["llm_traces", "llm_metrics", "llm_logs"])
+async def test_a_locked_table_takes_no_readiness_and_little_time_of_the_check(run: Running, table: str) -> None:
+    async with await psycopg.AsyncConnection.connect(run.database) as other:
+        await other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        run.health.refusal = "a doubt"
+        began = time.monotonic()
+        await run.check.recheck()
+        assert time.monotonic() - began < 2.5, "the lock_timeout of one table is 1 s"
+    assert run.health.refusal is None
+
+
+async def test_a_refused_request_is_judged_by_the_rows_of_its_signal(run: Running) -> None:
+    """Good spans say nothing of a table of logs that takes no row."""
+    execute(run.database, "ALTER TABLE llm_logs ADD CONSTRAINT nothing_passes CHECK (false) NOT VALID")
+    with pytest.raises(StorageUnavailable):
+        await run.export(REQUESTS[LOGS](3)[1], signal=LOGS)
+    assert await run.fetch("SELECT digest FROM dead_letters") == []
+    execute(
+        run.database,
+        "ALTER TABLE llm_logs DROP CONSTRAINT nothing_passes",
+        "ALTER TABLE llm_logs ADD CONSTRAINT no_guilt CHECK (service_name <> 'checkout')",
+    )
+    assert (await run.export(REQUESTS[LOGS](3)[1], signal=LOGS)).rejected == 3
+    assert await run.fetch("SELECT signal FROM dead_letters") == [("logs",)]
+
+
+# ---- requests of one signal sent to another's service
+
+
+def sent_to_the_wrong_service() -> Iterator[tuple[Signal, Signal, bytes]]:
+    """Sender, service, and what the sender's SDK would send, in its plainest forms too."""
+    now = time.time_ns()
+    scope_of: dict[Signal, Callable[[Any], bytes]] = {
+        TRACES: lambda span: request_of(span).SerializeToString(),
+        METRICS: lambda metric: MetricsData(
+            resource_metrics=[ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])])]
+        ).SerializeToString(),
+        LOGS: lambda record: LogsData(
+            resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])]
+        ).SerializeToString(),
+    }
+    point = NumberDataPoint(time_unix_nano=now, as_int=1)
+    histogram = HistogramDataPoint(time_unix_nano=now, count=1, bucket_counts=[1])
+
+    def span(name: str) -> Span:
+        made = llm_span(b"\1" * 16, 1)
+        made.name = name
+        del made.attributes[:]
+        return made
+
+    records: dict[Signal, list[Any]] = {
+        # A name is read as a body there: nothing, an unknown field, and what is a message by chance.
+        TRACES: [span(name) for name in ("", "hi", "\n\x05hello", "GET /")],
+        METRICS: [
+            Metric(name="calls", sum=Sum(data_points=[point])),
+            Metric(name="level", gauge=Gauge(data_points=[point])),
+            Metric(name="seconds", histogram=Histogram(data_points=[histogram])),
+            Metric(name="sixteen.letters.", description="8 bytes.", gauge=Gauge(data_points=[point])),
+        ],
+        LOGS: [
+            LogRecord(time_unix_nano=now, body=AnyValue(string_value="hello")),
+            LogRecord(time_unix_nano=now, severity_text="INFO", event_name="x", trace_id=b"\1" * 16, span_id=b"\1" * 8),
+        ],
+    }
+    for sender in SIGNALS:
+        payloads = [REQUESTS[sender](3)[1], *map(scope_of[sender], records[sender])]
+        for service in SIGNALS:
+            if service is not sender:
+                yield from ((sender, service, payload) for payload in payloads)
+
+
+async def test_nothing_bogus_is_stored_of_a_request_for_another_service(run: Running) -> None:
+    stored = []
+    for sender, service, payload in sent_to_the_wrong_service():
+        try:
+            result = await run.export(payload, signal=service)
+        except InvalidPayload:
+            continue
+        if result.accepted:
+            stored.append((sender.name, service.name, payload))
+    assert stored == []
+    for table in ("llm_traces", "llm_metrics", "llm_logs"):
+        assert await run.fetch(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 async def test_a_revoked_privilege_ends_readiness_until_it_is_granted_again(database: str) -> None:

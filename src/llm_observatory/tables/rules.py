@@ -40,7 +40,7 @@ REJECTIONS: dict[str, str] = {
     "point_value_missing": "a data point with neither a value nor the flag that says so",
     "count_out_of_range": "a count is beyond 2^63-1",
     "metric_malformed": "its metric is not valid protobuf, holds invalid UTF-8, or nests too deeply",
-    "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, or nests too deeply",
+    "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, nests too deeply, or is of another signal",
     "too_many_values": "it, its source or its metric holds over 200000 attributes, events, links, buckets and nested values",
     "row_too_large": "it, its source or its metric would be over 128 MiB as JSON",
     "too_much_content": "the request holds so many items of content that their rows would take over 128 MiB beside their text",

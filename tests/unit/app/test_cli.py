@@ -101,7 +101,7 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert line.split()[:3] == ["BATCH_SIZE", "77", ".env"]
     assert CANARY not in result.output
     assert "not running" in result.stdout
-    assert "at most about 1067 MiB" in result.stdout
+    assert "at most about 1525 MiB" in result.stdout
 
 
 def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

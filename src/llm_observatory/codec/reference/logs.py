@@ -20,6 +20,10 @@ from llm_observatory.codec.request import Terms
 
 LOG_RECORD = measure.shape(LogRecord.DESCRIPTOR)
 
+NAMED = b"\x0a"
+"""How spans and metrics begin: field 1 (trace id, name) as bytes. Of a log record it is a fixed64. All that a record needs is
+optional, so that spans and sums sent to the wrong service would be records without time and text."""
+
 
 class Prepared(NamedTuple):
     """What the source decides of a row of records and of content."""
@@ -74,6 +78,8 @@ class Logs:
             rule = measure.exceeded(data, LOG_RECORD)
             if rule is not None:
                 return rule
+            if data.startswith(NAMED):
+                return "record_malformed"
             message = LogRecord.FromString(data)
         except (Malformed, DecodeError):
             return "record_malformed"
