@@ -10,18 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import grpc
 import psycopg
 import pytest
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # ships no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from tests.plugins.database import execute
-from tests.plugins.load import Client, trace_request
+from tests.plugins.load import Client, retry_seconds, trace_request
 from tests.plugins.service import Service, free_port, wait_for
 from tests.plugins.wire import frame, raw_client
 
@@ -37,15 +35,6 @@ def failure(client: Client, payload: bytes, timeout: float = 10) -> grpc.RpcErro
     with pytest.raises(grpc.RpcError) as caught:
         client.export(payload, timeout)
     return caught.value
-
-
-def retry_seconds(error: grpc.RpcError) -> float:
-    """The delay of `google.rpc.retryinfo-bin`."""
-    pairs: Any = error.trailing_metadata()  # the stubs deny that it is made of pairs
-    trailers = dict(pairs)
-    assert "grpc-status-details-bin" in trailers
-    seconds: float = RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"]).retry_delay.ToTimedelta().total_seconds()
-    return seconds
 
 
 class Watch:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import grpc
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # ships no stubs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -171,12 +172,21 @@ class Client:
         self.channel.close()
 
 
+def retry_seconds(error: grpc.RpcError) -> float:
+    """The delay of `google.rpc.retryinfo-bin`; fails without one, and without the details that gRPC's own clients read."""
+    pairs: Any = error.trailing_metadata()  # the stubs deny that it is made of pairs
+    trailers = dict(pairs)
+    assert "grpc-status-details-bin" in trailers
+    seconds: float = RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"]).retry_delay.ToTimedelta().total_seconds()
+    return seconds
+
+
 @dataclass
 class Load:
     """Threads that send requests of `spans` items until stopped, retrying each until it is acknowledged or given up.
 
     Thread after thread sends the signals in turn, one each. `acknowledged_of` has the trace ids by signal, `acknowledged`
-    those of traces.
+    those of traces, `refusals` every answer that was not OK. One try may take `timeout` seconds.
     """
 
     endpoint: str
@@ -187,6 +197,8 @@ class Load:
     signals: tuple[Signal, ...] = (TRACES,)
     extra: int = 0
     retry_seconds: float = 0.1
+    timeout: float = 5
+    refusals: list[grpc.RpcError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.acknowledged_of: dict[Signal, list[bytes]] = {signal: [] for signal in self.signals}
@@ -217,10 +229,11 @@ class Load:
     def _send(self, client: Client, signal: Signal, trace_id: bytes, payload: bytes) -> None:
         for attempt in itertools.count():
             try:
-                client.export(payload, timeout=5, signal=signal)
+                client.export(payload, timeout=self.timeout, signal=signal)
             except grpc.RpcError as error:
                 status = error.code().name
                 self.statuses[status] += 1
+                self.refusals.append(error)
                 if self._stop.is_set() and attempt >= 1:
                     return
                 self._stop.wait(self.retry_seconds)
