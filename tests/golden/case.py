@@ -78,8 +78,8 @@ class Case(NamedTuple):
             "max_time": encoded.max_time,
             "hours": list(encoded.hours),
             "untimed": encoded.untimed,
-            "answer": answer.hex(),
             "answer_as_text": _as_text(RESPONSES[self.signal][0], answer),
+            "answer": answer.hex(),
             "tables": _tables(encoded),
             "dimensions": {
                 name: {identity.hex(): _rows(name, [row]) for identity, row in rows.items()}
