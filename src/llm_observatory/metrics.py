@@ -1,7 +1,8 @@
 """Every Prometheus instrument of the service, declared once.
 
-Names and labels are a contract with dashboards, alerts and the manual: `writer_type` = trace, metric, log, copy;
-`method` = copy, insert; `status` = success, error; `state` = active, idle, max; `buffer_type` = rows, bytes.
+Names and labels are a contract with dashboards, alerts and the manual: `writer_type` = trace, metric, log, copy, and of lanes
+(buffers, flushes) also late; `method` = copy, insert; `status` = success, error; `state` = active, idle, max; `buffer_type` =
+rows, bytes.
 The `otelcol_receiver_*` counters keep the Collector's names, unsuffixed, so that its dashboards work.
 """
 
@@ -97,7 +98,7 @@ BUFFER_SIZE = Gauge(
 )
 FLUSHES = Counter(
     "storage_flushes_total",
-    "Groups committed; error when a request of the group was refused.",
+    "Groups handed to a committer; error when a request of the group failed.",
     ("writer_type", "status"),
     registry=REGISTRY,
 )

@@ -70,6 +70,9 @@ def imported_modules() -> set[str]:
     return {name for name in found if name.split(".")[0] not in {*sys.stdlib_module_names, "llm_observatory"}}
 
 
+TOP_AND_MODULE = 2
+
+
 def modules_of(distribution: str) -> set[str]:
     """The modules a distribution brings, packages by their name."""
     files = metadata.distribution(distribution).files or []
@@ -78,6 +81,8 @@ def modules_of(distribution: str) -> set[str]:
         if file.suffix in {".py", ".so"}:
             parts = [*file.parts[:-1], file.name.split(".")[0]]
             found.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+            if len(parts) > TOP_AND_MODULE:
+                found.add(".".join(parts[:-1]))  # a package without __init__.py is one all the same
     return found
 
 

@@ -25,16 +25,23 @@ WARNED_OF = "metric_without_data"
 
 
 def message_for(encoded: EncodedRequest) -> str:
-    """What was rejected and why, most frequent rule first; at most MESSAGE_MAX_BYTES bytes of ASCII."""
-    rules = sorted(encoded.rejected_by_rule.items(), key=lambda item: (-item[1], item[0]))
-    reasons = "; ".join(f"{times} x {rule} ({REJECTIONS[rule]})" for rule, times in rules)
-    paths = ", ".join(f"{rejection.path} {rejection.rule}" for rejection in encoded.rejected[:PATHS_IN_MESSAGE])
-    text = f"{encoded.rejected_count} rejected: {reasons}. First: {paths}"
+    """What the sender should know, at most MESSAGE_MAX_BYTES bytes of ASCII; empty when there is nothing to say."""
+    text = "; ".join(filter(None, (warning_for(encoded), rejections_in(encoded))))
     return text if len(text) <= MESSAGE_MAX_BYTES else text[: MESSAGE_MAX_BYTES - 3] + "..."
 
 
+def rejections_in(encoded: EncodedRequest) -> str:
+    """What was rejected and why, most frequent rule first."""
+    if not encoded.rejected_count:
+        return ""
+    rules = sorted(encoded.rejected_by_rule.items(), key=lambda item: (-item[1], item[0]))
+    reasons = "; ".join(f"{times} x {rule} ({REJECTIONS[rule]})" for rule, times in rules)
+    paths = ", ".join(f"{rejection.path} {rejection.rule}" for rejection in encoded.rejected[:PATHS_IN_MESSAGE])
+    return f"{encoded.rejected_count} rejected: {reasons}. First: {paths}"
+
+
 def warning_for(encoded: EncodedRequest) -> str:
-    """What else the sender should know; empty when there is nothing to say."""
+    """What was neither stored nor rejected."""
     times = encoded.odd.get(WARNED_OF, 0)
     return f"{times} x {WARNED_OF} ({ODDITIES[WARNED_OF]})" if times else ""
 
@@ -44,7 +51,7 @@ def answer(signal: str, encoded: EncodedRequest) -> bytes:
 
     A warning is a partial success with nothing rejected and a message.
     """
-    message = message_for(encoded) if encoded.rejected_count else warning_for(encoded)
+    message = message_for(encoded)
     if not message:
         return b""
     if signal not in RESPONSES:

@@ -103,10 +103,10 @@ class Settings(BaseModel):
     compress_after: Duration = Field(7 * DAY, ge=3600 * SECOND, description="age at which TimescaleDB compresses a chunk")
     retention: Duration = Field(90 * DAY, ge=7200 * SECOND, description="facts older than this are dropped by whole partitions")
     content_retention: Duration = Field(
-        90 * DAY, ge=7200 * SECOND, description="the same for prompts and completions; never longer than RETENTION"
+        90 * DAY, ge=7200 * SECOND, description="the same for what was said (llm_content); never longer than RETENTION"
     )
     content_capture: ContentCapture = Field(
-        "full", description="prompts and completions: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
+        "full", description="what was said in spans and logs: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
     )
     content_max_bytes: Size = Field(1024**2, ge=1, le=64 * 1024**2, description="of one item of content, the rest is cut")
     content_preview_bytes: Size = Field(1024, ge=1, le=1024**2, description="the same with CONTENT_CAPTURE=truncated")
@@ -188,7 +188,7 @@ class Settings(BaseModel):
         if self.content_retention > self.retention:
             yield Conflict(
                 {"content_retention", "retention"},
-                "CONTENT_RETENTION is beyond RETENTION: content without its spans is of no use",
+                "CONTENT_RETENTION is beyond RETENTION: content without its records is of no use",
             )
         if self.embedded and (self.db_read_url or self.db_direct_url):
             yield Conflict(

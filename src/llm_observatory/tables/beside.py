@@ -45,7 +45,7 @@ METRIC_LABELS = Table(
     ),
 )
 """What a data point is a value of: metric, attributes and source. `series_id` is computed from all columns but itself and
-`last_seen`; the attributes are sorted by key, for their order says nothing."""
+`last_seen`; attributes are sorted by key at every level, as those of sources are, for their order says nothing."""
 
 INGEST_TOUCHED = Table(
     name="ingest_touched",
@@ -58,7 +58,7 @@ INGEST_TOUCHED = Table(
         Column(name="touched_at", type="timestamptz", op="request.received_at"),
     ),
 )
-"""What changed: one row per request and hour of its records."""
+"""What changed: one row per request and hour of its records. `trace_ids` are those of spans; empty for metrics and logs."""
 
 INGEST_LEDGER = Table(
     name="ingest_ledger",

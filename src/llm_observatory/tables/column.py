@@ -1,7 +1,7 @@
 """The vocabulary of a table's declaration: columns, where their values come from, and the closed list of ops.
 
 An op names how a codec fills a column. Both codecs know exactly OPS and refuse anything else, so a new way to fill a
-column is a visible event. Three ops carry an argument: `attr:KEY:CONVERSION`, `resource_attr:KEY:CONVERSION` and
+column is a visible event. Two ops carry arguments: `attr:KEY:CONVERSION` and `resource_attr:KEY:CONVERSION`.
 `llm.usage_role` reads the columns of its own row.
 """
 

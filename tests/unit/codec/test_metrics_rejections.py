@@ -364,3 +364,13 @@ def test_the_answer_of_every_signal(signal: str, response: Any, member: str) -> 
 def test_a_signal_without_answer() -> None:
     with pytest.raises(ValueError, match="profiles"):
         codec.answer("profiles", EncodedRequest(tables=(), accepted=0, rejected_by_rule={"too_old": 1}))
+
+
+def test_the_warning_stands_beside_what_was_rejected() -> None:
+    unknown = metrics.metric("gauge", metrics.point())
+    unknown.ClearField("gauge")
+    encoded = metrics.encode(metrics.request(unknown, metrics.metric("gauge", metrics.point(time_unix_nano=0))))
+    partial = ExportMetricsServiceResponse.FromString(codec.answer("metrics", encoded)).partial_success
+    assert partial.rejected_data_points == 1
+    assert "metric_without_data" in partial.error_message
+    assert "point_time_missing" in partial.error_message

@@ -180,3 +180,20 @@ def test_a_large_description_of_one_series_is_not(monkeypatch: pytest.MonkeyPatc
     encoded = metrics.encode(big(50, different=False))
     assert (encoded.accepted, encoded.rejected_by_rule) == (50, {})
     assert len(encoded.dimensions["metric_labels"]) == 1
+
+
+@pytest.mark.parametrize("place", ["labels", "metadata"])
+def test_the_order_of_keys_says_nothing_at_any_level(place: str) -> None:
+    orders: list[dict[str, object]] = [
+        {"b": 1, "a": {"y": [{"d": 1, "c": 2}], "x": 2}},
+        {"a": {"x": 2, "y": [{"c": 2, "d": 1}]}, "b": 1},
+    ]
+    series = set()
+    for items in orders:
+        made = (
+            metrics.metric("gauge", metrics.point(items=items))
+            if place == "labels"
+            else metrics.metric("gauge", metrics.point(), metadata=spans.attributes(items))
+        )
+        series |= set(metrics.encode(metrics.request(made)).dimensions["metric_labels"])
+    assert len(series) == 1

@@ -108,7 +108,7 @@ def test_the_id_does_not_change_with_the_day() -> None:
 
 def test_the_id_is_fixed_forever() -> None:
     """Rows of older versions join by it: a change here is a migration."""
-    assert source(payload())[0].hex() == "35242b5e06b510b640f4e77ac4483208"
+    assert source(payload())[0].hex() == "a6dbd1a65e95d85cd8a3dfe7e00e2a40"
 
 
 def test_any_difference_is_another_source() -> None:
@@ -143,3 +143,18 @@ def test_repairs_count_once_per_occurrence() -> None:
     encoded = spans.encode(data + data)
     # A resource with its schema URL: 2, seen twice. A scope: 2, seen four times.
     assert encoded.repaired == {"nul_replaced": 2 * 2 + 4 * 2}
+
+
+def test_the_order_of_keys_says_nothing_at_any_level() -> None:
+    orders: list[dict[str, object]] = [{"b": 1, "a": {"y": 1, "x": 2}}, {"a": {"x": 2, "y": 1}, "b": 1}]
+    requests = [spans.request(spans.span(), resource=items, scope=items) for items in orders]
+    assert len({identity for data in requests for identity in spans.encode(data).dimensions["telemetry_sources"]}) == 1
+
+
+def test_sources_that_come_again_are_counted_once() -> None:
+    """More scopes than 64 MiB of rows hold when each counts as often as it comes."""
+    resource = spans.field(1, spans.field(1, spans.attributes({"big": "x" * 200_000})[0].SerializeToString()))
+    record = spans.field(2, spans.span().SerializeToString())
+    scopes = b"".join(spans.field(2, spans.field(1, spans.field(1, str(number).encode())) + record) for number in range(260))
+    encoded = spans.encode(spans.field(1, resource + scopes + scopes))
+    assert (encoded.accepted, encoded.rejected_by_rule) == (520, {})

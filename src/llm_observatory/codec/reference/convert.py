@@ -91,7 +91,7 @@ def boolean(value: Value) -> Converted:
     if type(value) is bool:
         return value, True
     if type(value) is str:
-        match value.strip(WHITE_SPACE).lower():
+        match lowered(value.strip(WHITE_SPACE)):
             case "true":
                 return True, False
             case "false":

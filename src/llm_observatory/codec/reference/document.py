@@ -5,11 +5,15 @@ The format
 - no spaces; strings escape `"`, `\` and U+0000–U+001F (`\b \f \n \r \t`, else `\u00xx` in lower-case hex); all else is
   UTF-8;
 - string, bool and null (an AnyValue without value) as they are; int64 as JSON integer;
+- in documents that an id is computed from (resource, scope, labels, metadata) keys are in order of code points instead, at
+  every level: their order says nothing;
 - a double with |x| < 1e15 that is not -0.0: the shortest decimal that reads back to it, always with a point or an
   exponent (`0.7`, `1.0`, `5e-324`, `1e-05`: exponent below 1e-4, at least two digits). jsonb turns it into a numeric that
   keeps a point, so it stays a double;
-- every other double `{"$double":"1e+16"}`, `{"$double":"-0.0"}`, `NaN`, `Infinity`, `-Infinity`: jsonb would turn 1e16 into
-  an integer and -0.0 into 0.0, and has no NaN;
+- every other double as text: `{"$double":"1e+16"}`, `{"$double":"-0.0"}`, `NaN` (whatever its bits), `Infinity`, `-Infinity`:
+  jsonb would turn 1e16 into an integer and -0.0 into 0.0, and has no NaN. The text is the shortest decimal that reads back:
+  below 1e16 without exponent and ending in `.0` (`1000000000000000.0`), from there on one digit, the others after a point
+  if there are any, `e+` and the exponent of at least two digits;
 - bytes `{"$bytes":"<base64 with padding>"}`; an array a JSON array; a kvlist an object;
 - keys that begin with `$`, at every level, get one more `$`: an object that holds `$double` or `$bytes` is always a tag.
 
@@ -36,6 +40,7 @@ Value: TypeAlias = Any
 """str, bool, int, float, None, list or dict, as it stands in the document."""
 
 _nested = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_in_order = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False, sort_keys=True).encode
 _string: Any = encode_basestring
 
 
@@ -51,6 +56,11 @@ def render(document: dict[str, Value]) -> str:
         else:
             parts.append(f"{_string(key)}:{_nested(value)}")
     return "{" + ",".join(parts) + "}"
+
+
+def render_sorted(document: dict[str, Value]) -> str:
+    """The JSON text of a document whose keys, at every level, are in order of code points: for what is part of an id."""
+    return _in_order(document)
 
 
 def render_list(items: list[dict[str, Value]]) -> str:

@@ -17,12 +17,12 @@ from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import EncodedRequest
 
 STEP_BYTES = 256 * 1024
-CACHED_SOURCES = 256
-"""Sources remembered within a request; each holds a template of its rows."""
+CACHED_SOURCES = 4096
+"""Sources remembered within a request, the oldest forgotten first; each holds templates of its rows, about 3 KB."""
 
 DIMENSION_ROWS_MAX_BYTES = 64 * 1024 * 1024
 """Each source repeats its resource, each series its metric. One large resource with many scopes would otherwise grow a
-request a thousandfold."""
+request a thousandfold. What is counted is work: a source that was forgotten and comes again counts again."""
 
 Prepared = TypeVar("Prepared")
 
@@ -113,7 +113,7 @@ class RequestEncoder(Generic[Prepared]):
         key = (envelope.resource, envelope.resource_schema_url, envelope.scope, envelope.scope_schema_url)
         if key not in self._cache:
             if len(self._cache) >= CACHED_SOURCES:
-                self._cache.clear()
+                del self._cache[next(iter(self._cache))]
             self._cache[key] = self._new_source(envelope)
         found = self._cache[key]
         if isinstance(found, str):

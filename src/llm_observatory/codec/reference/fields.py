@@ -6,7 +6,7 @@ The same bytes (without the length) are the value's binary parameter in an INSER
 |---------------|-------------------------------------|----------------------------------------------------|
 | bool          | bool                                | 1 byte                                             |
 | int2, int8    | int                                 | 2, 8 bytes                                         |
-| float8        | float                               | IEEE 754                                           |
+| float8        | float                               | IEEE 754, NaN bits as they came                    |
 | text          | str without NUL                     | UTF-8                                              |
 | bytea, uuid   | bytes                               | as they are (uuid: 16)                             |
 | date          | days since 1970-01-01               | int32 days since 2000-01-01                        |

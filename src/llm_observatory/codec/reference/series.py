@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.accepted import INT2_MAX, INT2_MIN
 from llm_observatory.codec.reference.compiled import DimensionTable, RecordTable
-from llm_observatory.codec.reference.document import DocumentReader, render
+from llm_observatory.codec.reference.document import DocumentReader, render_sorted
 from llm_observatory.codec.reference.metric import DataHead
 from llm_observatory.codec.reference.point import Kind
 from llm_observatory.codec.reference.spec import SpecTable
@@ -53,7 +53,7 @@ def read_head(head: bytes, data: DataHead, kind: Kind) -> MetricHead | str:
         type=kind.name,
         unit=reader.text(message.unit),
         description=reader.text(message.description),
-        metadata=render(reader.attributes(message.metadata)) if message.metadata else None,
+        metadata=render_sorted(reader.attributes(message.metadata)) if message.metadata else None,
         temporality=data.temporality if kind.has_temporality else None,
         is_monotonic=data.is_monotonic if kind.is_sum else None,
         repaired=repaired,
@@ -75,8 +75,7 @@ LABELS_OPS: dict[str, Callable[[str], Any]] = {"series.labels": lambda labels: l
 
 def sorted_labels(reader: DocumentReader, attributes: Any) -> str:
     """The attributes of a point as the JSON text of a document, keys in order of code points: their order says nothing."""
-    document = reader.attributes(attributes)
-    return render(dict(sorted(document.items())) if len(document) > 1 else document)
+    return render_sorted(reader.attributes(attributes))
 
 
 class SeriesTable:

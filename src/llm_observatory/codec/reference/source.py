@@ -11,7 +11,7 @@ from opentelemetry.proto.common.v1.common_pb2 import EntityRef, InstrumentationS
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from llm_observatory.codec.reference import measure
-from llm_observatory.codec.reference.document import DocumentReader, Value, render, render_list
+from llm_observatory.codec.reference.document import DocumentReader, Value, render_list, render_sorted
 from llm_observatory.codec.reference.walk import Envelope
 from llm_observatory.codec.reference.wire import Malformed
 
@@ -66,7 +66,7 @@ def read_resource(envelope: Envelope) -> Described | str:
     references = [_entity_ref(reader, reference) for reference in resource.entity_refs]
     return Described(
         document=document,
-        json=render(document),
+        json=render_sorted(document),
         dropped_attributes_count=resource.dropped_attributes_count,
         schema_url=reader.text(url),
         repaired=repaired,
@@ -89,7 +89,7 @@ def read_scope(envelope: Envelope) -> Described | str:
     document = reader.attributes(scope.attributes)
     return Described(
         document=document,
-        json=render(document),
+        json=render_sorted(document),
         dropped_attributes_count=scope.dropped_attributes_count,
         schema_url=reader.text(url),
         repaired=repaired,

@@ -45,7 +45,7 @@ class PointDecoder:
 
     def request(self, rows: Iterable[Fields], dimensions: Dimensions, content: Iterable[Fields]) -> bytes:
         """MetricsData."""
-        del content  # that of spans
+        del content  # that of spans and log records
         groups = Groups()
         known: dict[bytes, Series | None] = {}
         for fields in rows:
