@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from tests.golden.hand_picked.shared import FAMILY, FAR_AHEAD, GOOD_RECORD, LONG_AGO, MESSAGES, VALUES, ZERO, beside, styled
+from tests.golden.hand_picked.shared import (
+    FAMILY,
+    FAR_AHEAD,
+    GOOD_METRIC,
+    GOOD_RECORD,
+    LONG_AGO,
+    MESSAGES,
+    VALUES,
+    ZERO,
+    beside,
+    styled,
+)
 from tests.plugins.hostile_wire import Style
 from tests.unit.codec import logs
 from tests.unit.codec.logs import record
-from tests.unit.codec.spans import SPAN_ID, START, TRACE_ID, attributes, deep_value
+from tests.unit.codec.metrics import request as metrics_request
+from tests.unit.codec.spans import SPAN_ID, START, TRACE_ID, attributes, deep_value, request, span
 
 LOGS: dict[str, tuple[str, bytes]] = {
+    "another_signal": (
+        "Spans and a metric that were sent to the logs service.",
+        request(span()) + metrics_request(GOOD_METRIC),
+    ),
     "empty": ("No byte at all.", b""),
     "one_record": ("The least record: not even a time.", logs.request(LogRecord())),
     "full_record": (

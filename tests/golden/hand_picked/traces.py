@@ -11,6 +11,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from tests.golden.hand_picked.shared import CHOICE, FAMILY, FAR_AHEAD, GOOD, LONG_AGO, MARKED, MESSAGES, VALUES, beside, styled
 from tests.plugins.hostile_wire import Style
+from tests.unit.codec.logs import record
+from tests.unit.codec.logs import request as logs_request
 from tests.unit.codec.spans import SPAN_ID, START, TRACE_ID, attributes, deep_value, field, request, span
 from tests.unit.codec.test_dialects import SAMPLES
 
@@ -72,6 +74,7 @@ FULL_SPAN = span(
 )
 
 TRACES: dict[str, tuple[str, bytes]] = {
+    "another_signal": ("A log record that was sent to the traces service.", logs_request(record())),
     "empty": ("No byte at all.", b""),
     "no_spans": ("A resource and a scope without spans: nothing is stored.", request()),
     "one_span": ("The least span.", request(span())),
