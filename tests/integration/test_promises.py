@@ -37,7 +37,8 @@ from llm_observatory.errors import InvalidPayload, StorageUnavailable
 from llm_observatory.otlp import grpc_server
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
-from llm_observatory.pipeline.ingest import ExportResult, Ingest
+from llm_observatory.pipeline.flight import ExportResult
+from llm_observatory.pipeline.ingest import Ingest
 from llm_observatory.pipeline.signal import LOGS, METRICS, SIGNALS, TRACES, Signal
 from llm_observatory.settings import Settings
 from llm_observatory.storage import dead_letters, ledger

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from llm_observatory.errors import Overloaded, ShuttingDown
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import SIGNALS, Signal
 
 

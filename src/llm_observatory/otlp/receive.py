@@ -12,7 +12,7 @@ from typing import Protocol
 
 from llm_observatory import codec, metrics
 from llm_observatory.errors import IngestError, InvalidPayload, ObservatoryError
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import Signal
 
 RECEIVER = "otlp"

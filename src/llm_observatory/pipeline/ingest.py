@@ -19,7 +19,9 @@ from llm_observatory import codec, metrics
 from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import ObservatoryError, RequestTooLarge, ShuttingDown, StorageUnavailable
 from llm_observatory.pipeline.admission import Admission
+from llm_observatory.pipeline.flight import ExportResult, Flight, Landed
 from llm_observatory.pipeline.lane import Lane
+from llm_observatory.pipeline.left_behind import LeftBehind
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.pipeline.submission import Submission
 from llm_observatory.storage.write import Stored, WriteRequest
@@ -37,19 +39,11 @@ LANE_HOLD_MIN_SECONDS = 1.0
 ANSWER_SECONDS = 0.5
 WORK_BYTES_PER_SECOND = 4 * 1024 * 1024
 """A caller is answered this long after its hold, and as much later as its bytes take to encode and commit at this rate. The
-flight goes on: the same bytes sent again join it, or find its digest in the ledger (if they carry times)."""
+flight goes on: the same bytes sent again join it, or find its digest in the ledger or, without times, among what was left
+behind."""
 
 CHARGED_PER_PAYLOAD_BYTE = 2.0
 """Room asked for at the door for one payload byte: the payload itself and its rows (measured 0.9-1.1 x on LLM spans)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """What the receiver answers and counts. `accepted` is 0 for a duplicate: it was counted the first time."""
-
-    answer: bytes
-    accepted: int
-    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +67,6 @@ class _Request:
     on_admitted: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Landed:
-    """What came of a flight. `again`: its payload, when every copy of the request is to be stored by itself."""
-
-    result: ExportResult
-    again: bytes | None = None
-
-
-Flight = asyncio.Task[_Landed | ObservatoryError]
-
-
 class Ingest:
     """Everything between a receiver and the lanes. Each request in flight is a task of `tasks`."""
 
@@ -103,6 +86,7 @@ class Ingest:
         self._admission = admission
         self._flights: dict[bytes, Flight] = {}
         """Those that a copy may join, by digest."""
+        self._left_behind = LeftBehind()
         self._airborne: set[Flight] = set()
         self._encode_thread: Executor = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._draining = False
@@ -124,11 +108,11 @@ class Ingest:
         digest = await self._digest(signal, tenant, payload)
         self._refuse_when_draining()
         until = hold_until + ANSWER_SECONDS + len(payload) / WORK_BYTES_PER_SECOND
-        while (flight := self._flights.get(digest)) is not None:
+        while (flight := self._flights.get(digest) or self._left_behind.get(digest)) is not None:
             del payload  # the flight has its own; a hundred copies that wait for it must not be kept
             on_admitted()
             landed = await _landing(flight, until)
-            if landed.again is None:
+            if self._left_behind.answered(digest) or landed.again is None:
                 metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
                 return replace(landed.result, accepted=0, rejected=0)
             self._refuse_when_draining()
@@ -137,7 +121,7 @@ class Ingest:
         del payload
         flight = self._take_off(request)
         del request
-        return (await _landing(flight, until)).result
+        return (await self._own_landing(flight, digest, until)).result
 
     async def drain(self, deadline: float) -> None:
         """Take nothing new, commit what is here; what is unresolved at the loop time `deadline` fails as ShuttingDown."""
@@ -164,12 +148,21 @@ class Ingest:
         flight.add_done_callback(self._airborne.discard)
         return flight
 
+    async def _own_landing(self, flight: Flight, digest: bytes, until: float) -> Landed:
+        """Wait for the flight of our own request; remember it if it has to go on without us."""
+        try:
+            return await _landing(flight, until)
+        except (StorageUnavailable, asyncio.CancelledError):
+            if not flight.done():
+                self._left_behind.add(digest, flight)
+            raise
+
     def _keep_apart(self, digest: bytes) -> None:
         """Let no copy join the running flight of `digest` from now on."""
         if self._flights.get(digest) is asyncio.current_task():
             del self._flights[digest]
 
-    async def _flight(self, request: _Request) -> _Landed | ObservatoryError:
+    async def _flight(self, request: _Request) -> Landed | ObservatoryError:
         """`_fly`, with the failure as its result: the task group must not fall over one request."""
         try:
             return await self._fly(request)
@@ -187,7 +180,7 @@ class Ingest:
             return codec.digest(signal.name, tenant, payload)
         return await asyncio.get_running_loop().run_in_executor(self._encode_thread, codec.digest, signal.name, tenant, payload)
 
-    async def _fly(self, request: _Request) -> _Landed:
+    async def _fly(self, request: _Request) -> Landed:
         size = len(request.payload)
         room = await self._admission.acquire(request.signal.name, int(size * CHARGED_PER_PAYLOAD_BYTE), request.hold_until)
         request.on_admitted()
@@ -201,7 +194,7 @@ class Ingest:
             stored = Stored(codec.answer(request.signal.name, encoded))
             if encoded.accepted:
                 stored = await self._store(request, encoded, stored.answer, received_at, began)
-            return _Landed(_result(request.signal, encoded, stored), request.payload if encoded.untimed else None)
+            return Landed(_result(request.signal, encoded, stored), request.payload if encoded.untimed else None)
         finally:
             room.release()
 
@@ -268,7 +261,7 @@ def _admitted_before() -> None:
     """For a copy that said so when it joined another's flight."""
 
 
-async def _landing(flight: Flight, until: float) -> _Landed:
+async def _landing(flight: Flight, until: float) -> Landed:
     """Wait for a flight without owning it. Raises what it failed with, and StorageUnavailable when it takes too long."""
     await asyncio.wait((flight,), timeout=max(0.0, until - asyncio.get_running_loop().time()))
     if flight.cancelled():

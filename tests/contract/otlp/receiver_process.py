@@ -17,7 +17,7 @@ import uvloop
 from llm_observatory.errors import Overloaded
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import SIGNALS, Signal
 
 ADMISSION_SECONDS = 0.02

@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.metrics import RECEIVER_ACCEPTED, RECEIVER_REFUSED
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import SIGNALS, Signal
 from tests.contract.otlp.conftest import MIB, Otlp, Start, trailers
 from tests.contract.otlp.payloads import counted, padded_request, trace_request

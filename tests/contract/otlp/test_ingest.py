@@ -14,7 +14,7 @@ import pytest
 
 from llm_observatory.errors import DataRejected, Overloaded, ShuttingDown, StorageUnavailable
 from llm_observatory.otlp.receive import Ingest
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import TRACES
 from tests.contract.otlp.payloads import trace_request
 from tests.contract.otlp.waiting import until

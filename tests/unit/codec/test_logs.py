@@ -164,6 +164,13 @@ class TestIds:
     def test_another_request_gives_others(self) -> None:
         assert self.ids(logs.record()) != self.ids(logs.record(), digest=b"e" * 16)
 
+    def test_records_without_times_differ_from_one_microsecond_to_the_next(self) -> None:
+        request = logs.request(logs.record(time_unix_nano=0))
+        encoded = [codec.encode("logs", "default", request, b"d" * 16, NOW + later, spans.TERMS) for later in (0, 1)]
+        first, second = (spans.read_table(each, "llm_logs")[0]["id"] for each in encoded)
+        assert first[:6] == second[:6]
+        assert first != second
+
     def test_a_refused_neighbour_moves_none(self) -> None:
         bad = logs.record(time_unix_nano=2**63)
         assert self.ids(bad, logs.record())[0] == self.ids(logs.record(), logs.record())[1]

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import pytest
 
 from llm_observatory.otlp.receive import KEEP_MAX_BYTES, receive
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import TRACES, Signal
 
 

@@ -16,7 +16,8 @@ from llm_observatory import codec, metrics
 from llm_observatory.errors import InvalidPayload, Overloaded, RequestTooLarge, ShuttingDown, StorageUnavailable
 from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
-from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, ExportResult, Ingest, IngestLimits
+from llm_observatory.pipeline.flight import ExportResult
+from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import TRACES
 from llm_observatory.storage.write import Outcome, WriteRequest

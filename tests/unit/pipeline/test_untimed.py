@@ -10,8 +10,8 @@ import pytest
 
 from llm_observatory import codec, metrics
 from llm_observatory.codec.request import EncodedRequest
-from llm_observatory.errors import ShuttingDown
-from llm_observatory.pipeline.ingest import ExportResult
+from llm_observatory.errors import ShuttingDown, StorageUnavailable
+from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.signal import TRACES
 from tests.plugins.load import trace_request
 from tests.unit.pipeline.test_ingest import running, soon
@@ -93,3 +93,47 @@ async def test_the_drain_waits_for_them_and_lets_no_copy_take_off() -> None:
         assert results[0] == ExportResult(b"", 5, 0)
         assert isinstance(results[1], ShuttingDown)
         assert len(run.store.untimed) == 1
+
+
+async def test_the_retry_of_what_was_never_answered_gets_its_answer() -> None:
+    _, payload = trace_request(5)
+    async with running() as run:
+        run.store.gate.clear()
+        first = asyncio.create_task(run.export(payload))
+        await run.store.begun.wait()
+        first.cancel()
+        await asyncio.wait([first])
+        retry = asyncio.create_task(run.export(payload))
+        await asyncio.wait([retry], timeout=0.02)
+        run.store.gate.set()
+        assert await retry == ExportResult(b"", 0, 0)
+        assert len(run.store.untimed) == 1
+        # Whoever sends it now does not retry any more.
+        assert await run.export(payload) == ExportResult(b"", 5, 0)
+        assert len(run.store.untimed) == 2
+
+
+async def test_the_retry_may_come_after_it_was_stored() -> None:
+    _, payload = trace_request(5)
+    async with running() as run:
+        run.store.gate.clear()
+        with pytest.raises(StorageUnavailable):
+            await run.export(payload, hold=-0.5)
+        run.store.gate.set()
+        await soon(lambda: len(run.store.untimed) == 1)
+        assert await run.export(payload) == ExportResult(b"", 0, 0)
+        assert len(run.store.untimed) == 1
+
+
+async def test_a_copy_whose_caller_left_before_it_was_stored_is_no_retry_of_the_first() -> None:
+    _, payload = trace_request(5)
+    async with running() as run:
+        run.store.gate.clear()
+        until = asyncio.get_running_loop().time() + 10
+        exports = [asyncio.create_task(run.ingest.export(TRACES, "default", payload, until, lambda: None)) for _ in range(2)]
+        await asyncio.sleep(0)
+        exports[1].cancel()
+        run.store.gate.set()
+        assert await exports[0] == ExportResult(b"", 5, 0)
+        assert await run.export(payload) == ExportResult(b"", 5, 0)
+        assert len(run.store.untimed) == 2

@@ -38,14 +38,15 @@ def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | N
     return outside_window(time // 1000, now, terms)
 
 
-def identity(time: int, digest: bytes, ordinal: int) -> bytes:
+def identity(time: int, time_source: int, digest: bytes, ordinal: int) -> bytes:
     """UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request digest, ordinal).
 
     So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all
-    of the request.
+    of the request. A record without times may come twice in a millisecond: with it goes, last, when it was received.
     """
     milliseconds = (time // 1_000_000).to_bytes(6, "big")
-    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big"), digest_size=10).digest())
+    received = (time // 1000).to_bytes(8, "big") if time_source == RECEIVED else b""
+    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big") + received, digest_size=10).digest())
     rest[0] = rest[0] & 0x0F | 0x70
     rest[2] = rest[2] & 0x3F | 0x80
     return milliseconds + rest

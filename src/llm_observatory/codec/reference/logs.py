@@ -90,7 +90,7 @@ class Logs:
         if rule is not None:
             return rule
         row = source.prepared.row.copy()
-        identity = log.identity(time[0], self._digest, self._ordinal)
+        identity = log.identity(*time, self._digest, self._ordinal)
         record = log.LoggedRecord(message, time, batch.reader, identity, self._tables.levels)
         self._content.take_from_log(record, source.prepared.content)
         self._tables.records.fill(row, record)
