@@ -164,7 +164,7 @@ async def test_a_small_request_that_is_all_framing_leaves_the_loop_alone(monkeyp
     monkeypatch.setattr(codec, "count_items", traced)
     async with running(replace(LIMITS, max_items_per_request=100_000)) as run:
         empty_scopes = request_of()
-        for _ in range(5_000):
+        for _ in range(4_000):
             empty_scopes.resource_spans[0].scope_spans.add()
         assert empty_scopes.ByteSize() < INLINE_MAX_BYTES
         await run.export(empty_scopes.SerializeToString())
