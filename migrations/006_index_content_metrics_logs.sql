@@ -1,9 +1,10 @@
 -- Indexes and comments of content, metrics and logs. Most log records and nearly all data points belong to no trace, and most
--- content to no log record: partial indexes cost them nothing.
+-- content to no log record: partial indexes cost them nothing. Content is read span by span, and a trace may have thousands:
+-- hence its span_id in the index.
 
 -- migrate:up
 CREATE INDEX idx_content_log_id ON llm_content (tenant, log_id) WHERE log_id IS NOT NULL;
-CREATE INDEX idx_content_trace_id ON llm_content (tenant, trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX idx_content_trace_span ON llm_content (tenant, trace_id, span_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX idx_metrics_name_timestamp ON llm_metrics (tenant, metric_name, timestamp DESC);
 CREATE INDEX idx_metrics_series_timestamp ON llm_metrics (tenant, series_id, timestamp DESC);
 CREATE INDEX idx_metrics_trace_id ON llm_metrics (tenant, trace_id) WHERE trace_id IS NOT NULL;
@@ -55,5 +56,5 @@ COMMENT ON COLUMN metric_labels.last_seen IS 'Day (UTC) of the last request that
 
 -- migrate:down
 DROP INDEX
-    idx_content_log_id, idx_content_trace_id, idx_metrics_name_timestamp, idx_metrics_series_timestamp, idx_metrics_trace_id,
+    idx_content_log_id, idx_content_trace_span, idx_metrics_name_timestamp, idx_metrics_series_timestamp, idx_metrics_trace_id,
     idx_logs_service_timestamp, idx_logs_timestamp, idx_logs_trace_id, idx_metric_labels_name;

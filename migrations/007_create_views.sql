@@ -2,9 +2,10 @@
 --
 -- An attribute that filled a column leaves the document only if the column alone gives it back, and only if no other name of it
 -- is on the span. So the way back: the canonical attribute, unless the document has it or one of its other names.
--- The document writes doubles with a point, and those that jsonb would change as {"$double": "…"}.
+-- The document writes doubles with a point, and those that jsonb would change as {"$double": "…"}, in the words of the codec:
+-- PostgreSQL says -0 for "-0.0", and from 1e15 on, not from 1e16 on, it writes an exponent.
 --
--- trace_id is text, as people write it; trace_uuid is what the indexes know.
+-- trace_id and span_id are text, as people write them; trace_uuid and span_bytes are what tables and indexes have.
 
 -- migrate:up
 CREATE VIEW trace_spans AS
@@ -13,6 +14,7 @@ SELECT
     encode(uuid_send(t.trace_id), 'hex') AS trace_id,
     t.trace_id AS trace_uuid,
     encode(t.span_id, 'hex') AS span_id,
+    t.span_id AS span_bytes,
     encode(t.parent_span_id, 'hex') AS parent_span_id,
     t.trace_state, t.flags, t.is_entry, t.service_name, t.span_name, t.span_kind, t.duration_ns, t.duration_ms,
     t.status_code, t.status_message, t.source_id, t.provider, t.operation, t.request_model, t.response_model,
@@ -23,7 +25,9 @@ SELECT
     coalesce((
         SELECT jsonb_object_agg(p.key, CASE
             WHEN p.double IS NULL THEN p.value
-            WHEN abs(p.double) < 1e15 AND p.double::text <> '-0' THEN to_jsonb(p.double::text::numeric + 0.0)
+            WHEN p.double::text = '-0' THEN '{"$double": "-0.0"}'
+            WHEN abs(p.double) < 1e15 THEN to_jsonb(p.double::text::numeric + 0.0)
+            WHEN abs(p.double) < 1e16 THEN jsonb_build_object('$double', (p.double::text::numeric + 0.0)::text)
             ELSE jsonb_build_object('$double', p.double::text)
         END)
         FROM (VALUES
@@ -99,10 +103,12 @@ FROM llm_traces t
 LEFT JOIN telemetry_sources s ON s.tenant = t.tenant AND s.source_id = t.source_id;
 
 -- A JSON text that was cut cannot be parsed: it stands here as a string. So does a family, under the family's name.
+-- One read of the content of a span serves both columns. Being an aggregate on the nullable side of a join it is left out
+-- when neither is asked for.
 CREATE VIEW trace_spans_full AS
 SELECT
-    s.tenant, s.timestamp, s.timestamp_nanos, s.trace_id, s.trace_uuid, s.span_id, s.parent_span_id, s.trace_state,
-    s.flags, s.is_entry, s.service_name, s.span_name, s.span_kind, s.duration_ns, s.duration_ms, s.status_code,
+    s.tenant, s.timestamp, s.timestamp_nanos, s.trace_id, s.trace_uuid, s.span_id, s.span_bytes, s.parent_span_id,
+    s.trace_state, s.flags, s.is_entry, s.service_name, s.span_name, s.span_kind, s.duration_ns, s.duration_ms, s.status_code,
     s.status_message, s.source_id, s.provider, s.operation, s.request_model, s.response_model, s.response_id,
     s.service_tier, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens,
     s.usage_role, s.reported_cost_usd, s.ttft_ms, s.is_streaming, s.finish_reasons, s.conversation_id, s.user_id,
@@ -110,31 +116,32 @@ SELECT
     s.environment,
     coalesce((
         SELECT jsonb_object_agg(said.key, said.value)
-        FROM llm_content c
-        CROSS JOIN LATERAL jsonb_each(CASE
-            WHEN NOT c.is_json OR octet_length(c.body) <> c.original_length THEN jsonb_build_object(c.attribute, c.body)
-            WHEN right(c.attribute, 2) IN ('.#', '.*') AND starts_with(c.body, '{') THEN c.body::jsonb
-            ELSE jsonb_build_object(c.attribute, c.body::jsonb)
-        END) said
-        WHERE c.tenant = s.tenant AND c.timestamp = s.timestamp AND c.trace_id = s.trace_uuid
-            AND c.span_id = decode(s.span_id, 'hex') AND c.carrier = 'span_attribute'
+        FROM jsonb_array_elements(c.of_span) item
+        CROSS JOIN LATERAL jsonb_each(item) said
     ), '{}') || s.attributes AS attributes,
     s.events, s.links, s.dropped_attributes_count, s.dropped_events_count, s.dropped_links_count,
     s.resource, s.resource_dropped_attributes_count, s.resource_schema_url, s.entity_refs, s.scope_name,
     s.scope_version, s.scope_attributes, s.scope_dropped_attributes_count, s.scope_schema_url,
-    (
-        SELECT jsonb_agg(
+    c.content
+FROM trace_spans s
+LEFT JOIN LATERAL (
+    SELECT
+        jsonb_agg(
             jsonb_build_object(
                 'kind', c.kind, 'carrier', c.carrier, 'event_index', c.event_index, 'attribute', c.attribute,
                 'is_json', c.is_json, 'body', c.body, 'original_length', c.original_length
             )
             ORDER BY c.event_index NULLS FIRST, c.attribute
-        )
-        FROM llm_content c
-        WHERE c.tenant = s.tenant AND c.timestamp = s.timestamp AND c.trace_id = s.trace_uuid
-            AND c.span_id = decode(s.span_id, 'hex') AND c.log_id IS NULL
-    ) AS content
-FROM trace_spans s;
+        ) AS content,
+        jsonb_agg(CASE
+            WHEN NOT c.is_json OR octet_length(c.body) <> c.original_length THEN jsonb_build_object(c.attribute, c.body)
+            WHEN right(c.attribute, 2) IN ('.#', '.*') AND starts_with(c.body, '{') THEN c.body::jsonb
+            ELSE jsonb_build_object(c.attribute, c.body::jsonb)
+        END) FILTER (WHERE c.carrier = 'span_attribute') AS of_span
+    FROM llm_content c
+    WHERE c.tenant = s.tenant AND c.timestamp = s.timestamp AND c.trace_id = s.trace_uuid AND c.span_id = s.span_bytes
+        AND c.log_id IS NULL
+) c ON true;
 
 CREATE VIEW trace_events AS
 SELECT

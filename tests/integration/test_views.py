@@ -103,10 +103,10 @@ def say(connection: psycopg.Connection, attribute: str, body: str, **members: An
 
 
 def exact(document: str) -> Any:
-    """JSON in which integers, doubles and doubles in a tag are told apart."""
+    """JSON in which integers, doubles and doubles in a tag, by its text, are told apart."""
 
     def tagged(members: dict[str, Any]) -> Any:
-        return ("tag", repr(float(members["$double"]))) if members.keys() == {"$double"} else members
+        return ("tag", members["$double"]) if members.keys() == {"$double"} else members
 
     return json.loads(
         document,
@@ -126,6 +126,7 @@ def columns_of(connection: psycopg.Connection, view: str) -> list[str]:
 def test_spans_have_the_columns_of_their_tables(connection: psycopg.Connection) -> None:
     ours = [column.name for column in tables.LLM_TRACES.columns]
     ours.insert(ours.index("trace_id") + 1, "trace_uuid")
+    ours.insert(ours.index("span_id") + 1, "span_bytes")
     source = [column.name for column in tables.TELEMETRY_SOURCES.columns]
     ours += [name for name in source if name not in {"tenant", "source_id", "service_name", "last_seen"}]
     assert columns_of(connection, "trace_spans") == ours
@@ -144,7 +145,8 @@ def test_what_is_merged_back_is_what_is_promoted(connection: psycopg.Connection)
 VALUES: list[Any] = [
     "openai", "gpt-5 é🙂", "", " ", "null", "chat", "LLM", "stop", "42", "1e3", "true", "NaN",
     0, 1, -1, 2**63 - 1, -(2**63), True, False, None,
-    0.0, -0.0, 1.0, 0.7, 1e-05, 5e-324, 0.1 + 0.2, 123456789012345.67, 999999999999999.9, 1e15, 1.5e15, 1e16,
+    0.0, -0.0, 1.0, 0.7, 1e-05, 5e-324, 0.1 + 0.2, 123456789012345.67, 999999999999999.9,
+    1e15, -1e15, 1.5e15, 1234567890123456.8, 9999999999999998.0, 1e16, -1.5e16,
     1.7976931348623157e308, float("nan"), float("inf"), float("-inf"),
     [], ["stop"], ["end_turn"], ["stop", ""], ["", "null"], [1], {}, {"a": {"$b": [None]}}, b"\x00\xff",
 ]  # fmt: skip
@@ -204,13 +206,13 @@ def test_attributes_are_those_that_were_sent(connection: psycopg.Connection) -> 
     assert promoted[0] > 2 * len(PROMOTED), "hardly any attribute left its document: nothing was tested"
 
 
-def test_ids_are_text_and_the_uuid_is_beside_it(connection: psycopg.Connection) -> None:
+def test_ids_are_text_and_beside_them_as_they_are_stored(connection: psycopg.Connection) -> None:
     store(connection, spans.encode(spans.request(spans.span(parent_span_id=b"\x07" * 8))))
     row = connection.execute(
-        "SELECT trace_id, trace_uuid::text, span_id, parent_span_id, timestamp, duration_ns FROM trace_spans"
+        "SELECT trace_id, trace_uuid::text, span_id, span_bytes, parent_span_id, timestamp, duration_ns FROM trace_spans"
     )
     uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f"
-    assert row.fetchone() == (TRACE, uuid, SPAN, "07" * 8, START, 1_500_000_000)
+    assert row.fetchone() == (TRACE, uuid, SPAN, spans.SPAN_ID, "07" * 8, START, 1_500_000_000)
 
 
 def test_a_span_is_there_with_and_without_its_source(connection: psycopg.Connection) -> None:
@@ -237,7 +239,7 @@ def test_content_is_merged_back_under_its_attributes(connection: psycopg.Connect
         "gen_ai.request.model": "m",
         "k": ("int", "1"),
         "gen_ai.prompt": 'not [JSON] "é"',
-        "gen_ai.input.messages": [{"role": "user", "parts": [("double", 1.0), ("tag", "nan")]}],
+        "gen_ai.input.messages": [{"role": "user", "parts": [("double", 1.0), ("tag", "NaN")]}],
         "lk.user_input": ("int", "7"),
         "llm.input_messages.0.message.role": "user",
         "llm.input_messages.0.message.content": "hi",
@@ -451,6 +453,40 @@ def test_content_is_looked_up_in_the_partition_of_its_span(filled: psycopg.Conne
     assert all(node["Node Type"] == "Index Scan" and node["Actual Loops"] <= 20 for node in looked_up)
     rows = filled.execute(query.encode()).fetchall()
     assert [row[1] for row in rows] == [{"gen_ai.prompt": "hi"}] * 20
+
+
+SPANS, ITEMS = 3000, 4
+
+
+@pytest.fixture
+def one_trace(connection: psycopg.Connection) -> psycopg.Connection:
+    """A trace of 3,000 spans with 4 items of content each, within a minute of MIDNIGHT."""
+    connection.execute(
+        "INSERT INTO llm_traces (tenant, timestamp, timestamp_nanos, trace_id, span_id, flags, is_entry, service_name,"
+        " span_name, span_kind, status_code, source_id, usage_role, attributes, dropped_attributes_count,"
+        " dropped_events_count, dropped_links_count)"
+        " SELECT 'default', %s + n * interval '20 ms', 0, md5('t')::uuid, substr(sha256(n::text::bytea), 1, 8),"
+        " 0, true, 'shop', 'span', 1, 0, md5('s')::uuid, 'none', '{}', 0, 0, 0 FROM generate_series(1, %s) n",
+        [MIDNIGHT, SPANS],
+    )
+    connection.execute(
+        "INSERT INTO llm_content SELECT tenant, timestamp, service_name, trace_id, span_id, NULL, 'input', 'span_attribute',"
+        " NULL, 'said.' || item, false, 'hi', 2 FROM llm_traces, generate_series(1, %s) item",
+        [ITEMS],
+    )
+    connection.execute("VACUUM ANALYZE llm_traces, llm_content")
+    return connection
+
+
+@pytest.mark.parametrize("limit", [10, SPANS])
+def test_a_span_reads_its_own_content_once_however_long_its_trace_is(one_trace: psycopg.Connection, limit: int) -> None:
+    query = f"SELECT * FROM trace_spans_full WHERE {WITHIN_A_DAY} AND trace_uuid = md5('t')::uuid LIMIT {limit}"
+    nodes = plan(one_trace, query, "ANALYZE")
+    (read,) = [node for node in nodes if node.get("Relation Name") == "llm_content_day2"]
+    assert re.search(r"\(span_id = \w+\.span_id\)", read["Index Cond"])
+    assert read["Actual Loops"] == limit
+    assert read["Actual Rows"] == ITEMS
+    assert read.get("Rows Removed by Filter", 0) == 0
 
 
 @pytest.mark.parametrize("columns", ["span_id, service_name, events", "*"])

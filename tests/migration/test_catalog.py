@@ -110,7 +110,7 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "ingest_ledger_pkey": "btree (tenant, signal, digest)",
         "telemetry_sources_pkey": "btree (tenant, source_id)",
         "idx_content_log_id": "btree (tenant, log_id) WHERE (log_id IS NOT NULL)",
-        "idx_content_trace_id": "btree (tenant, trace_id) WHERE (trace_id IS NOT NULL)",
+        "idx_content_trace_span": "btree (tenant, trace_id, span_id) WHERE (trace_id IS NOT NULL)",
         "idx_metrics_name_timestamp": 'btree (tenant, metric_name, "timestamp" DESC)',
         "idx_metrics_series_timestamp": 'btree (tenant, series_id, "timestamp" DESC)',
         "idx_metrics_trace_id": "btree (tenant, trace_id) WHERE (trace_id IS NOT NULL)",

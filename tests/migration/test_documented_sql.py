@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from llm_observatory.tables import VIEWS
+from llm_observatory.tables import TABLES, VIEWS
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"gen_ai.request.model": "m"}
@@ -39,6 +39,17 @@ def test_a_statement_is_understood_and_runs(database: str, name: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(f"PREPARE example AS {statement}".encode())
         connection.execute("EXECUTE example")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_a_view_has_beside_the_columns_of_tables_is_documented(database: str, view: str) -> None:
+    text = (ROOT / "docs" / "schema.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Views\n")[2].partition("\n## ")[0]
+    with psycopg.connect(database) as connection:
+        cursor = connection.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", [view])
+        own = {name for (name,) in cursor} - {column.name for table in TABLES for column in table.columns}
+    assert own
+    assert {name for name in own if f"`{name}`" not in section} == set()
 
 
 BOUNDED = [
