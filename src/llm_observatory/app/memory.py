@@ -6,6 +6,7 @@ from llm_observatory.otlp.read_slots import most_held
 from llm_observatory.pipeline.admission import reserved_bytes
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
+from llm_observatory.tables.rules import ROW_MAX_BYTES
 
 BASE_BYTES = 120 * 1024**2
 """The process at rest with all libraries loaded, rounded up (measured once on Python 3.11: 101 MiB resident)."""
@@ -16,14 +17,26 @@ PER_BYTE_READ = 3.2
 PER_BYTE_ADMITTED = 2
 """What is admitted: its bytes, and its rows until they are committed. Twelve clients that sent 60 MiB each took 1,000 MiB."""
 
+PER_BYTE_ENCODED = 6
+"""A record in the making, of which there is one at a time: its bytes, upb's, its strings at four bytes a character."""
+
+ROWS_IN_THE_MAKING = 3
+"""What it becomes, at the same time: JSON, field and row of a resource."""
+
+ESCAPED_MAX = 6
+"""Bytes of JSON that one byte becomes at most."""
+
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + (READ_SLOTS + 2) x 3.2 x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted.
+    """Base + (READ_SLOTS + 2) x 3.2 x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record in the making.
 
-    That is the reserves of all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it.
+    What may be admitted is the reserves of all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request
+    larger than it. A record is as large as a request, and its row no larger than ROW_MAX_BYTES.
     """
     reading = most_held(settings.read_slots, len(SIGNALS)) * PER_BYTE_READ * settings.otlp_max_request_bytes
     limit = settings.ingest_max_inflight_bytes
     reserved = reserved_bytes(limit, len(SIGNALS))
     admitted = PER_BYTE_ADMITTED * (reserved + max(settings.otlp_max_request_bytes, limit - reserved))
-    return BASE_BYTES + int(reading + admitted)
+    largest = settings.otlp_max_request_bytes
+    encoding = PER_BYTE_ENCODED * largest + ROWS_IN_THE_MAKING * min(ESCAPED_MAX * largest, ROW_MAX_BYTES)
+    return BASE_BYTES + int(reading + admitted + encoding)

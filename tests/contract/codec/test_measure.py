@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from llm_observatory.codec.answer import MESSAGE_MAX_BYTES, message_for
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.tables.rules import REJECTIONS, ROW_MAX_BYTES, VALUES_MAX
-from tests.unit.codec import metrics, spans
+from tests.unit.codec import logs, metrics, spans
 from tests.unit.codec.spans import field
 
 SPAN = measure.shape(Span.DESCRIPTOR)
@@ -264,6 +265,37 @@ def test_control_characters_are_refused_before_they_are_rendered() -> None:
     # As long, and within the limit: text, and bytes that are no text.
     assert measure.exceeded(GOOD + field(9, KEY + field(2, field(1, b"\n" * fits))), SPAN) is None
     assert measure.exceeded(GOOD + field(9, KEY + field(2, field(7, b"\x01" * fits))), SPAN) is None
+
+
+WIDE = field(1, b"\x01" * (20 * 1024**2) + "\U0001f600".encode())
+"""A value that becomes 120 MiB of JSON; its last character makes its str take four bytes a character."""
+LOG = logs.record(...).SerializeToString()
+
+LARGE: dict[str, tuple[str, bytes, float]] = {
+    "a span's attribute": ("traces", request(GOOD + field(9, KEY + field(2, WIDE))), 3),
+    "nested in an array": ("traces", request(GOOD + field(9, KEY + field(2, field(5, field(1, WIDE))))), 3),
+    "a log's body": ("logs", request(LOG + field(5, field(6, field(1, KEY + field(2, WIDE))))), 3),
+    "a log's body of text": ("logs", request(LOG + field(5, WIDE)), 9.5),
+    "a resource": ("traces", request(GOOD, resource=field(1, KEY + field(2, WIDE))), 4),
+}
+
+
+@pytest.mark.parametrize("signal, payload, times", LARGE.values(), ids=LARGE.keys())
+def test_what_is_large_and_wide_takes_a_few_times_its_row(signal: str, payload: bytes, times: float) -> None:
+    """The strings, four bytes a character, and the text in pieces, whole, as a field, as a row: never all of them at once.
+
+    Text that is not JSON is 20 MiB in its row, of which its str alone is four times that.
+    """
+    tracemalloc.start()
+    try:
+        encoded = spans.encode(payload, signal=signal)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    stored = encoded.size
+    assert encoded.accepted == 1
+    assert stored > 20 * 1024**2
+    assert peak < times * stored
 
 
 def test_the_largest_request_of_ordinary_text_fits() -> None:

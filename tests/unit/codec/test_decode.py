@@ -112,7 +112,7 @@ def test_every_type_is_read(type_: str) -> None:
     assert decode_fields.DECODERS.keys() == fields.ENCODERS.keys()
     examples = {
         "bool": True, "bytea": b"\0\xff", "date": 20_000, "float8": -0.5, "float8[]": [1.5, -2.5], "int2": -3, "int8": -(2**63),
-        "int8[]": [1, 2**63 - 1], "jsonb": '{"a":[1.0,1]}', "text": "é", "text[]": ["", "é"], "timestamptz": 5,
+        "int8[]": [1, 2**63 - 1], "jsonb": b'{"a":[1.0,1]}', "text": "é", "text[]": ["", "é"], "timestamptz": 5,
         "uuid": bytes(16), "uuid[]": [bytes(16), bytes(range(16))],
     }  # fmt: skip
     value = examples[type_]

@@ -26,7 +26,7 @@ from llm_observatory.tables.column import CONVERSIONS, OPS
         ("text", "é", "00000002 c3a9"),
         ("bytea", b"\x00\xff", "00000002 00ff"),
         ("uuid", bytes(range(16)), "00000010 000102030405060708090a0b0c0d0e0f"),
-        ("jsonb", "{}", "00000003 01 7b7d"),
+        ("jsonb", b"{}", "00000003 01 7b7d"),
         ("timestamptz", 946_684_800_000_000, "00000008 0000000000000000"),
         ("timestamptz", 0, "00000008 fffca2fec4c82000"),
         ("date", 10_957, "00000004 00000000"),

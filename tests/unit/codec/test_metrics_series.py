@@ -161,10 +161,10 @@ def test_a_large_description_over_many_series_is_stopped(monkeypatch: pytest.Mon
     made = 0
     make = SeriesTable.series
 
-    def counted(self: SeriesTable, row: list[bytes], text: str) -> tuple[bytes, bytes]:
+    def counted(self: SeriesTable, row: list[bytes], labels: bytes) -> tuple[bytes, bytes]:
         nonlocal made
         made += 1
-        return make(self, row, text)
+        return make(self, row, labels)
 
     monkeypatch.setattr(SeriesTable, "series", counted)
     encoded = metrics.encode(big(50, different=True) + request(metric("gauge", point(items={"last\0": 1}))))

@@ -118,9 +118,10 @@ class ContentRows:
     def _item(self, taken: Taken, origin: Origin) -> Item:
         place, value, carrier, event_index = taken
         is_json = not isinstance(value, str)
-        body = render_value(value) if is_json else value
-        data = body.encode()
+        data = render_value(value) if is_json else value.encode()
         if len(data) > self._max_bytes:
             self._batch.reader.count("content_truncated")
             body = data[: self._max_bytes].decode(errors="ignore")
+        else:
+            body = data.decode() if is_json else value
         return Item(origin, place, carrier, event_index, is_json, body, len(data))

@@ -11,7 +11,7 @@ The same bytes (without the length) are the value's binary parameter in an INSER
 | bytea, uuid   | bytes                               | as they are (uuid: 16)                             |
 | date          | days since 1970-01-01               | int32 days since 2000-01-01                        |
 | timestamptz   | microseconds since 1970-01-01 UTC   | int64 microseconds since 2000-01-01 UTC            |
-| jsonb         | JSON text                           | 0x01, then the text                                |
+| jsonb         | bytes: JSON text in UTF-8           | 0x01, then the text                                |
 | float8[], int8[], text[], uuid[] | list             | dimensions, has-null, element oid, size, bound 1, … |
 """
 
@@ -92,10 +92,9 @@ def capped_text(max_bytes: int) -> Encoder:
     return encode
 
 
-def jsonb(value: str) -> bytes:
+def jsonb(value: bytes) -> bytes:
     """A `jsonb` field: version byte 1, then JSON text."""
-    data = value.encode()
-    return length(len(data) + 1) + b"\x01" + data
+    return length(len(value) + 1) + b"\x01" + value
 
 
 def timestamptz(value: int) -> bytes:

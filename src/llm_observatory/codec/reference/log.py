@@ -101,7 +101,7 @@ class LoggedRecord:
             return None
         return self.reader.text(self.body.string_value)
 
-    def other_body(self) -> str | None:
+    def other_body(self) -> bytes | None:
         """The JSON text of a body that is anything else; null when it holds no value."""
         if self.body is None or self.body.WhichOneof("value") == "string_value":
             return None

@@ -46,7 +46,7 @@ class _Open:
         self.head = head
         self.source = source
         self.points = tables.points[tag]
-        self.series: dict[str, tuple[bytes, bytes]] = {}
+        self.series: dict[bytes, tuple[bytes, bytes]] = {}
         self.point_row = source.prepared.point.copy()
         tables.heads.fill(self.point_row, head)
         self.series_row = source.prepared.series.copy()
@@ -132,7 +132,7 @@ class Metrics:
         self._note(message, opened)
         return None
 
-    def _series(self, labels: str, opened: _Open) -> tuple[bytes, bytes] | None:
+    def _series(self, labels: bytes, opened: _Open) -> tuple[bytes, bytes] | None:
         """Id and row of a series of the Metric, None when no new one can be taken in."""
         if labels not in opened.series:
             # Before the row is made: it repeats the description, and a million points may have one of 60 MiB.

@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from llm_observatory.codec.reference import measure, metric
 from llm_observatory.codec.reference.accepted import INT64_MAX, outside_window
-from llm_observatory.codec.reference.document import DocumentReader, Value, double, render_list, render_value
+from llm_observatory.codec.reference.document import DocumentReader, Value, double, render_list, render_numbers
 from llm_observatory.codec.reference.ids import is_span_id, is_trace_id
 from llm_observatory.codec.request import Terms
 
@@ -47,7 +47,7 @@ class PointRecord:
         """The exact value of an integer."""
         return self.message.as_int if self.message.HasField("as_int") else None
 
-    def exemplars(self) -> str | None:
+    def exemplars(self) -> bytes | None:
         """The JSON text of the exemplars that can be kept; the others are counted."""
         if not self.message.exemplars:
             return None
@@ -103,7 +103,7 @@ def _buckets(buckets: ExponentialHistogramDataPoint.Buckets) -> dict[str, Value]
     return item
 
 
-def _exponential(record: PointRecord) -> str:
+def _exponential(record: PointRecord) -> bytes:
     """The JSON text of the buckets of an exponential histogram. Sides that were sent are there even when empty."""
     point: ExponentialHistogramDataPoint = record.message
     item: dict[str, Value] = {}
@@ -117,14 +117,14 @@ def _exponential(record: PointRecord) -> str:
         item["positive"] = _buckets(point.positive)
     if point.HasField("negative"):
         item["negative"] = _buckets(point.negative)
-    return render_value(item)
+    return render_numbers(item)
 
 
-def _summary(record: PointRecord) -> str:
+def _summary(record: PointRecord) -> bytes:
     """The JSON text of the quantiles of a summary."""
     point: SummaryDataPoint = record.message
     quantiles = [{"quantile": double(item.quantile), "value": double(item.value)} for item in point.quantile_values]
-    return render_value({"quantiles": quantiles})
+    return render_numbers({"quantiles": quantiles})
 
 
 def _optional(name: str) -> Callable[[PointRecord], float | None]:

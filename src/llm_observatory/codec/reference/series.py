@@ -29,7 +29,7 @@ class MetricHead:
     type: str
     unit: str
     description: str
-    metadata: str | None
+    metadata: bytes | None
     temporality: int | None
     is_monotonic: bool | None
     repaired: dict[str, int]
@@ -70,10 +70,10 @@ OPS: dict[str, Callable[[MetricHead], Any]] = {
     "metric.metadata": lambda head: head.metadata,
 }
 
-LABELS_OPS: dict[str, Callable[[str], Any]] = {"series.labels": lambda labels: labels}
+LABELS_OPS: dict[str, Callable[[bytes], Any]] = {"series.labels": lambda labels: labels}
 
 
-def sorted_labels(reader: DocumentReader, attributes: Any) -> str:
+def sorted_labels(reader: DocumentReader, attributes: Any) -> bytes:
     """The attributes of a point as the JSON text of a document, keys in order of code points: their order says nothing."""
     return render_sorted(reader.attributes(attributes))
 
@@ -84,9 +84,9 @@ class SeriesTable:
     def __init__(self, table: SpecTable) -> None:
         self.name = table.name
         self.heads: DimensionTable[MetricHead] = DimensionTable(table, OPS, "series.id")
-        self._labels: RecordTable[str] = RecordTable(table, LABELS_OPS)
+        self._labels: RecordTable[bytes] = RecordTable(table, LABELS_OPS)
 
-    def series(self, row: list[bytes], labels: str) -> tuple[bytes, bytes]:
+    def series(self, row: list[bytes], labels: bytes) -> tuple[bytes, bytes]:
         """Id and COPY row of the series with these labels; `row` has everything else and is written to."""
         self._labels.fill(row, labels)
         return self.heads.seal(row), b"".join(row)

@@ -26,13 +26,13 @@ class Described:
     """
 
     document: dict[str, Value]
-    json: str
+    json: bytes
     dropped_attributes_count: int
     schema_url: str
     repaired: dict[str, int]
     name: str = ""
     version: str = ""
-    entity_refs: str | None = None
+    entity_refs: bytes | None = None
 
 
 @dataclass(slots=True)
