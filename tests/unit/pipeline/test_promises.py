@@ -24,7 +24,7 @@ from tests.plugins.memory_store import MemoryStore
 from tests.unit.pipeline.test_commit import committer, outcomes, submissions
 from tests.unit.pipeline.test_ingest import LIMITS, POLICY, running, soon
 
-LARGE = INLINE_MAX_BYTES * 160
+LARGE = INLINE_MAX_BYTES * 50
 
 
 def large_request() -> bytes:
