@@ -7,8 +7,8 @@ The normal form of a request is the multiset of its records, each with its resou
 documents (docs/schema.md) with sorted keys, fields that are not set left out, and so empty messages where OTLP gives them no
 meaning of their own.
 
-It does not know the limits of size (`too_many_values`, `row_too_large`, `too_much_content`, `sources_too_large`): no request
-that it is asked about comes near them.
+It does not know the limits of size (`too_many_values`, `row_too_large`, `request_rows_too_large`, `too_much_content`,
+`sources_too_large`): no request that it is asked about comes near them.
 """
 
 from __future__ import annotations

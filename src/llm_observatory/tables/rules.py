@@ -32,6 +32,10 @@ An item can be thirty bytes on the wire and is a row with tenant, service, ids a
 64 MiB of empty items became 2.4 GB. Clients send some hundred items with a request, a Collector some ten thousand.
 """
 
+REQUEST_ROWS_MAX_BYTES = 384 * 1024 * 1024
+"""What all rows of a request may take, or six times its size if that is more: text of control characters alone becomes as much.
+Quantiles of a summary become 28 times their size, and COPY of a GiB does not end within its statement_timeout, ever."""
+
 REJECTIONS: dict[str, str] = {
     "trace_id_invalid": "trace_id must be 16 bytes and not all zero",
     "span_id_invalid": "span_id must be 8 bytes and not all zero",
@@ -47,6 +51,7 @@ REJECTIONS: dict[str, str] = {
     "record_malformed": "the record is not valid protobuf, holds invalid UTF-8, nests too deeply, or is of another signal",
     "too_many_values": "it, its source or its metric holds over 200000 attributes, events, links, buckets and nested values",
     "row_too_large": "it, its source or its metric would be over 128 MiB as JSON",
+    "request_rows_too_large": "the rows of the records before it take over 384 MiB, and six times the size of the request",
     "too_much_content": "the request holds so many items of content that their rows would take over 128 MiB beside their text",
     REFUSED_BY_DATABASE: "the database refused the whole request; it is kept in dead_letters for the operator",
     "source_malformed": "its resource or scope is not valid protobuf, holds invalid UTF-8, or nests too deeply",

@@ -19,7 +19,14 @@ from tests.golden.case import difference, paths, read
 
 PATHS = paths()
 TOTAL_MAX_BYTES = 2_000_000
-TOO_LARGE_FOR_A_FILE = {"too_many_values", "row_too_large", "too_much_content", "sources_too_large", REFUSED_BY_DATABASE}
+TOO_LARGE_FOR_A_FILE = {
+    "too_many_values",
+    "row_too_large",
+    "request_rows_too_large",
+    "too_much_content",
+    "sources_too_large",
+    REFUSED_BY_DATABASE,
+}
 """Rules of limits, whose requests are megabytes, and the one that is the database's."""
 
 

@@ -63,7 +63,7 @@ OF_SIZE = {"too_many_values", "row_too_large"}  # their own tests: test_measure
 OF_METRICS = {"count_out_of_range", "metric_malformed", "point_time_missing", "point_value_missing"}
 RULES = sorted(
     REJECTIONS.keys()
-    - {"source_malformed", "sources_too_large", "too_much_content", "refused_by_database"}
+    - {"source_malformed", "sources_too_large", "too_much_content", "request_rows_too_large", "refused_by_database"}
     - OF_SIZE
     - OF_METRICS
 )

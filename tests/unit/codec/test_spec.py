@@ -99,7 +99,7 @@ def test_a_key_of_two_kinds_is_refused() -> None:
 
 def span_row(compiled: Program, payload: bytes) -> list[bytes | None]:
     """The fields of the one span in `payload`, encoded by `compiled`."""
-    batch = Batch("default", spans.NOW)
+    batch = Batch("default", spans.NOW, 0)
     records = compiled.records("traces", payload, batch, bytes(16), spans.TERMS)
     steps = RequestEncoder(compiled.sources, compiled.order, payload, batch, records).steps()
     encoded = drain(steps)[1]

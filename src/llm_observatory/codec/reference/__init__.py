@@ -24,7 +24,7 @@ def encode_stepwise(
     signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
 ) -> Generator[None, None, EncodedRequest]:
     """See the doorway."""
-    batch = Batch(tenant, now)
+    batch = Batch(tenant, now, len(payload))
     records = PROGRAM.records(signal, payload, batch, digest, terms)
     return RequestEncoder(PROGRAM.sources, PROGRAM.order, payload, batch, records).steps()
 

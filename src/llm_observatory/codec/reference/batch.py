@@ -6,18 +6,23 @@ from collections.abc import Iterable
 
 from llm_observatory.codec.reference.document import DocumentReader
 from llm_observatory.codec.request import REJECTION_SAMPLES, EncodedRequest, EncodedTable, Rejection
+from llm_observatory.tables.rules import REQUEST_ROWS_MAX_BYTES
 
 CHUNK_BYTES = 128 * 1024
 HOUR_US = 3_600_000_000
+GROWTH_MAX = 6
+"""Bytes of JSON that one byte of a string may become."""
 
 
 class Rows:
     """Rows of one table, joined to chunks of about CHUNK_BYTES."""
 
-    __slots__ = ("_chunks", "_pending", "_size", "count")
+    __slots__ = ("_chunks", "_pending", "_size", "count", "joined")
 
     def __init__(self, rows: Iterable[bytes] = ()) -> None:
         self.count = 0
+        self.joined = 0
+        """Bytes of the chunks so far."""
         self._pending: list[bytes] = []
         self._size = 0
         self._chunks: list[bytes] = []
@@ -41,15 +46,20 @@ class Rows:
     def _join(self) -> None:
         self._chunks.append(b"".join(self._pending))
         self._pending.clear()
+        self.joined += self._size
         self._size = 0
 
 
 class Batch:
-    """One request on its way. `reader` counts repairs; `tables` and `dimensions` are filled by whoever encodes."""
+    """One request on its way. `reader` counts repairs; `tables` and `dimensions` are filled by whoever encodes.
 
-    def __init__(self, tenant: str, now: int) -> None:
+    `payload_bytes` is the size of the request.
+    """
+
+    def __init__(self, tenant: str, now: int, payload_bytes: int) -> None:
         self.tenant = tenant
         self.now = now
+        self._max_bytes = max(REQUEST_ROWS_MAX_BYTES, GROWTH_MAX * payload_bytes)
         self.repaired: dict[str, int] = {}
         self.odd: dict[str, int] = {}
         self.reader = DocumentReader(self.repaired)
@@ -63,6 +73,11 @@ class Batch:
         self._last: int | None = None
         self._rejected: list[Rejection] = []
         self._rejected_by_rule: dict[str, int] = {}
+
+    def full(self) -> str | None:
+        """The rule that refuses the next record, when the rows take all that those of one request may."""
+        taken = sum(rows.joined for rows in self.tables.values())
+        return "request_rows_too_large" if taken > self._max_bytes else None
 
     def rows(self, table: str) -> Rows:
         """The rows of that table, to add to."""

@@ -88,10 +88,9 @@ class ContentRows:
         self._max_bytes = max_bytes
         self._size = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the rows take more beside their text than is held at once."""
-        return self._size > CONTENT_ROWS_MAX_BYTES
+    def full(self) -> str | None:
+        """The rule that refuses the next record: these rows, or all of the request, take more than is held at once."""
+        return "too_much_content" if self._size > CONTENT_ROWS_MAX_BYTES else self._batch.full()
 
     def take_from_span(self, record: SpanRecord, template: Template) -> None:
         """What the span and its events say."""

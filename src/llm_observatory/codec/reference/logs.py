@@ -85,8 +85,7 @@ class Logs:
             return "record_malformed"
         time = log.time_of(message, batch.now)
         rule = log.broken_rule(message, time[0], batch.now, self._terms)
-        if rule is None and self._content.is_full:
-            rule = "too_much_content"
+        rule = rule or self._content.full()
         if rule is not None:
             return rule
         row = source.prepared.row.copy()

@@ -113,7 +113,7 @@ class Metrics:
             message = opened.kind.message.FromString(data)
         except (Malformed, DecodeError):
             return "record_malformed"
-        rule = point.broken_rule(message, opened.kind, batch.now, self._terms)
+        rule = point.broken_rule(message, opened.kind, batch.now, self._terms) or batch.full()
         if rule is not None:
             return rule
         repaired: dict[str, int] = {}

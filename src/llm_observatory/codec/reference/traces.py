@@ -114,8 +114,7 @@ class Traces:
             return "record_malformed"
         start, end = message.start_time_unix_nano, message.end_time_unix_nano
         rule = broken_rule(message, start, end, batch.now, self._terms)
-        if rule is None and self._content.is_full:
-            rule = "too_much_content"
+        rule = rule or self._content.full()
         if rule is not None:
             return rule
         record = SpanRecord(message, start, end, batch.reader, source.prepared.row.copy())
