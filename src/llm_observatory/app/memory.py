@@ -6,7 +6,7 @@ from llm_observatory.otlp.read_slots import most_held
 from llm_observatory.pipeline.admission import reserved_bytes
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
-from llm_observatory.tables.rules import ROW_MAX_BYTES
+from llm_observatory.tables.rules import ESCAPED_MAX, ROW_MAX_BYTES
 
 BASE_BYTES = 120 * 1024**2
 """The process at rest with all libraries loaded, rounded up (measured once on Python 3.11: 101 MiB resident)."""
@@ -22,9 +22,6 @@ PER_BYTE_ENCODED = 6
 
 ROWS_IN_THE_MAKING = 3
 """What it becomes, at the same time: JSON, field and row of a resource."""
-
-ESCAPED_MAX = 6
-"""Bytes of JSON that one byte becomes at most."""
 
 
 def hostile_ceiling_bytes(settings: Settings) -> int:

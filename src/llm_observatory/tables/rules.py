@@ -32,9 +32,13 @@ An item can be thirty bytes on the wire and is a row with tenant, service, ids a
 64 MiB of empty items became 2.4 GB. Clients send some hundred items with a request, a Collector some ten thousand.
 """
 
+ESCAPED_MAX = 6
+"""Bytes of JSON that one byte of a string becomes at most."""
+
 REQUEST_ROWS_MAX_BYTES = 384 * 1024 * 1024
-"""What all rows of a request may take, or six times its size if that is more: text of control characters alone becomes as much.
-Quantiles of a summary become 28 times their size, and COPY of a GiB does not end within its statement_timeout, ever."""
+"""What all rows of a request may take, or ESCAPED_MAX times its size if that is more: text of control characters alone
+becomes as much. Quantiles of a summary become 28 times their size, and COPY of a GiB does not end within its
+statement_timeout, ever."""
 
 REJECTIONS: dict[str, str] = {
     "trace_id_invalid": "trace_id must be 16 bytes and not all zero",

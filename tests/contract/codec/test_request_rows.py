@@ -34,7 +34,7 @@ def test_what_follows_is_rejected(make: object, table: str, monkeypatch: pytest.
     whole: EncodedRequest = make()
     assert (whole.accepted, whole.rejected_by_rule) == (RECORDS, {})
     monkeypatch.setattr(batch, "REQUEST_ROWS_MAX_BYTES", LIMIT)
-    monkeypatch.setattr(batch, "GROWTH_MAX", 0)
+    monkeypatch.setattr(batch, "ESCAPED_MAX", 0)
     cut: EncodedRequest = make()
     assert cut.rejected_by_rule == {"request_rows_too_large": RECORDS - cut.accepted}
     assert 0 < cut.accepted < RECORDS

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from llm_observatory.codec.reference.document import DocumentReader
 from llm_observatory.codec.request import REJECTION_SAMPLES, EncodedRequest, EncodedTable, Rejection
-from llm_observatory.tables.rules import REQUEST_ROWS_MAX_BYTES
+from llm_observatory.tables.rules import ESCAPED_MAX, REQUEST_ROWS_MAX_BYTES
 
 CHUNK_BYTES = 128 * 1024
 HOUR_US = 3_600_000_000
-GROWTH_MAX = 6
-"""Bytes of JSON that one byte of a string may become."""
 
 
 class Rows:
-    """Rows of one table, joined to chunks of about CHUNK_BYTES."""
+    """Rows of one table, joined to chunks of about CHUNK_BYTES; `joined` hears the bytes of each."""
 
-    __slots__ = ("_chunks", "_pending", "_size", "count", "joined")
+    __slots__ = ("_chunks", "_joined", "_pending", "_size", "count")
 
-    def __init__(self, rows: Iterable[bytes] = ()) -> None:
+    def __init__(self, joined: Callable[[int], None]) -> None:
         self.count = 0
-        self.joined = 0
-        """Bytes of the chunks so far."""
+        self._joined = joined
         self._pending: list[bytes] = []
         self._size = 0
         self._chunks: list[bytes] = []
-        for row in rows:
-            self.add(row)
 
     def add(self, row: bytes) -> None:
         """One more COPY row."""
@@ -46,7 +41,7 @@ class Rows:
     def _join(self) -> None:
         self._chunks.append(b"".join(self._pending))
         self._pending.clear()
-        self.joined += self._size
+        self._joined(self._size)
         self._size = 0
 
 
@@ -59,11 +54,12 @@ class Batch:
     def __init__(self, tenant: str, now: int, payload_bytes: int) -> None:
         self.tenant = tenant
         self.now = now
-        self._max_bytes = max(REQUEST_ROWS_MAX_BYTES, GROWTH_MAX * payload_bytes)
+        self._max_bytes = max(REQUEST_ROWS_MAX_BYTES, ESCAPED_MAX * payload_bytes)
         self.repaired: dict[str, int] = {}
         self.odd: dict[str, int] = {}
         self.reader = DocumentReader(self.repaired)
         self.tables: dict[str, Rows] = {}
+        self._joined_bytes = 0
         self.dimensions: dict[str, dict[bytes, bytes]] = {}
         self.dimension_bytes = 0
         self.hours: dict[int, set[bytes]] = {}
@@ -76,14 +72,16 @@ class Batch:
 
     def full(self) -> str | None:
         """The rule that refuses the next record, when the rows take all that those of one request may."""
-        taken = sum(rows.joined for rows in self.tables.values())
-        return "request_rows_too_large" if taken > self._max_bytes else None
+        return "request_rows_too_large" if self._joined_bytes > self._max_bytes else None
 
     def rows(self, table: str) -> Rows:
         """The rows of that table, to add to."""
         if table not in self.tables:
-            self.tables[table] = Rows()
+            self.tables[table] = Rows(self._joined)
         return self.tables[table]
+
+    def _joined(self, size: int) -> None:
+        self._joined_bytes += size
 
     def accept(self, time_us: int) -> set[bytes]:
         """One more record, at that time. Returns the trace ids of its hour, to add its own to."""

@@ -17,6 +17,9 @@ from llm_observatory.codec.reference.span import SpanRecord
 from llm_observatory.codec.reference.spec import Spec, SpecTable
 from llm_observatory.errors import ConfigError
 
+FAMILIES = (".#", ".*")
+"""How the names of families end: what follows is a number, or anything."""
+
 DIGITS = frozenset("0123456789")
 KEYS_REMEMBERED = 10_000
 KEY_REMEMBERED_MAX = 256
@@ -57,7 +60,7 @@ class Places(dict[str, Place | None]):
             raise ConfigError(faults)
 
     def _declare(self, kind: str, key: str, *, marked: bool) -> None:
-        family = key.endswith((".#", ".*"))
+        family = key.endswith(FAMILIES)
         place = Place(kind, key, family, marked)
         if family:
             self._families.append((key[:-1], key.endswith("#"), place))

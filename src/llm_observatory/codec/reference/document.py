@@ -26,7 +26,7 @@ Nesting is bounded by upb, which refuses messages deeper than 100 frames (49 arr
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, MutableMapping
+from collections.abc import Callable, Collection, Iterable
 from json import JSONEncoder
 from json.encoder import encode_basestring
 from math import copysign
@@ -179,7 +179,7 @@ class DocumentReader:
 
     __slots__ = ("repaired",)
 
-    def __init__(self, repaired: MutableMapping[str, int]) -> None:
+    def __init__(self, repaired: dict[str, int]) -> None:
         self.repaired = repaired
 
     def count(self, rule: str, times: int = 1) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from llm_observatory.codec.reference import walk
-from llm_observatory.codec.reference.batch import HOUR_US, Batch, Rows
+from llm_observatory.codec.reference.batch import HOUR_US, Batch
 from llm_observatory.codec.reference.compiled import BesideTable, DimensionTable
 from llm_observatory.codec.reference.source import Described, Speaker, read_resource, read_scope
 from llm_observatory.codec.reference.wire import Malformed
@@ -157,4 +157,5 @@ def touched(table: BesideTable, batch: Batch, signal: str) -> None:
         }
         for hour, trace_ids in sorted(batch.hours.items())
     )
-    batch.tables[table.name] = Rows(table.rows(values))
+    for row in table.rows(values):
+        batch.rows(table.name).add(row)

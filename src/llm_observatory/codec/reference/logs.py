@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from llm_observatory.codec.reference import log, measure, walk
@@ -15,7 +14,6 @@ from llm_observatory.codec.reference.content_rows import ContentRows, ContentTab
 from llm_observatory.codec.reference.encoder import Source, touched
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import Spec
-from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import Terms
 
 LOG_RECORD = measure.shape(LogRecord.DESCRIPTOR)
@@ -74,18 +72,13 @@ class Logs:
     def _record(self, data: bytes, source: Source[Prepared]) -> str | None:
         """Encode one record; the rule it breaks when it cannot be stored."""
         batch = self._batch
-        try:
-            rule = measure.exceeded(data, LOG_RECORD)
-            if rule is not None:
-                return rule
-            if data.startswith(NAMED):
-                return "record_malformed"
-            message = LogRecord.FromString(data)
-        except (Malformed, DecodeError):
+        message = measure.parsed(data, LogRecord, LOG_RECORD, "record_malformed")
+        if isinstance(message, str):
+            return message
+        if data.startswith(NAMED):
             return "record_malformed"
         time = log.time_of(message, batch.now)
-        rule = log.broken_rule(message, time[0], batch.now, self._terms)
-        rule = rule or self._content.full()
+        rule = log.broken_rule(message, time[0], batch.now, self._terms) or self._content.full()
         if rule is not None:
             return rule
         row = source.prepared.row.copy()

@@ -8,12 +8,13 @@ is copied but strings, and it stops as soon as a limit is passed. What is small 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 
 from llm_observatory.codec.reference.wire import Malformed, fields, tag
-from llm_observatory.tables.rules import ROW_MAX_BYTES, VALUES_MAX
+from llm_observatory.tables.rules import ESCAPED_MAX, ROW_MAX_BYTES, VALUES_MAX
 
 COUNTED_FROM_BYTES = 128 * 1024
 """Below it there are 128 Ki values at most: bucket counts take a byte, every other value two."""
@@ -25,9 +26,6 @@ time over it is written by no client."""
 VALUE_BYTES = 256
 """What a value adds to a row beside its strings and bytes. The most is a link: names of its members, two ids in
 hexadecimal, two numbers, and in jsonb 4 bytes for each key and value."""
-
-ESCAPED_MAX = 6
-"""Bytes of JSON that one byte of a string may become."""
 
 MEASURED_FROM_BYTES = (ROW_MAX_BYTES - VALUES_MAX * VALUE_BYTES) // ESCAPED_MAX
 """Below it no row can be larger than ROW_MAX_BYTES."""
@@ -75,6 +73,8 @@ Shape: TypeAlias = dict[int, _Field]
 
 _OTHER = _Field(0)
 
+Parsed = TypeVar("Parsed", bound=Message)
+
 _shapes: dict[str, Shape] = {}
 
 
@@ -119,6 +119,14 @@ def exceeded(data: bytes, root: Shape) -> str | None:
         if size + values * VALUE_BYTES > ROW_MAX_BYTES:
             return "row_too_large"
     return None
+
+
+def parsed(data: bytes, message: type[Parsed], root: Shape, malformed: str) -> Parsed | str:
+    """The message in `data`; the rule it breaks by its size, or `malformed` when it is no protobuf that upb takes."""
+    try:
+        return exceeded(data, root) or message.FromString(data)
+    except (Malformed, DecodeError):
+        return malformed
 
 
 def _fields_of_all_levels(data: bytes, root: Shape) -> Iterator[tuple[_Field, int, int]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
-from google.protobuf.message import DecodeError
-
 from llm_observatory.codec.reference import measure, metric, point, series, walk
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
@@ -16,7 +14,6 @@ from llm_observatory.codec.reference.point import KINDS, PointRecord
 from llm_observatory.codec.reference.series import MetricHead, SeriesTable
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import Spec
-from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import Terms
 
 
@@ -106,13 +103,9 @@ class Metrics:
     def _point(self, data: bytes, opened: _Open) -> str | None:
         """Encode one point; the rule it breaks when it cannot be stored."""
         batch = self._batch
-        try:
-            rule = measure.exceeded(data, opened.kind.shape)
-            if rule is not None:
-                return rule
-            message = opened.kind.message.FromString(data)
-        except (Malformed, DecodeError):
-            return "record_malformed"
+        message = measure.parsed(data, opened.kind.message, opened.kind.shape, "record_malformed")
+        if isinstance(message, str):
+            return message
         rule = point.broken_rule(message, opened.kind, batch.now, self._terms) or batch.full()
         if rule is not None:
             return rule

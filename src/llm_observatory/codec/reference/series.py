@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from llm_observatory.codec.reference import measure
@@ -16,7 +15,6 @@ from llm_observatory.codec.reference.document import DocumentReader, render_sort
 from llm_observatory.codec.reference.metric import DataHead
 from llm_observatory.codec.reference.point import Kind
 from llm_observatory.codec.reference.spec import SpecTable
-from llm_observatory.codec.reference.wire import Malformed
 
 METRIC = measure.shape(Metric.DESCRIPTOR)
 
@@ -39,13 +37,9 @@ def read_head(head: bytes, data: DataHead, kind: Kind) -> MetricHead | str:
     """The head of a Metric from its bytes; the rule it breaks, which refuses all its points."""
     repaired: dict[str, int] = {}
     reader = DocumentReader(repaired)
-    try:
-        rule = measure.exceeded(head, METRIC)
-        if rule is not None:
-            return rule
-        message = Metric.FromString(head)
-    except (Malformed, DecodeError):
-        return "metric_malformed"
+    message = measure.parsed(head, Metric, METRIC, "metric_malformed")
+    if isinstance(message, str):
+        return message
     if kind.has_temporality and not INT2_MIN <= data.temporality <= INT2_MAX:
         return "enum_out_of_range"
     return MetricHead(

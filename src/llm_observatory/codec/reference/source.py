@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import EntityRef, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.document import DocumentReader, Value, render_list, render_sorted
 from llm_observatory.codec.reference.walk import Envelope
-from llm_observatory.codec.reference.wire import Malformed
 
 DAY_US = 86_400_000_000
 
@@ -52,49 +50,41 @@ SCOPE = measure.shape(InstrumentationScope.DESCRIPTOR)
 
 def read_resource(envelope: Envelope) -> Described | str:
     """The resource of an envelope; the rule it breaks when it is too large, no protobuf, or its schema URL not UTF-8."""
-    repaired: dict[str, int] = {}
-    reader = DocumentReader(repaired)
-    try:
-        rule = measure.exceeded(envelope.resource, RESOURCE)
-        if rule is not None:
-            return rule
-        resource = Resource.FromString(envelope.resource)
-        url = envelope.resource_schema_url.decode()
-    except (Malformed, DecodeError, UnicodeDecodeError):
-        return "source_malformed"
-    document = reader.attributes(resource.attributes)
-    references = [_entity_ref(reader, reference) for reference in resource.entity_refs]
-    return Described(
-        document=document,
-        json=render_sorted(document),
-        dropped_attributes_count=resource.dropped_attributes_count,
-        schema_url=reader.text(url),
-        repaired=repaired,
-        entity_refs=render_list(references) if references else None,
-    )
+    resource = measure.parsed(envelope.resource, Resource, RESOURCE, "source_malformed")
+    if isinstance(resource, str):
+        return resource
+    reader = DocumentReader({})
+    described = _described(resource, envelope.resource_schema_url, reader)
+    if not isinstance(described, str) and resource.entity_refs:
+        described.entity_refs = render_list([_entity_ref(reader, reference) for reference in resource.entity_refs])
+    return described
 
 
 def read_scope(envelope: Envelope) -> Described | str:
     """The instrumentation scope of an envelope; the rule it breaks, as for a resource."""
-    repaired: dict[str, int] = {}
-    reader = DocumentReader(repaired)
+    scope = measure.parsed(envelope.scope, InstrumentationScope, SCOPE, "source_malformed")
+    if isinstance(scope, str):
+        return scope
+    reader = DocumentReader({})
+    described = _described(scope, envelope.scope_schema_url, reader)
+    if not isinstance(described, str):
+        described.name, described.version = reader.text(scope.name), reader.text(scope.version)
+    return described
+
+
+def _described(message: Resource | InstrumentationScope, schema_url: bytes, reader: DocumentReader) -> Described | str:
+    """What resources and scopes have in common; `reader` counts its repairs where `repaired` of the result is."""
     try:
-        rule = measure.exceeded(envelope.scope, SCOPE)
-        if rule is not None:
-            return rule
-        scope = InstrumentationScope.FromString(envelope.scope)
-        url = envelope.scope_schema_url.decode()
-    except (Malformed, DecodeError, UnicodeDecodeError):
+        url = schema_url.decode()
+    except UnicodeDecodeError:
         return "source_malformed"
-    document = reader.attributes(scope.attributes)
+    document = reader.attributes(message.attributes)
     return Described(
         document=document,
         json=render_sorted(document),
-        dropped_attributes_count=scope.dropped_attributes_count,
+        dropped_attributes_count=message.dropped_attributes_count,
         schema_url=reader.text(url),
-        repaired=repaired,
-        name=reader.text(scope.name),
-        version=reader.text(scope.version),
+        repaired=reader.repaired,
     )
 
 

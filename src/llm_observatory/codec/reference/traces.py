@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from llm_observatory.codec.reference import measure, span, walk
-from llm_observatory.codec.reference.batch import Batch, Rows
+from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
 from llm_observatory.codec.reference.content_rows import ContentRows, ContentTable, Template
 from llm_observatory.codec.reference.convert import Conversions
@@ -19,7 +18,6 @@ from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.span import SpanRecord, broken_rule
 from llm_observatory.codec.reference.spec import Spec, SpecTable
 from llm_observatory.codec.reference.usage import compile_role
-from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import Terms
 
 SPAN = measure.shape(Span.DESCRIPTOR)
@@ -105,16 +103,11 @@ class Traces:
     def _span(self, data: bytes, source: Source[Prepared]) -> str | None:
         """Encode one span; the rule it breaks when it cannot be stored."""
         batch = self._batch
-        try:
-            rule = measure.exceeded(data, SPAN)
-            if rule is not None:
-                return rule
-            message = Span.FromString(data)
-        except (Malformed, DecodeError):
-            return "record_malformed"
+        message = measure.parsed(data, Span, SPAN, "record_malformed")
+        if isinstance(message, str):
+            return message
         start, end = message.start_time_unix_nano, message.end_time_unix_nano
-        rule = broken_rule(message, start, end, batch.now, self._terms)
-        rule = rule or self._content.full()
+        rule = broken_rule(message, start, end, batch.now, self._terms) or self._content.full()
         if rule is not None:
             return rule
         record = SpanRecord(message, start, end, batch.reader, source.prepared.row.copy())
@@ -137,8 +130,8 @@ class Traces:
     def finish(self) -> None:
         """See RecordEncoder."""
         if self._times:
-            index = self._tables.index
-            self._batch.tables[index.name] = Rows(index.rows(self._index_values()))
+            for row in self._tables.index.rows(self._index_values()):
+                self._batch.rows(self._tables.index.name).add(row)
             touched(self._tables.touched, self._batch, "traces")
 
     def _index_values(self) -> Iterable[dict[str, Any]]:

@@ -10,13 +10,11 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
+from llm_observatory.codec.reference.content import FAMILIES
 from llm_observatory.codec.reference.decode.columns import Columns, Values
 from llm_observatory.codec.reference.document import Value
 from llm_observatory.codec.reference.spec import Spec
 from llm_observatory.codec.rows import Fields
-
-FAMILIES = (".#", ".*")
-"""How the names of families end."""
 
 Key: TypeAlias = tuple[bytes, bytes, int]
 """Trace id, span id and the microseconds of its start: what a span and its content share."""

@@ -5,18 +5,17 @@ A record nests as deep as upb allows, so none is ever made part of a larger mess
 
 from __future__ import annotations
 
-_LENGTH_DELIMITED = 2
-_CONTINUED = 0x80
+from llm_observatory.codec.reference.wire import CONTINUATION, tag
 
 
 def field(number: int, data: bytes) -> bytes:
     """One length-delimited field."""
-    tag, size, length = number << 3 | _LENGTH_DELIMITED, len(data), bytearray()
-    while size >= _CONTINUED:
-        length.append(size % _CONTINUED | _CONTINUED)
+    size, length = len(data), bytearray()
+    while size >= CONTINUATION:
+        length.append(size % CONTINUATION | CONTINUATION)
         size >>= 7
     length.append(size)
-    return bytes([tag]) + bytes(length) + data
+    return bytes([tag(number)]) + bytes(length) + data
 
 
 def text_field(number: int, text: str) -> bytes:
