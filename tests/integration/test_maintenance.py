@@ -19,10 +19,10 @@ from llm_observatory.storage.engine.current import PARTITIONED
 from llm_observatory.storage.engine.partitions import existing
 from llm_observatory.storage.locks import Lock
 from llm_observatory.storage.maintenance import Maintenance
-from llm_observatory.tables import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
+from llm_observatory.tables import INGEST_LEDGER
 from tests.plugins.database import execute
 
-STEPS = ["reconcile", "partitions", "retention", "ledger", "touched", "dead_letters", "analyze"]
+STEPS = ["reconcile", "partitions", "retention", "ledger", "rollups", "dead_letters", "analyze"]
 
 Make = Callable[..., Maintenance]
 
@@ -241,14 +241,35 @@ async def test_pruning_goes_in_bounded_batches(connection: AsyncConnection, monk
     assert await prune.delete_before(connection, INGEST_LEDGER, horizon) == 0
 
 
-async def test_touched_hours_are_kept_for_a_day(make: Make, connection: AsyncConnection) -> None:
-    for hours in (1, 23, 25):
+async def test_touched_hours_are_collected_once_each(make: Make, connection: AsyncConnection) -> None:
+    for hours in (1, 2, 3):
         await connection.execute(
-            "INSERT INTO ingest_touched VALUES ('default', 'traces', '2020-01-01', '{}', now() - %s)", [timedelta(hours=hours)]
+            "INSERT INTO ingest_touched VALUES ('default', 'traces', date_trunc('hour', now(), 'UTC'), '{}', now() - %s)",
+            [timedelta(hours=hours)],
         )
     await make().run_once()
-    assert await _count(connection, "ingest_touched") == 2
-    assert prune.arrival(INGEST_TOUCHED) != prune.arrival(INGEST_LEDGER) == prune.arrival(DEAD_LETTERS)
+    assert await _count(connection, "ingest_touched") == 0
+    assert await _count(connection, "rollup_pending") == 1
+    cursor = await connection.execute("SELECT now() - pending_since > INTERVAL '3 hours' FROM rollup_pending")
+    assert await cursor.fetchone() == (True,)
+
+
+async def test_after_a_jump_of_the_clock_no_hour_is_forgotten(
+    make: Make, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = make()
+    await process.run_once()
+    await connection.execute(
+        "INSERT INTO ingest_touched VALUES ('default', 'traces', date_trunc('hour', now(), 'UTC'), '{}', now())"
+    )
+    ahead = datetime.now(UTC) + timedelta(days=400)
+
+    async def set_ahead(_connection: AsyncConnection) -> datetime:
+        return ahead
+
+    monkeypatch.setattr(maintenance, "_now", set_ahead)
+    await process.run_once()
+    assert await _count(connection, "ingest_touched") == 1
 
 
 async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, connection: AsyncConnection) -> None:
@@ -263,11 +284,11 @@ async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, conne
 
 
 async def test_a_failing_step_stops_no_other_and_is_counted(make: Make, connection: AsyncConnection) -> None:
-    await connection.execute("DROP TABLE ingest_touched")
-    before = metrics.MAINTENANCE_RUNS.labels("touched", "error")._value.get()
+    await connection.execute("DROP TABLE ingest_touched CASCADE")
+    before = metrics.MAINTENANCE_RUNS.labels("rollups", "error")._value.get()
     outcome = await make().run_once()
-    assert outcome == {**dict.fromkeys(STEPS, "success"), "touched": "error"}
-    assert metrics.MAINTENANCE_RUNS.labels("touched", "error")._value.get() == before + 1
+    assert outcome == {**dict.fromkeys(STEPS, "success"), "reconcile": "error", "rollups": "error"}
+    assert metrics.MAINTENANCE_RUNS.labels("rollups", "error")._value.get() == before + 1
 
 
 async def test_an_unforeseen_error_stops_no_other_step(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +323,7 @@ async def test_a_table_in_use_is_waited_for_a_moment_only(make: Make, connection
         await connection.execute("LOCK TABLE ingest_touched IN SHARE MODE")
         async with asyncio.timeout(5):
             outcome = await make().run_once()
-    assert outcome["touched"] == "error"
+    assert outcome["rollups"] == "error"
     assert outcome["dead_letters"] == "success"
 
 
@@ -383,7 +404,7 @@ async def test_a_round_at_work_is_broken_off(
         return 0
 
     monkeypatch.setattr(prune, "delete_before", slow)
-    errors = metrics.MAINTENANCE_RUNS.labels("touched", "error")
+    errors = metrics.MAINTENANCE_RUNS.labels("rollups", "error")
     before = errors._value.get()
     stop = asyncio.Event()
     running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"

@@ -17,7 +17,7 @@ async def test_migrations_make_exactly_what_tables_declares(database: str) -> No
 DRIFTS = {
     "ALTER TABLE llm_traces ADD COLUMN surprise text": "llm_traces.surprise: a column that nothing declares",
     "ALTER TABLE llm_traces DROP COLUMN links CASCADE": "llm_traces.links: the column is missing",
-    "ALTER TABLE llm_metrics ALTER COLUMN value TYPE float4": "llm_metrics.value: type real, expected double precision",
+    "ALTER TABLE llm_metrics ALTER COLUMN flags TYPE int4": "llm_metrics.flags: type integer, expected bigint",
     "ALTER TABLE llm_metrics ALTER COLUMN bounds TYPE float4[]": "llm_metrics.bounds: type real[], expected double precision[]",
     "ALTER TABLE llm_metrics ALTER COLUMN bucket_counts TYPE int4[]": (
         "llm_metrics.bucket_counts: type integer[], expected bigint[]"
@@ -29,9 +29,10 @@ DRIFTS = {
     "ALTER TABLE llm_traces ALTER COLUMN top_p SET NOT NULL": "llm_traces.top_p: not null, expected nullable",
     "ALTER TABLE telemetry_sources RENAME COLUMN scope_name TO name": "telemetry_sources.scope_name: the column is missing",
     "CREATE TABLE stranger (n int)": "stranger: a table that nothing declares",
-    "DROP TABLE ingest_touched": "ingest_touched: the table is missing",
+    "DROP TABLE ingest_touched CASCADE": "ingest_touched: the table is missing",
     "DROP TABLE llm_logs": "llm_logs: the table is missing",
     "DROP VIEW trace_links": "trace_links: the view is missing",
+    "DROP VIEW llm_usage_daily": "llm_usage_daily: the view is missing",
     "DROP VIEW trace_spans CASCADE": "trace_spans: the view is missing",
     "DROP VIEW trace_events; CREATE MATERIALIZED VIEW trace_events AS SELECT 1": "trace_events: the view is missing",
     "DROP VIEW trace_events; CREATE TABLE trace_events (n int)": "trace_events: a table that nothing declares",
@@ -107,6 +108,7 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "idx_ingest_ledger_received_at": "brin (received_at) WITH (pages_per_range='32', autosummarize='on')",
         "idx_ingest_touched_touched_at": "brin (touched_at) WITH (pages_per_range='32', autosummarize='on')",
         "idx_dead_letters_received_at": "btree (received_at)",
+        "rollup_pending_pkey": "btree (tenant, signal, hour)",
         "ingest_ledger_pkey": "btree (tenant, signal, digest)",
         "telemetry_sources_pkey": "btree (tenant, source_id)",
         "idx_content_log_id": "btree (tenant, log_id) WHERE (log_id IS NOT NULL)",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,11 +86,49 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server: str) -> Iterator[str]:
+def licence(server: str) -> str | None:
+    """Of the TimescaleDB that the server has loaded, `timescale` or `apache`; None of a plain PostgreSQL."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        if connection.execute("SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers'").rowcount == 0:
+            return None
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        row = connection.execute("SELECT current_setting('timescaledb.license')").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgresql(why): the test is about partitions of PostgreSQL, which TimescaleDB has not")
+    config.addinivalue_line("markers", "timescaledb(why): the test is about TimescaleDB under the Timescale licence")
+    config.addinivalue_line("markers", "rollup_tables(why): the test is about rollups that are no continuous aggregates")
+
+
+@pytest.fixture(autouse=True)
+def _on_the_engine_it_is_about(request: pytest.FixtureRequest) -> None:
+    """Skip what is about an engine that the server is not; the reason is printed with the result."""
+    fits: dict[str, Callable[[str | None], bool]] = {
+        "postgresql": lambda licence: licence is None,
+        "rollup_tables": lambda licence: licence != "timescale",
+        "timescaledb": lambda licence: licence == "timescale",
+    }
+    for name, fit in fits.items():
+        marker = request.node.get_closest_marker(name)
+        if marker is not None and not fit(request.getfixturevalue("licence")):
+            pytest.skip(f"not about this engine: {marker.args[0]}")
+
+
+@pytest.fixture(scope="session")
+def template(server: str, licence: str | None) -> Iterator[str]:
     """Name of a database with all migrations applied. Nobody can connect to it, so it can always be cloned."""
     name = _new_name("template")
     try:
-        _migrate(_create(server, name, "template0"))
+        url = _create(server, name, "template0")
+        _migrate(url)
+        if licence == "timescale":
+            # Clones copy its jobs: a refresh beside the test's own is refused (55P03), a drop beside it surprises.
+            execute(url, "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE job_id >= 1000")
+        if licence is not None:
+            execute(url, "SELECT _timescaledb_functions.stop_background_workers()")
         execute(server, sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         yield name
     finally:

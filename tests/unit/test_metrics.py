@@ -25,7 +25,7 @@ STORAGE = {
 }
 """Design §8, to the letter."""
 
-OURS_BESIDE = {"storage_maintenance_runs_total": {"step", "status"}}
+OURS_BESIDE = {"storage_maintenance_runs_total": {"step", "status"}, "storage_rollup_pending_hours": set[str]()}
 
 
 def instruments() -> dict[str, set[str]]:

@@ -88,7 +88,7 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
     database = Database(settings, health, console.progress)
     engine = CurrentEngine(database.connect, settings)
     maintenance = Maintenance(database.connect_direct, settings, engine)
-    reload = Reload(settings, maintenance)
+    reload = Reload(settings, maintenance, engine)
     stop = asyncio.Event()
     failures = _Failures(stop)
 

@@ -69,7 +69,9 @@ async def write_path(
         settings.db_retry_max_delay_ms / 1000,
         settings.db_retry_backoff_multiplier,
     )
-    writer = InstrumentedWriter(CopyWriter(settings.insert_max_fields), {signal.name: signal.writer_type for signal in SIGNALS})
+    writer_types = {signal.name: signal.writer_type for signal in SIGNALS}
+    copy_writer = CopyWriter(settings.insert_max_fields, lambda: engine.compresses_copy)
+    writer = InstrumentedWriter(copy_writer, writer_types)
     known = KnownDimensions()
     async with AsyncExitStack() as stack:
         check = WriteCheck(CommitSession(connect, writer, engine, known), health)

@@ -17,11 +17,12 @@ SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_passwor
 
 LIVE = frozenset({
     "accept_max_age", "accept_max_ahead", "chunk_interval", "compress_after", "content_capture", "content_max_bytes",
-    "content_preview_bytes", "content_retention", "ledger_retention", "log_level", "retention",
+    "content_preview_bytes", "content_retention", "copy_direct_compress", "ledger_retention", "log_level", "retention",
+    "rollup_retention",
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-RESERVED = frozenset({"copy_direct_compress", "otlp_http_port", "query_port", "redis_pool_size"})
+RESERVED = frozenset({"otlp_http_port", "query_port", "redis_pool_size"})
 """Settings that are checked and have no effect yet."""
 
 MASK = "********"
@@ -105,6 +106,9 @@ class Settings(BaseModel):
     content_retention: Duration = Field(
         90 * DAY, ge=7200 * SECOND, description="the same for what was said (llm_content); never longer than RETENTION"
     )
+    rollup_retention: Duration = Field(
+        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept for RETENTION"
+    )
     content_capture: ContentCapture = Field(
         "full", description="what was said in spans and logs: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
     )
@@ -162,6 +166,7 @@ class Settings(BaseModel):
         return {
             "accept_max_age": max(retention - interval, timedelta(hours=1)),
             "content_retention": max(min(retention, 90 * DAY), timedelta(hours=2)),
+            "rollup_retention": max(min(retention, 36_500 * DAY), 730 * DAY),
             **values,
         }
 
@@ -189,6 +194,11 @@ class Settings(BaseModel):
             yield Conflict(
                 {"content_retention", "retention"},
                 "CONTENT_RETENTION is beyond RETENTION: content without its records is of no use",
+            )
+        if self.rollup_retention < self.retention:
+            yield Conflict(
+                {"rollup_retention", "retention"},
+                "ROLLUP_RETENTION is below RETENTION: sums by day would go before the records they sum up",
             )
         if self.embedded and (self.db_read_url or self.db_direct_url):
             yield Conflict(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.rollups.sql import state_table
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import TABLES, VIEWS, Table
+from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS, Table
 
 _TYPE_NAMES = {
     "bool": "boolean",
     "float8": "double precision",
     "int2": "smallint",
+    "int4": "integer",
     "int8": "bigint",
     "timestamptz": "timestamp with time zone",
 }
@@ -27,6 +29,13 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
 ORDER BY 1
 """
 
+_HYPERTABLES = """
+SELECT hypertable_name, column_name FROM timescaledb_information.dimensions
+WHERE hypertable_schema = current_schema() AND dimension_number = 1
+"""
+
+_HAS_TIMESCALEDB = "SELECT to_regnamespace('timescaledb_information') IS NOT NULL"
+
 _VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'"
 
 _COLUMNS = """
@@ -41,6 +50,7 @@ WITH fact AS (
     SELECT root.relname AS fact, tree.relid::oid AS oid
     FROM pg_class root CROSS JOIN LATERAL (
         SELECT root.oid::regclass AS relid UNION SELECT relid FROM pg_partition_tree(root.oid)
+        UNION SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = root.oid
     ) tree
     WHERE root.relnamespace = current_schema()::regnamespace AND root.relname = ANY(%s)
 )
@@ -48,7 +58,8 @@ SELECT fact.fact, 'unique index ' || i.indexrelid::regclass
 FROM fact JOIN pg_index i ON i.indrelid = fact.oid WHERE i.indisunique
 UNION ALL
 SELECT fact.fact, 'trigger ' || t.tgname || ' on ' || fact.oid::regclass
-FROM fact JOIN pg_trigger t ON t.tgrelid = fact.oid WHERE NOT t.tgisinternal
+FROM fact JOIN pg_trigger t ON t.tgrelid = fact.oid JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND p.pronamespace IS DISTINCT FROM to_regnamespace('_timescaledb_functions')
 UNION ALL
 SELECT fact.fact, 'foreign key ' || k.conname || ' on ' || fact.oid::regclass
 FROM fact JOIN pg_constraint k ON k.conrelid = fact.oid WHERE k.contype = 'f'
@@ -62,12 +73,16 @@ async def differences(connection: AsyncConnection, declared: tuple[Table, ...] =
     Of our views the names are compared; those of others, which read our tables, are no business of ours.
     """
     names = [table.name for table in declared]
+    rollups = [view.name for view in ROLLUP_VIEWS]
     facts = [table.name for table in declared if table.kind in {"fact", "index"}]
     with translated():
         relations: dict[str, str | None] = dict(await (await connection.execute(_RELATIONS)).fetchall())
+        if await (await connection.execute(_HAS_TIMESCALEDB)).fetchone() == (True,):
+            cursor = await connection.execute(_HYPERTABLES)
+            relations |= {name: _partitioned_by(column) for name, column in await cursor.fetchall() if name in relations}
         views = {name for (name,) in await (await connection.execute(_VIEWS)).fetchall()}
         columns: dict[str, dict[str, tuple[str, bool]]] = {}
-        for relation, column, kind, nullable in await (await connection.execute(_COLUMNS, [names])).fetchall():
+        for relation, column, kind, nullable in await (await connection.execute(_COLUMNS, [names + rollups])).fetchall():
             columns.setdefault(relation, {})[column] = (kind, nullable)
         burdens = await (await connection.execute(_BURDENS, [facts])).fetchall()
     found: list[str] = []
@@ -76,39 +91,54 @@ async def differences(connection: AsyncConnection, declared: tuple[Table, ...] =
             found.append(f"{table.name}: the table is missing")
             continue
         found += _partitioning(table, relations[table.name])
-        found += _columns(table, columns.get(table.name, {}))
-    found += [f"{name}: a table that nothing declares" for name in relations if name not in {*names, _MIGRATIONS_TABLE}]
-    found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
+        declared_columns = {column.name: (_type(column.type), column.nullable) for column in table.columns}
+        found += _columns(table.name, declared_columns, columns.get(table.name, {}))
+    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS)}
+    found += [f"{name}: a table that nothing declares" for name in relations if name not in ours]
+    found += [f"{name}: the view is missing" for name in (*VIEWS, *rollups) if name not in views]
+    for view in ROLLUP_VIEWS:
+        if view.name in views:
+            # The columns of a view are always nullable.
+            view_columns = {name: (_type(kind), True) for name, kind in view.columns}
+            found += _columns(view.name, view_columns, columns.get(view.name, {}))
     return found + [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
 
 
 def _partitioning(table: Table, key: str | None) -> list[str]:
     expected = None
     if table.partitioned:
-        expected = next(f'RANGE ("{column.name}")' for column in table.columns if column.role == "time")
+        expected = next(_partitioned_by(column.name) for column in table.columns if column.role == "time")
     # PostgreSQL quotes a name only where it must, and `timestamp` is such a name.
     if (key or "").replace('"', "") == (expected or "").replace('"', ""):
         return []
     return [f"{table.name}: partitioned by {key or 'nothing'}, expected {expected or 'nothing'}"]
 
 
-def _columns(table: Table, actual: Mapping[str, tuple[str, bool]]) -> list[str]:
+def _partitioned_by(column: str) -> str:
+    """As pg_get_partkeydef says it."""
+    return f'RANGE ("{column}")'
+
+
+def _type(declared: str) -> str:
+    """As format_type says it."""
+    element = declared.removesuffix("[]")
+    return _TYPE_NAMES.get(element, element) + declared[len(element) :]
+
+
+def _columns(relation: str, declared: Mapping[str, tuple[str, bool]], actual: Mapping[str, tuple[str, bool]]) -> list[str]:
     found: list[str] = []
-    for column in table.columns:
-        if column.name not in actual:
-            found.append(f"{table.name}.{column.name}: the column is missing")
+    for name, (expected_kind, expected_nullable) in declared.items():
+        if name not in actual:
+            found.append(f"{relation}.{name}: the column is missing")
             continue
-        kind, nullable = actual[column.name]
-        element = column.type.removesuffix("[]")
-        expected = _TYPE_NAMES.get(element, element) + column.type[len(element) :]
-        if kind != expected:
-            found.append(f"{table.name}.{column.name}: type {kind}, expected {expected}")
-        if nullable != column.nullable:
-            found.append(f"{table.name}.{column.name}: {_null(nullable)}, expected {_null(column.nullable)}")
-    declared = [column.name for column in table.columns]
-    found += [f"{table.name}.{name}: a column that nothing declares" for name in actual if name not in declared]
-    if sorted(actual) == sorted(declared) and list(actual) != declared:
-        found.append(f"{table.name}: columns in order {', '.join(actual)}; expected {', '.join(declared)}")
+        kind, nullable = actual[name]
+        if kind != expected_kind:
+            found.append(f"{relation}.{name}: type {kind}, expected {expected_kind}")
+        if nullable != expected_nullable:
+            found.append(f"{relation}.{name}: {_null(nullable)}, expected {_null(expected_nullable)}")
+    found += [f"{relation}.{name}: a column that nothing declares" for name in actual if name not in declared]
+    if sorted(actual) == sorted(declared) and list(actual) != list(declared):
+        found.append(f"{relation}: columns in order {', '.join(actual)}; expected {', '.join(declared)}")
     return found
 
 

@@ -5,7 +5,7 @@ TraceWriter, MetricWriter and LogWriter are instances: nothing here depends on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from llm_observatory.codec.request import EncodedTable
 from llm_observatory.storage import dimensions, ledger
 from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.direct_compress import DirectCompress, pays
 from llm_observatory.storage.transaction import BEGIN, rollback, transaction
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
@@ -51,6 +52,8 @@ class CopyWriter:
     """
 
     insert_max_fields: int
+    compresses: Callable[[], bool] = lambda: False
+    """Whether COPY may go into the columnstore at once: asked for every transaction."""
 
     def method(self, group: Sequence[WriteRequest]) -> str:
         """How the facts of `group` are sent: `insert` when all of them are few, else `copy`."""
@@ -87,10 +90,14 @@ class CopyWriter:
         return outcomes
 
     async def _send_all(self, connection: AsyncConnection, requests: Sequence[WriteRequest]) -> None:
+        compresses, direct_compress = self.compresses(), DirectCompress(connection)
         for table in TABLES:
             parts = _parts(requests, table)
-            if parts:
-                await self._send(connection, table, parts)
+            if not parts:
+                continue
+            if compresses and table.partitioned:
+                await direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests))
+            await self._send(connection, table, parts)
 
     def _is_little(self, table: Table, parts: Sequence[EncodedTable]) -> bool:
         fields = sum(part.rows for part in parts) * len(table.columns)

@@ -17,6 +17,10 @@ class Lock(IntEnum):
     """Session lock: of all processes one runs the maintenance loop."""
     RECONCILE = _NAMESPACE | 2
     """Transaction lock: settings are applied to one table by one process at a time."""
+    ROLLUPS = _NAMESPACE | 3
+    """Transaction lock: one hour of the rollup tables is computed at a time."""
+    MOVE = _NAMESPACE | 4
+    """Session lock: one process moves partitions to TimescaleDB."""
 
 
 async def try_session_lock(connection: AsyncConnection, lock: Lock) -> bool:

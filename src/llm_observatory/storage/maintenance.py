@@ -27,7 +27,7 @@ from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED
+from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +44,6 @@ JUMP_SECONDS = 300.0
 """A clock that gained more than this on the monotonic one since the last round was set ahead, or the host slept."""
 STOP_SECONDS = 1.0
 """For the server to answer when we stop; then the connection is severed."""
-TOUCHED_RETENTION = timedelta(days=1)
 ANALYZE_SECONDS = 86_400.0
 ANALYZE_RETRY_SECONDS = 3600.0
 ANALYZE_ONLY_SINCE = 180000
@@ -123,7 +122,10 @@ class Maintenance:
                     self._leading = await try_session_lock(connection, Lock.MAINTENANCE)
                 if self._leading:
                     _log.info("maintenance is done by this process")
-            return await self._round(connection) if self._leading else {}
+            if not self._leading:
+                return {}
+            await self._engine.look_again(connection)
+            return await self._round(connection)
         except StorageError:
             self._quiet_from = self._monotonic()
             await self.close()
@@ -157,7 +159,7 @@ class Maintenance:
             "partitions": self._make_ahead,
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
-            "touched": self._prune_touched,
+            "rollups": self._follow_changes,
             "dead_letters": self._prune_dead_letters,
             "analyze": self._analyze,
         }
@@ -218,11 +220,10 @@ class Maintenance:
         horizon = await _now(connection) - self._settings.ledger_retention
         await prune.delete_before(connection, INGEST_LEDGER, horizon)
 
-    async def _prune_touched(self, connection: AsyncConnection) -> None:
+    async def _follow_changes(self, connection: AsyncConnection) -> None:
         if self._clock_is_doubtful():
             return
-        # Nothing claims these rows yet; rollups will. Until then a day of them is kept, and after that as a bound.
-        await prune.delete_before(connection, INGEST_TOUCHED, await _now(connection) - TOUCHED_RETENTION)
+        await (await self._engine.get(connection)).follow_changes(connection, await _now(connection))
 
     async def _prune_dead_letters(self, connection: AsyncConnection) -> None:
         expired = 0
@@ -237,6 +238,8 @@ class Maintenance:
 
         Without documents: sampling them reads megabytes that no plan is chosen by.
         """
+        if not (await self._engine.get(connection)).analyzes_parents:
+            return
         due = [table for table in PARTITIONED if self._analyze_due.get(table, -math.inf) <= self._monotonic()]
         only = sql.SQL("ONLY ") if connection.info.server_version >= ANALYZE_ONLY_SINCE else sql.SQL("")
 

@@ -16,7 +16,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.dbmate import MigrationFailed
-from llm_observatory.storage.engine import detect
+from llm_observatory.storage.engine import detect, install
 from llm_observatory.storage.translate import translated
 
 Progress = Callable[[str], None]
@@ -51,6 +51,13 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
 
     Raises MigrationFailed, StorageUnavailable, SchemaMismatch. Needs a direct connection: dbmate's lock is a session's.
     """
+    connection = await connect(conninfo)
+    try:
+        done = await install(connection)
+    finally:
+        await connection.close()
+    if done:
+        progress(done)
     await _dbmate(conninfo, "migrate", progress)
     connection = await connect(conninfo)
     try:

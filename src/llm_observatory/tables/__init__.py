@@ -6,11 +6,19 @@ ledger comes first, then the facts and their indexes in this order; dimensions a
 
 from __future__ import annotations
 
-from llm_observatory.tables.beside import DEAD_LETTERS, INGEST_LEDGER, INGEST_TOUCHED, METRIC_LABELS, TELEMETRY_SOURCES
+from llm_observatory.tables.beside import (
+    DEAD_LETTERS,
+    INGEST_LEDGER,
+    INGEST_TOUCHED,
+    METRIC_LABELS,
+    ROLLUP_PENDING,
+    TELEMETRY_SOURCES,
+)
 from llm_observatory.tables.column import Column, PgType, Source, Table
 from llm_observatory.tables.content import LLM_CONTENT
 from llm_observatory.tables.logs import LLM_LOGS
 from llm_observatory.tables.metrics import LLM_METRICS
+from llm_observatory.tables.rollups import ROLLUP_VIEWS, ROLLUPS
 from llm_observatory.tables.spec import render
 from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
 from llm_observatory.tables.views import VIEWS
@@ -22,6 +30,7 @@ TABLES: tuple[Table, ...] = (
     LLM_METRICS,
     LLM_LOGS,
     INGEST_TOUCHED,
+    ROLLUP_PENDING,
     TELEMETRY_SOURCES,
     METRIC_LABELS,
     INGEST_LEDGER,
@@ -43,6 +52,9 @@ __all__ = [
     "LLM_METRICS",
     "LLM_TRACES",
     "METRIC_LABELS",
+    "ROLLUPS",
+    "ROLLUP_PENDING",
+    "ROLLUP_VIEWS",
     "SPEC",
     "TABLES",
     "TELEMETRY_SOURCES",

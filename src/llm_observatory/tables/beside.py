@@ -60,6 +60,18 @@ INGEST_TOUCHED = Table(
 )
 """What changed: one row per request and hour of its records. `trace_ids` are those of spans; empty for metrics and logs."""
 
+ROLLUP_PENDING = Table(
+    name="rollup_pending",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="none"),
+        Column(name="hour", type="timestamptz", op="none", role="time"),
+        Column(name="pending_since", type="timestamptz", op="none"),
+    ),
+)
+"""Hours whose rollups are out of date, where rollups are tables: what was collected from `ingest_touched`."""
+
 INGEST_LEDGER = Table(
     name="ingest_ledger",
     kind="ledger",

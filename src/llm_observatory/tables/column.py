@@ -189,18 +189,29 @@ class Column:
 class Table:
     """One table. `kept_for` names the setting that says for how long; such tables are partitioned by `timestamp`.
 
-    `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger.
+    `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger. The rest is
+    about the columnstore, for those that are partitioned: `segments` names the dimension that has at least a row for each of
+    its segments (None: a tenant is one), `order_by` says how rows are sorted inside a segment, `sparse_indexes` of which
+    columns the values of a batch of rows are known without decompressing it.
     """
 
     name: str
     kind: Literal["fact", "index", "dimension", "queue", "ledger"]
     columns: tuple[Column, ...]
     kept_for: Literal["retention", "content_retention"] | None = None
+    segments: Literal["telemetry_sources", "metric_labels"] | None = None
+    order_by: tuple[str, ...] = ()
+    sparse_indexes: tuple[tuple[Literal["bloom", "minmax"], str], ...] = ()
 
     @property
     def partitioned(self) -> bool:
         """Whether whole partitions of it are dropped when they are old."""
         return self.kept_for is not None
+
+    @property
+    def segment_by(self) -> tuple[str, ...]:
+        """The columns that all rows of a compressed batch share: those of role key."""
+        return tuple(column.name for column in self.columns if column.role == "key")
 
 
 TENANT = Column(name="tenant", type="text", op="request.tenant", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES)

@@ -8,6 +8,9 @@ LLM_CONTENT = Table(
     name="llm_content",
     kind="fact",
     kept_for="content_retention",
+    segments="telemetry_sources",
+    order_by=("timestamp DESC",),
+    sparse_indexes=(("bloom", "trace_id"), ("bloom", "log_id")),
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="content.time_us", role="time"),

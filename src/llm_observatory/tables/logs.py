@@ -25,6 +25,9 @@ LLM_LOGS = Table(
     name="llm_logs",
     kind="fact",
     kept_for="retention",
+    segments="telemetry_sources",
+    order_by=("timestamp DESC",),
+    sparse_indexes=(("bloom", "trace_id"), ("minmax", "severity_number")),
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="log.time_us", role="time"),

@@ -8,6 +8,9 @@ LLM_METRICS = Table(
     name="llm_metrics",
     kind="fact",
     kept_for="retention",
+    segments="metric_labels",
+    order_by=("series_id", "timestamp DESC"),
+    sparse_indexes=(("bloom", "trace_id"),),
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="point.time_us", role="time"),

@@ -9,6 +9,9 @@ LLM_TRACES = Table(
     name="llm_traces",
     kind="fact",
     kept_for="retention",
+    segments="telemetry_sources",
+    order_by=("timestamp DESC",),
+    sparse_indexes=(("bloom", "trace_id"), ("minmax", "duration_ms")),
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="span.start_us", role="time"),
@@ -41,6 +44,7 @@ TRACE_INDEX = Table(
     name="trace_index",
     kind="index",
     kept_for="retention",
+    order_by=("trace_id", "timestamp DESC"),
     columns=(
         TENANT,
         Column(name="timestamp", type="timestamptz", op="trace.first_us", role="time"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import structlog
@@ -139,6 +140,28 @@ def verify(*, as_json: Json = False) -> None:
     else:
         typer.echo("\n".join(differences) or "The database is what this version expects.")
     raise typer.Exit(FAILED if differences else 0)
+
+
+@migrate.command()
+def timescaledb(*, as_json: Json = False) -> None:
+    """Move a database that began on plain PostgreSQL to TimescaleDB, in place, while the service goes on.
+
+    CREATE EXTENSION timescaledb in it first. Every partition is moved in one transaction and compared by count and checksum
+    before it is dropped from the old place. Interrupted, run it again: it goes on where it was.
+    """
+    from llm_observatory.app.cli.database import reach
+    from llm_observatory.storage.move import to_timescaledb
+
+    settings = load()
+    with reach(settings, _progress) as target:
+        moved = asyncio.run(to_timescaledb(target.direct, settings, _progress))
+    if as_json:
+        typer.echo(json.dumps({"moved": [asdict(table) for table in moved]}, indent=2))
+        return
+    for table in moved:
+        rate = f", {table.rows / table.seconds:,.0f} a second" if table.rows else ""
+        typer.echo(f"{table.table}: {table.rows:,} rows of {table.partitions} partitions in {table.seconds:.0f} s{rate}")
+    typer.echo("All facts are in hypertables.")
 
 
 @cli.command()

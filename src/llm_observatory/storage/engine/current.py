@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from llm_observatory.errors import StorageUnavailable
+import structlog
+
+from llm_observatory.errors import SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.tables import TABLES
+
+_log = structlog.get_logger(__name__)
 
 PARTITIONED = tuple(table.name for table in TABLES if table.partitioned)
 
@@ -29,10 +33,22 @@ class CurrentEngine:
         """By tables: a lock on one of them must not hold up partitions of the others."""
 
     async def get(self, connection: AsyncConnection) -> Engine:
-        """The engine; `connection` is asked once which it is. Raises StorageError."""
+        """The engine; `connection` is asked which it is if that is not known. Raises StorageError."""
         if self._engine is None:
             self._engine = await detect(connection, self._settings)
         return self._engine
+
+    async def look_again(self, connection: AsyncConnection) -> None:
+        """Ask which it is: facts may have been moved, TimescaleDB updated, its licence changed. Raises StorageError."""
+        found = await detect(connection, self._settings)
+        if str(found) != str(self._engine):
+            _log.info("engine", engine=str(found))
+            self._engine = found
+
+    @property
+    def compresses_copy(self) -> bool:
+        """See Engine; False until it is known."""
+        return self._engine is not None and self._engine.compresses_copy
 
     async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
         """See Engine.ensure_partitions. Without I/O when all are known; of several callers for the same tables one works."""
@@ -47,6 +63,12 @@ class CurrentEngine:
             message = "partitions could not be made in time"
             raise StorageUnavailable(message) from error
 
+    def reload(self, settings: Settings) -> None:
+        """Follow new settings: those of the engine itself are applied by the next round of maintenance, in one process."""
+        self._settings = settings
+        if self._engine is not None:
+            self._engine.follow(settings)
+
     def forget_partitions(self) -> None:
         """Look again next time: after MissingPartition."""
         if self._engine is not None:
@@ -58,6 +80,11 @@ class CurrentEngine:
     async def _make(self, times: tuple[int, ...], tables: tuple[str, ...]) -> None:
         connection = await self._connect()
         try:
-            await (await self.get(connection)).ensure_partitions(connection, tables, times)
+            try:
+                await (await self.get(connection)).ensure_partitions(connection, tables, times)
+            except SchemaMismatch:
+                # What was a partitioned table may have become a hypertable under us.
+                await self.look_again(connection)
+                await (await self.get(connection)).ensure_partitions(connection, tables, times)
         finally:
             await connection.close()

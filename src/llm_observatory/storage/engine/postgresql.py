@@ -7,7 +7,7 @@ it spares ATTACH the scan of a table that holds rows, and a new one holds none, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import structlog
 from psycopg import sql
@@ -15,10 +15,11 @@ from psycopg.pq import TransactionStatus
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
+from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import expiry
-from llm_observatory.storage.engine.compression import compress_documents
 from llm_observatory.storage.engine.each import each_table
+from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
 from llm_observatory.storage.engine.partitions import (
     Partition,
     Range,
@@ -30,7 +31,8 @@ from llm_observatory.storage.engine.partitions import (
     partition_name,
     slots,
 )
-from llm_observatory.tables import BY_NAME, TABLES, Table
+from llm_observatory.storage.engine.toast import compress_documents
+from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS, TABLES
 
 _log = structlog.get_logger(__name__)
 
@@ -44,12 +46,17 @@ class PostgreSQL:
     name = "postgresql"
 
     def __init__(self, settings: Settings) -> None:
-        self._follow(settings)
+        self.follow(settings)
         self._known: dict[str, list[Partition]] = {}
 
-    def _follow(self, settings: Settings) -> None:
+    def follow(self, settings: Settings) -> None:
+        """See Engine."""
+        self._settings = settings
         self._interval = microseconds(settings.chunk_interval)
-        self._kept = {table.name: microseconds(_kept_for(table, settings)) for table in TABLES if table.kept_for is not None}
+        self._kept = {table.name: microseconds(kept_for(table, settings)) for table in TABLES if table.kept_for is not None}
+
+    def __str__(self) -> str:
+        return "PostgreSQL"
 
     def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
         """See Engine."""
@@ -123,17 +130,34 @@ class PostgreSQL:
             await each_table(connection, "retention", self._kept, drop)
         finally:
             self.forget_partitions()
+        await drop_expired_rollups(connection, self._settings, moment(now_us))
         return dropped
 
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
         """See Engine."""
-        self._follow(settings)
-        return await compress_documents(connection)
+        self.follow(settings)
+        made = await rollups.ensure(connection, "tables", rollup_horizon("hourly", settings, datetime.now(UTC)))
+        return [*made, *await compress_documents(connection)]
+
+    async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
+        """See Engine."""
+        await rollups.work_off(connection, now, rollup_horizon("hourly", self._settings, now))
+
+    @property
+    def compresses_copy(self) -> bool:
+        """See Engine."""
+        return False
+
+    @property
+    def analyzes_parents(self) -> bool:
+        """See Engine."""
+        return True
 
 
-def _kept_for(table: Table, settings: Settings) -> timedelta:
-    """How long `table` is kept: the setting that its declaration names."""
-    return {"retention": settings.retention, "content_retention": settings.content_retention}[str(table.kept_for)]
+async def drop_expired_rollups(connection: AsyncConnection, settings: Settings, now: datetime) -> None:
+    """Of rollups that are tables."""
+    for view in ROLLUP_VIEWS:
+        await rollups.drop_before(connection, view, rollup_horizon(view.grain, settings, now))
 
 
 async def _create(connection: AsyncConnection, table: str, span: Range) -> Partition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol
 
 from llm_observatory.settings import Settings
@@ -52,6 +53,24 @@ class Engine(Protocol):
         """
         ...
 
+    def follow(self, settings: Settings) -> None:
+        """Go by `settings` from now on."""
+        ...
+
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
         """Bring the database in line with `settings`, and follow them from now on. Returns what was changed."""
+        ...
+
+    async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
+        """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it."""
+        ...
+
+    @property
+    def compresses_copy(self) -> bool:
+        """Whether COPY may go into the columnstore at once: the engine can, and COPY_DIRECT_COMPRESS asks for it."""
+        ...
+
+    @property
+    def analyzes_parents(self) -> bool:
+        """Whether statistics of a partitioned table as a whole are ours to gather: autovacuum looks at partitions only."""
         ...

@@ -1,0 +1,148 @@
+"""TimescaleDB: hypertables. Under the Timescale licence its own jobs compress, drop and refresh; under Apache we do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from psycopg import sql
+
+from llm_observatory.errors import SchemaMismatch
+from llm_observatory.quantity import show_duration
+from llm_observatory.settings import Settings
+from llm_observatory.storage import prune, rollups
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine import compaction
+from llm_observatory.storage.engine.columnstore import set_columnstore, set_role_settings
+from llm_observatory.storage.engine.each import each_table
+from llm_observatory.storage.engine.edition import Edition
+from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
+from llm_observatory.storage.engine.partitions import moment
+from llm_observatory.storage.engine.policies import set_policies, wanted
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
+
+_log = structlog.get_logger(__name__)
+
+HYPERTABLES = tuple(table.name for table in BY_NAME.values() if table.partitioned)
+
+TOUCHED_RETENTION = timedelta(days=1)
+"""Continuous aggregates know themselves what changed: nothing reads the queue then."""
+
+_CHUNK_INTERVALS = """
+SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions
+WHERE hypertable_schema = current_schema() AND dimension_number = 1 AND hypertable_name = ANY(%s)
+"""
+
+_DROP_CHUNKS = "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)"
+
+_CONTINUOUS_AGGREGATES = (
+    "SELECT count(*) FROM timescaledb_information.continuous_aggregates WHERE view_schema = current_schema()"
+)
+
+
+class TimescaleDB:
+    """Engine of a database whose facts are hypertables. Chunks are made by whoever writes first into their time."""
+
+    name = "timescaledb"
+
+    def __init__(self, settings: Settings, edition: Edition) -> None:
+        self.follow(settings)
+        self.edition = edition
+
+    def __str__(self) -> str:
+        return str(self.edition)
+
+    def follow(self, settings: Settings) -> None:
+        """See Engine."""
+        self._settings = settings
+
+    def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
+        """See Engine."""
+        del tables, times_us
+        return True
+
+    async def ensure_partitions(self, connection: AsyncConnection, tables: Iterable[str], times_us: Iterable[int]) -> None:
+        """See Engine."""
+
+    def forget_partitions(self) -> None:
+        """See Engine."""
+
+    async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
+        """See Engine. Under the Timescale licence that is what retention policies do."""
+        if self.edition.community:
+            return []
+        dropped: list[str] = []
+        now = moment(now_us)
+
+        async def drop(table: str) -> None:
+            cursor = await connection.execute(_DROP_CHUNKS, [table, now - kept_for(BY_NAME[table], self._settings)])
+            dropped.extend(chunk for (chunk,) in await cursor.fetchall())
+
+        await each_table(connection, "retention", HYPERTABLES, drop)
+        for view in ROLLUP_VIEWS:
+            await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
+        if dropped:
+            _log.info("expired chunks dropped", count=len(dropped))
+        return dropped
+
+    async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
+        """See Engine."""
+        self.follow(settings)
+        changed = await self._set_chunk_intervals(connection)
+        if not self.edition.community:
+            await self._refuse_another_licence(connection)
+            oldest = rollup_horizon("hourly", settings, datetime.now(UTC))
+            changed += await set_role_settings(connection, self.edition)
+            return [*changed, *await rollups.ensure(connection, "tables", oldest)]
+        changed += await set_role_settings(connection, self.edition)
+
+        async def columnstore(table: str) -> None:
+            changed.extend(await set_columnstore(connection, table, self.edition))
+
+        await each_table(connection, "columnstore", HYPERTABLES, columnstore)
+        changed += await rollups.ensure(connection, "continuous aggregates", datetime.now(UTC))
+        policies = dict(wanted(settings, self.edition))
+
+        async def jobs(relation: str) -> None:
+            changed.extend(await set_policies(connection, relation, policies[relation]))
+
+        await each_table(connection, "policies", policies, jobs)
+        return changed
+
+    async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
+        """See Engine."""
+        if self.edition.community:
+            await prune.delete_before(connection, INGEST_TOUCHED, now - TOUCHED_RETENTION)
+            await compaction.compact(connection, now, self._settings)
+        else:
+            await rollups.work_off(connection, now, rollup_horizon("hourly", self._settings, now))
+
+    @property
+    def compresses_copy(self) -> bool:
+        """See Engine."""
+        return self._settings.copy_direct_compress and self.edition.has_direct_compress
+
+    @property
+    def analyzes_parents(self) -> bool:
+        """See Engine. Chunks are tables of their own, which autovacuum looks at."""
+        return False
+
+    async def _set_chunk_intervals(self, connection: AsyncConnection) -> list[str]:
+        """Of chunks to come."""
+        with translated():
+            cursor = await connection.execute(_CHUNK_INTERVALS, [list(HYPERTABLES)])
+            interval = self._settings.chunk_interval
+            other = sorted(table for table, current in await cursor.fetchall() if current != interval)
+            for table in other:
+                await connection.execute(sql.SQL("SELECT set_chunk_time_interval({}, {})").format(table, interval))
+        return [f"{table}: chunks of {show_duration(interval)}" for table in other]
+
+    async def _refuse_another_licence(self, connection: AsyncConnection) -> None:
+        """Raise SchemaMismatch where the Timescale licence was in force before: its chunks cannot be read without it."""
+        with translated():
+            row = await (await connection.execute(_CONTINUOUS_AGGREGATES)).fetchone()
+        if row and row[0]:
+            message = "this database was set up under the Timescale licence: set timescaledb.license to timescale again"
+            raise SchemaMismatch(message)

@@ -1,0 +1,126 @@
+"""From PostgreSQL's partitions to TimescaleDB's hypertables, in the same database, while the service goes on.
+
+First every table is swapped for a hypertable, which takes an instant each; from then on new records go there. Then the rows of
+the old partitions follow, the newest first. Interrupted at any point it goes on where it was when it is run again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from llm_observatory.errors import SchemaMismatch, StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage import migrate
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.engine import detect, edition
+from llm_observatory.storage.engine.partitions import Partition, moment
+from llm_observatory.storage.locks import Lock, try_session_lock
+from llm_observatory.storage.move import rows
+from llm_observatory.storage.move.rows import MoveFailed, aside
+from llm_observatory.storage.move.swap import swap
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import BY_NAME
+
+__all__ = ["MoveFailed", "Moved", "to_timescaledb"]
+
+TABLES = tuple(table for table in BY_NAME.values() if table.partitioned)
+
+REPORT_SECONDS = 2.0
+"""Between two lines about the same partition."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """What was moved of one table by this run."""
+
+    table: str
+    partitions: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+
+
+async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[str], None]) -> list[Moved]:
+    """Move what is in partitions into hypertables, and set everything up. Returns what was moved, by table.
+
+    Raises SchemaMismatch where this database cannot be moved, StorageUnavailable where a table is always in use, MoveFailed.
+    """
+    connection = await connect(conninfo, "llm-observatory-move")
+    try:
+        with translated():
+            if not await try_session_lock(connection, Lock.MOVE):
+                raise StorageUnavailable("another process is moving this database already")
+            await _demand(connection)
+            for table in TABLES:
+                await swap(connection, table.name, progress)
+            moved = await _move_all(connection, progress)
+        engine = await detect(connection, settings)
+        for change in await engine.reconcile(connection, settings):
+            progress(f"set {change}")
+    finally:
+        await connection.close()
+    return moved
+
+
+async def _demand(connection: AsyncConnection) -> None:
+    """Raise SchemaMismatch, in words that say what to do."""
+    await connection.execute("SET client_min_messages = warning")
+    if await edition(connection) is None:
+        message = (
+            "this database has no TimescaleDB: install it on the server, add timescaledb to shared_preload_libraries, restart"
+            " PostgreSQL, and run CREATE EXTENSION timescaledb in this database"
+        )
+        raise SchemaMismatch(message)
+    pending = await migrate.pending(connection)
+    if pending:
+        raise SchemaMismatch(f"{pending[0]}: run `llm-observatory migrate up` first")
+
+
+async def _move_all(connection: AsyncConnection, progress: Callable[[str], None]) -> list[Moved]:
+    waiting = {table.name: await rows.waiting(connection, table.name) for table in TABLES}
+    sizes = {partition: await rows.size(connection, partition) for found in waiting.values() for partition in found}
+    meter = _Meter(sum(sizes.values()), progress)
+    moved = []
+    for table in TABLES:
+        done = Moved(table.name)
+        time_column = next(column.name for column in table.columns if column.role == "time")
+        for partition in waiting[table.name]:
+            began = time.monotonic()
+            copied = 0
+            async for copied in rows.move(connection, table.name, time_column, partition):
+                meter.report(partition, copied)
+            done.partitions, done.rows = done.partitions + 1, done.rows + copied
+            done.seconds += time.monotonic() - began
+            meter.finished(partition, sizes[partition], copied, time.monotonic() - began)
+        await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(aside(table.name))))
+        moved.append(done)
+    return moved
+
+
+class _Meter:
+    """Lines for a person who waits: what was done, how much of it all, and about how long the rest takes."""
+
+    def __init__(self, total: int, progress: Callable[[str], None]) -> None:
+        self._total, self._done = max(total, 1), 0
+        self._progress = progress
+        self._began = self._reported = time.monotonic()
+
+    def report(self, partition: Partition, copied: int) -> None:
+        """One is at work."""
+        now = time.monotonic()
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            self._progress(f"{partition.name}: {copied:,} rows copied")
+
+    def finished(self, partition: Partition, size: int, copied: int, seconds: float) -> None:
+        """One is moved."""
+        self._done += size
+        self._reported = time.monotonic()
+        left = (self._total - self._done) * (self._reported - self._began) / max(self._done, 1)
+        self._progress(
+            f"{partition.name} ({moment(partition.lower):%Y-%m-%d}): {copied:,} rows in {seconds:.1f} s, counts and checksums"
+            f" agree; {self._done * 100 // self._total} % of all, about {left / 60:.0f} min left"
+        )

@@ -1,0 +1,113 @@
+"""The work behind rollup tables: collect which hours changed, and compute those that are over and have settled.
+
+An hour is computed from its rows as a whole, whatever was computed before: doing it twice, or after a crash, changes
+nothing. Its entry in `rollup_pending` goes in the same transaction; until then the view computes the hour as it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+
+from llm_observatory import metrics
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.locks import Lock, transaction_lock
+from llm_observatory.storage.rollups import sql
+from llm_observatory.storage.statements import statement
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables.rollups import ROLLUPS, RollupView
+
+_log = structlog.get_logger(__name__)
+
+SETTLE = timedelta(minutes=5)
+"""An hour is computed this long after the first of its changes that are not in it yet: one that rows trickle into costs a
+computation in five minutes, not one in every round."""
+
+BUDGET_SECONDS = 30.0
+"""What a round may take; the next goes on. A long backlog must not keep the other upkeep waiting."""
+
+STATEMENT_TIMEOUT = "30min"
+"""Of one hour. Ten million spans an hour take about half a minute (benchmarks/README.md)."""
+
+COLLECT_ROWS = 20_000
+_HOUR = timedelta(hours=1)
+
+_PENDING = "SELECT count(*) FROM rollup_pending"
+
+
+class PendingHour(NamedTuple):
+    """An hour of a tenant whose rollups of a signal are out of date."""
+
+    tenant: str
+    signal: str
+    hour: datetime
+
+
+async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime) -> int:
+    """Collect what changed and compute what is due, for BUDGET_SECONDS at most. Returns how many hours were computed.
+
+    Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
+    """
+    deadline = time.monotonic() + BUDGET_SECONDS
+    computed = 0
+    with translated():
+        await _collect(connection, deadline)
+        due = {"oldest": oldest, "over": now - _HOUR, "settled": now - SETTLE}
+        hours = [PendingHour(*row) for row in await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()]
+        for hour in hours:
+            if computed and time.monotonic() > deadline:
+                _log.info("rollups are behind, the next round goes on", computed=computed, left=len(hours) - computed)
+                break
+            computed += await compute(connection, hour, expired=hour.hour < oldest)
+        row = await (await connection.execute(_PENDING)).fetchone()
+        metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
+    return computed
+
+
+async def _collect(connection: AsyncConnection, deadline: float) -> None:
+    signals = sorted({rollup.signal for rollup in ROLLUPS})
+    collected = COLLECT_ROWS
+    while collected == COLLECT_ROWS and time.monotonic() < deadline:
+        cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
+        row = await cursor.fetchone()
+        collected = row[0] if row else 0
+
+
+async def compute(connection: AsyncConnection, pending: PendingHour, *, expired: bool = False) -> bool:
+    """Compute one hour, and its day if no other hour of it is out of date. False when somebody else did."""
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
+        # One at a time: two that computed hours of the same day would both write the day. It comes first: what is read
+        # afterwards includes what another has committed.
+        await transaction_lock(connection, Lock.ROLLUPS)
+        claimed = await connection.execute(statement("claim_rollup_hour"), pending._asdict())
+        if not claimed.rowcount or expired:
+            return False
+        await _fill(connection, _views(pending.signal, "hourly"), pending.tenant, pending.hour)
+        day = pending.hour.astimezone(UTC).replace(hour=0)
+        of_day = {"tenant": pending.tenant, "signal": pending.signal, "day": day}
+        if await (await connection.execute(statement("rollup_day_is_open"), of_day)).fetchone() == (False,):
+            await _fill(connection, _views(pending.signal, "daily"), pending.tenant, day)
+    return True
+
+
+async def _fill(connection: AsyncConnection, views: Sequence[RollupView], tenant: str, bucket: datetime) -> None:
+    of = {"tenant": tenant, "bucket": bucket}
+    for view in views:
+        delete = f"DELETE FROM {sql.state_table(view)} WHERE tenant = %(tenant)s AND bucket = %(bucket)s"
+        await connection.execute(delete.encode(), of)
+        await connection.execute(sql.fill_state_table(view).encode(), of)
+
+
+async def drop_before(connection: AsyncConnection, view: RollupView, horizon: datetime) -> None:
+    """Delete its computed buckets before `horizon`."""
+    with translated():
+        await connection.execute(f"DELETE FROM {sql.state_table(view)} WHERE bucket < %s".encode(), [horizon])
+
+
+def _views(signal: str, grain: str) -> list[RollupView]:
+    return [RollupView(rollup, of) for rollup in ROLLUPS for of in rollup.grains if rollup.signal == signal and of == grain]

@@ -1,0 +1,170 @@
+"""The work behind rollups while something else happens: a kill, a second worker, writers, a long reader."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from llm_observatory.errors import StorageError
+from llm_observatory.storage.connection import connect
+from llm_observatory.storage.rollups import work
+from tests.contract.test_rollups import Store, now, spread
+from tests.integration.test_promises import fetch, payload_of, session_on, write_request
+from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
+
+WAITS = """
+SELECT pid FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+WHERE_SUMS_ARE = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname LIKE 'trace_metrics_daily_state' OR c.relname LIKE '\\_materialized\\_hypertable\\_%' AND c.relkind = 'r'
+ORDER BY 1
+"""
+"""The tables behind `trace_metrics_daily`, and of continuous aggregates all: a refresh writes them last."""
+
+
+@pytest.fixture
+def store(database: str) -> Store:
+    return Store(database)
+
+
+async def test_killed_in_the_middle(store: Store) -> None:
+    """The backend that computes is killed while it waits to write its last sums; what it did so far is undone or done again."""
+    await store.add(1, spread(1, now() - timedelta(days=2), timedelta(days=2), 200))
+    tables = [name for (name,) in await fetch(store.url, WHERE_SUMS_ARE)]
+    holder = await connect(store.url)
+    try:
+        async with holder.transaction():
+            await holder.execute(f"LOCK TABLE {tables[-1]} IN SHARE MODE".encode())
+            worker = asyncio.create_task(store.settle())
+            async with asyncio.timeout(30):
+                while not (waiting := await fetch(store.url, WAITS)):
+                    pass
+            await holder.execute("SELECT pg_terminate_backend(%s)", [waiting[0][0]])
+            with pytest.raises((psycopg.Error, StorageError)):
+                await worker
+    finally:
+        await holder.close()
+    await store.settle()
+    store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_two_workers_at_once(store: Store) -> None:
+    await store.add(2, spread(2, now() - timedelta(days=4), timedelta(days=4), 300))
+    await asyncio.gather(store.settle(), store.settle(), store.settle())
+    store.assert_exact()
+    assert await fetch(store.url, "SELECT count(*) FROM rollup_pending WHERE hour < now() - INTERVAL '1 hour'") == [(0,)]
+
+
+@pytest.mark.rollup_tables("continuous aggregates show late rows at their next refresh")
+async def test_every_reader_sees_exact_sums_at_every_moment(store: Store) -> None:
+    """While rows come, late ones too, and hours are computed: in one snapshot rollups and rows agree."""
+    begin = now() - timedelta(days=2)
+    await store.add(3, spread(3, begin, timedelta(days=2), 100))
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for seed in range(4, 12):
+            await store.add(seed, spread(seed, begin, timedelta(days=2), 30))
+        done.set()
+
+    async def settle() -> None:
+        while not done.is_set():
+            await store.settle()
+
+    def compare() -> int:
+        with psycopg.connect(store.url) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            return assert_rollups_say_what_the_rows_say(connection)
+
+    async def watch() -> int:
+        looks = 0
+        while not done.is_set():
+            await asyncio.to_thread(compare)
+            looks += 1
+        return looks
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        tasks.create_task(settle())
+        watched = tasks.create_task(watch())
+    assert watched.result() > 1
+
+
+async def test_a_retried_request_is_summed_once(store: Store) -> None:
+    """The second copy is known by its digest: neither its rows nor its sums are there twice."""
+    requests = [write_request(payload_of("shop", days_ago=days, spans=40)) for days in (0, 1, 2)]
+    async with session_on(store.url) as session:
+        for _ in range(3):
+            await session.write(requests)
+    assert await fetch(store.url, "SELECT count(*) FROM llm_traces") == [(120,)]
+    store.assert_exact()
+    await store.settle()
+    store.assert_exact()
+    assert await fetch(store.url, "SELECT sum(span_count) FROM trace_metrics_daily") == [(120,)]
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_an_hour_settles_before_it_is_computed(store: Store) -> None:
+    """An hour that rows trickle into is computed once in a while, not once in a round; the view is exact meanwhile."""
+    await store.add(20, spread(20, now() - timedelta(hours=9), timedelta(hours=6), 50))
+    async with await connect(store.url) as connection:
+        await connection.execute("UPDATE ingest_touched SET touched_at = now()")
+        oldest = now() - timedelta(days=30)
+        assert await work.work_off(connection, now(), oldest) == 0
+        store.assert_exact()
+        later = now() + work.SETTLE + timedelta(seconds=1)
+        computed = await work.work_off(connection, later, oldest)
+    assert computed > 6
+    store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_a_backlog_is_worked_off_in_rounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.add(21, spread(21, now() - timedelta(days=3), timedelta(days=3), 100))
+    monkeypatch.setattr(work, "BUDGET_SECONDS", 0.05)
+    async with await connect(store.url) as connection:
+        first = await work.work_off(connection, now(), now() - timedelta(days=30))
+        left = (await fetch(store.url, "SELECT count(*) FROM rollup_pending"))[0][0]
+        assert first > 0 < left
+    store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_expired_hours_are_forgotten_and_what_was_computed_of_them_stays(store: Store) -> None:
+    await store.add(22, spread(22, now() - timedelta(days=6), timedelta(days=1), 50))
+    await store.settle()
+    before = await fetch(store.url, "SELECT count(*), sum(span_count) FROM trace_metrics_hourly")
+    async with await connect(store.url) as connection:
+        await connection.execute(
+            "INSERT INTO rollup_pending SELECT tenant, 'traces', bucket, now() FROM trace_metrics_hourly GROUP BY 1, 3"
+        )
+        await connection.execute("DELETE FROM llm_traces")
+        assert await work.work_off(connection, now(), now() - timedelta(days=2)) == 0
+    assert await fetch(store.url, "SELECT count(*), sum(span_count) FROM trace_metrics_hourly") == before
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_nobody_waits_for_the_work(store: Store) -> None:
+    """A long reader of rollups and rows and an open writer are in nobody's way: waiting for them would never end."""
+    await store.add(23, spread(23, now() - timedelta(days=2), timedelta(days=2), 200))
+    touch = "INSERT INTO ingest_touched VALUES ('default', 'traces', date_trunc('hour', now()), '{}', now())"
+    async with (
+        await connect(store.url) as reader,
+        await connect(store.url) as writer,
+        reader.transaction(),
+        writer.transaction(),
+    ):
+        await reader.execute("SELECT count(*) FROM trace_metrics_daily")
+        await reader.execute("SELECT count(*) FROM llm_traces")
+        await writer.execute(touch.encode())
+        async with asyncio.timeout(20):
+            await store.settle()
+        computed = await fetch(store.url, "SELECT count(*) FROM trace_metrics_daily_state")
+        assert computed[0][0] > 0
