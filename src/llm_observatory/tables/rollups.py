@@ -17,6 +17,7 @@ from typing import Literal
 RollupType = Literal["bool", "float8", "float8[]", "int2", "int4", "int8", "int8[]", "numeric", "text", "timestamptz", "uuid"]
 
 Grain = Literal["hourly", "daily"]
+GRAINS: tuple[Grain, ...] = ("hourly", "daily")
 
 SUMMED_BELOW = "1e290"
 """Of doubles that are summed, the absolute value: a hundred quadrillion of them stay below the largest double."""
@@ -55,7 +56,7 @@ class Rollup:
     @property
     def grains(self) -> tuple[Grain, ...]:
         """Which there are, the finest first."""
-        return ("hourly", "daily") if self.daily else ("hourly",)
+        return GRAINS if self.daily else GRAINS[:1]
 
     @property
     def columns(self) -> tuple[RollupColumn, ...]:

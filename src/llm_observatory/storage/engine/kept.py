@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from llm_observatory.settings import Settings
 from llm_observatory.tables import Table
-from llm_observatory.tables.rollups import Grain
+from llm_observatory.tables.rollups import GRAINS, Grain
 
 
 def kept_for(table: Table, settings: Settings) -> timedelta:
@@ -19,6 +19,27 @@ def rollup_kept_for(grain: Grain, settings: Settings) -> timedelta:
     return settings.retention if grain == "hourly" else settings.rollup_retention
 
 
+REFRESH_END = timedelta(hours=1)
+"""What is newer than this no continuous aggregate holds: it is computed as it is read."""
+
+_BUCKET: dict[Grain, timedelta] = {"hourly": timedelta(hours=1), "daily": timedelta(days=1)}
+
+
+def refreshed_for(grain: Grain, settings: Settings) -> timedelta:
+    """How far back continuous aggregates are refreshed.
+
+    Not further than rows are whole: a refresh of what was dropped would empty it. But two buckets at least, or TimescaleDB
+    refuses the policy.
+    """
+    whole = settings.retention - max(settings.chunk_interval, timedelta(days=1))
+    return max(whole, REFRESH_END + 2 * _BUCKET[grain])
+
+
 def rollup_horizon(grain: Grain, settings: Settings, now: datetime) -> datetime:
     """Buckets before this have expired. Whole days (UTC): a day is computed from all of its hours or not at all."""
     return datetime.combine((now - rollup_kept_for(grain, settings)).astimezone(UTC), time(), UTC)
+
+
+def rollups_whole_since(settings: Settings, now: datetime) -> dict[Grain, datetime]:
+    """From when on rollups can be computed from rows, hour by hour and in whole days."""
+    return dict.fromkeys(GRAINS, rollup_horizon("hourly", settings, now))

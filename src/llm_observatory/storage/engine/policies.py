@@ -17,22 +17,17 @@ from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, rollup_kept_for
+from llm_observatory.storage.engine.kept import REFRESH_END, kept_for, refreshed_for, rollup_kept_for
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
-from llm_observatory.tables.rollups import Grain
 
 HOUR = timedelta(hours=1)
 REFRESH_EVERY = timedelta(minutes=10)
 """How long a late record takes at most to be seen in a rollup. A run without late records refreshes nothing but a new hour."""
-REFRESH_END = HOUR
-"""What is newer is computed as it is read."""
 BUCKETS_PER_BATCH = 24
 """Of a refresh: TimescaleDB's default (1 in 2.21, 10 since 2.25) takes minutes to go over 90 empty days by the hour."""
 COMPACT_EVERY = timedelta(minutes=5)
-
-_BUCKET: dict[Grain, timedelta] = {"hourly": HOUR, "daily": timedelta(days=1)}
 
 _JOBS = """
 SELECT job_id, proc_name, schedule_interval,
@@ -83,9 +78,7 @@ def wanted(settings: Settings, edition: Edition) -> Iterator[tuple[str, tuple[Po
             drop = Policy("policy_retention", HOUR, (("drop_after", kept_for(table, settings)),))
             yield table.name, (compress, drop, *([Policy("policy_compaction", COMPACT_EVERY)] if compact else []))
     for view in ROLLUP_VIEWS:
-        # Not further back than rows are whole: a refresh of what was dropped would empty it. But two buckets at least.
-        start = max(settings.retention - max(settings.chunk_interval, timedelta(days=1)), REFRESH_END + 2 * _BUCKET[view.grain])
-        refresh = (("start_offset", start), ("end_offset", REFRESH_END))
+        refresh = (("start_offset", refreshed_for(view.grain, settings)), ("end_offset", REFRESH_END))
         batches = (("buckets_per_batch", BUCKETS_PER_BATCH),) if edition.refreshes_in_batches else ()
         yield (
             view.name,

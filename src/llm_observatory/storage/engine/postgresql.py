@@ -19,7 +19,7 @@ from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.each import each_table
-from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
+from llm_observatory.storage.engine.kept import kept_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import (
     Partition,
     Range,
@@ -136,7 +136,7 @@ class PostgreSQL:
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
         """See Engine."""
         self.follow(settings)
-        made = await rollups.ensure(connection, "tables", rollup_horizon("hourly", settings, datetime.now(UTC)))
+        made = await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))
         return [*made, *await compress_documents(connection)]
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:

@@ -17,11 +17,12 @@ from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_role_settings
 from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
+from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
+from llm_observatory.tables.rollups import GRAINS, Grain
 
 _log = structlog.get_logger(__name__)
 
@@ -93,16 +94,16 @@ class TimescaleDB:
         changed = await self._set_chunk_intervals(connection)
         if not self.edition.community:
             await self._refuse_another_licence(connection)
-            oldest = rollup_horizon("hourly", settings, datetime.now(UTC))
             changed += await set_role_settings(connection, self.edition)
-            return [*changed, *await rollups.ensure(connection, "tables", oldest)]
+            return [*changed, *await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))]
         changed += await set_role_settings(connection, self.edition)
 
         async def columnstore(table: str) -> None:
             changed.extend(await set_columnstore(connection, table, self.edition))
 
         await each_table(connection, "columnstore", HYPERTABLES, columnstore)
-        changed += await rollups.ensure(connection, "continuous aggregates", datetime.now(UTC))
+        refreshed: dict[Grain, datetime] = {grain: datetime.now(UTC) - refreshed_for(grain, settings) for grain in GRAINS}
+        changed += await rollups.ensure(connection, "continuous aggregates", refreshed)
         policies = dict(wanted(settings, self.edition))
 
         async def jobs(relation: str) -> None:

@@ -21,7 +21,7 @@ from llm_observatory.storage.engine.partitions import Partition, moment
 from llm_observatory.storage.locks import Lock, try_session_lock
 from llm_observatory.storage.move import rows
 from llm_observatory.storage.move.rows import MoveFailed, aside
-from llm_observatory.storage.move.swap import swap
+from llm_observatory.storage.move.swap import swap_table
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME
 
@@ -55,7 +55,7 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
                 raise StorageUnavailable("another process is moving this database already")
             await _demand(connection)
             for table in TABLES:
-                await swap(connection, table.name, progress)
+                await swap_table(connection, table.name, progress)
             moved = await _move_all(connection, progress)
         engine = await detect(connection, settings)
         for change in await engine.reconcile(connection, settings):

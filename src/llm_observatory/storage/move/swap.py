@@ -13,6 +13,7 @@ from psycopg import sql
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.grants import grant_again, grants_on
 from llm_observatory.storage.move.rows import aside
 from llm_observatory.tables import BY_NAME
 
@@ -34,18 +35,10 @@ WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = %s::regclass AND d.dep
 """
 """Every view that reads the table itself, ours and others': a view follows a renamed table, so it is defined anew."""
 
-_GRANTS = """
-SELECT format('GRANT %%s ON %%I TO %%s%%s', privilege_type, relname,
-              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_class c, aclexplode(c.relacl)
-WHERE c.oid = %s::regclass AND grantee <> c.relowner
-"""
-
 _COMMENT = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 
 
-async def swap(connection: AsyncConnection, table: str, progress: Callable[[str], None]) -> None:
+async def swap_table(connection: AsyncConnection, table: str, progress: Callable[[str], None]) -> None:
     """Have `table` be a hypertable. Nothing to do where it is one. Raises StorageUnavailable when it is always in use."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -67,7 +60,7 @@ async def _swap(connection: AsyncConnection, table: str) -> None:
     await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
     indexes = await (await connection.execute(_INDEXES, [table])).fetchall()
     views = await (await connection.execute(_VIEWS, [table])).fetchall()
-    grants = await (await connection.execute(_GRANTS, [table])).fetchall()
+    grants = await grants_on(connection, table)
     comment = await (await connection.execute(_COMMENT, [table])).fetchone()
     for name, _ in indexes:
         await _rename(connection, "INDEX", name)
@@ -86,8 +79,7 @@ async def _swap(connection: AsyncConnection, table: str) -> None:
         await connection.execute(definition.replace(" ON ONLY ", " ON ", 1))
     for view, definition in views:
         await connection.execute(f"CREATE OR REPLACE VIEW {view} AS {definition}".encode())
-    for (grant,) in grants:
-        await connection.execute(grant)
+    await grant_again(connection, grants)
     if comment and comment[0]:
         await connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(table), comment[0]))
 

@@ -1,0 +1,24 @@
+"""Who may do what with a relation: told before it is made anew, and given again afterwards."""
+
+from __future__ import annotations
+
+from llm_observatory.storage.connection import AsyncConnection
+
+_GRANTS = """
+SELECT format('GRANT %%s ON %%I TO %%s%%s', privilege_type, relname,
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_class c, aclexplode(c.relacl)
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = %s AND grantee <> c.relowner
+"""
+
+
+async def grants_on(connection: AsyncConnection, relation: str) -> list[str]:
+    """A GRANT statement for everything that others than the owner may do with it."""
+    return [grant for (grant,) in await (await connection.execute(_GRANTS, [relation])).fetchall()]
+
+
+async def grant_again(connection: AsyncConnection, grants: list[str]) -> None:
+    """Run what `grants_on` said, on a relation of the same name."""
+    for grant in grants:
+        await connection.execute(grant.encode())

@@ -1,0 +1,217 @@
+"""From partitions to hypertables in place: everything is there afterwards, whatever happened on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from llm_observatory.errors import SchemaMismatch, StorageError, StorageUnavailable
+from llm_observatory.settings import Settings
+from llm_observatory.storage import dbmate, migrate, move
+from llm_observatory.storage.connection import connect
+from llm_observatory.storage.engine import detect
+from llm_observatory.storage.engine.timescaledb import TimescaleDB
+from llm_observatory.storage.locks import Lock, try_session_lock
+from llm_observatory.storage.move import rows, swap
+from tests.contract.test_rollups import SETTINGS, Store, now, spread
+from tests.plugins.brute_force import read
+from tests.plugins.database import execute
+from tests.plugins.engines import SERVER, WEBASSEMBLY
+
+SUMS = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {} t"
+FACTS = ("llm_traces", "llm_metrics", "trace_index", "llm_logs", "llm_content")
+
+
+async def _begin_on_partitions(url: str) -> None:
+    """What a database looks like that began on plain PostgreSQL and got the extension afterwards."""
+    connection = await connect(url)
+    dbmate_url = dbmate.database_url(connection, url)
+    await connection.close()
+    root = migrate.root()
+    assert await dbmate.run(dbmate_url, [root, root / "postgresql"], "migrate", lambda _line: None) == (0, [])
+    await migrate.up(url, lambda _line: None, SETTINGS)
+
+
+@pytest.fixture(params=[SERVER, WEBASSEMBLY])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == WEBASSEMBLY:
+        url: str = request.getfixturevalue("wasm_timescale")
+    elif request.getfixturevalue("licence") is None:
+        pytest.skip("the server has no TimescaleDB; the WebAssembly one is moved to")
+    else:
+        url = request.getfixturevalue("empty_database")
+        execute(url, "CREATE EXTENSION timescaledb")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, _begin_on_partitions(url)).result()
+    return Store(url)
+
+
+def sums(url: str) -> dict[str, tuple[Any, ...] | None]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return {table: connection.execute(SUMS.format(table).encode()).fetchone() for table in FACTS}
+
+
+async def engine_of(url: str) -> Any:
+    connection = await connect(url)
+    try:
+        return await detect(connection, SETTINGS)
+    finally:
+        await connection.close()
+
+
+async def fill(store: Store) -> None:
+    await store.add(1, spread(1, now() - timedelta(days=5), timedelta(days=5), 150))
+    execute(store.url, "INSERT INTO trace_index SELECT tenant, timestamp, timestamp, trace_id FROM llm_traces WHERE false")
+
+
+async def test_all_rows_are_in_hypertables_and_nothing_is_left_behind(store: Store) -> None:
+    await fill(store)
+    await store.settle()
+    before = sums(store.url)
+    assert not isinstance(await engine_of(store.url), TimescaleDB)
+    lines: list[str] = []
+    moved = await move.to_timescaledb(store.url, SETTINGS, lines.append)
+    assert isinstance(await engine_of(store.url), TimescaleDB)
+    assert sums(store.url) == before
+    assert {table.table: table.rows for table in moved} == {table: row[0] for table, row in before.items() if row}
+    assert await migrate.verify(store.url) == []
+    await store.settle()
+    assert store.assert_exact() > 100
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        left = connection.execute("SELECT relname FROM pg_class WHERE relname ~ '_partitions$|_p20'").fetchall()
+    assert left == []
+    assert any("100 % of all" in line for line in lines)
+
+
+async def test_a_second_time_there_is_nothing_to_do(store: Store) -> None:
+    await fill(store)
+    await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    again = await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    assert [table.partitions for table in again] == [0] * len(FACTS)
+
+
+async def test_indexes_views_grants_and_comments_are_those_of_before(store: Store) -> None:
+    execute(
+        store.url,
+        "CREATE VIEW theirs AS SELECT service_name, count(*) FROM llm_traces GROUP BY 1",
+        "GRANT SELECT ON llm_traces TO PUBLIC",
+    )
+    await fill(store)
+    query = (
+        "SELECT c.relname, regexp_replace(pg_get_indexdef(i.indexrelid), ' ON (ONLY )?', ' ON ')"
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = ANY(%s::text[]::regclass[]) ORDER BY 1"
+    )
+    comments = "SELECT obj_description(t::regclass) FROM unnest(%s::text[]) t"
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        indexes = connection.execute(query, [list(FACTS)]).fetchall()
+        said = connection.execute(comments, [list(FACTS)]).fetchall()
+        theirs = sorted(connection.execute("SELECT * FROM theirs").fetchall())
+    await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        assert connection.execute(query, [list(FACTS)]).fetchall() == indexes
+        assert connection.execute(comments, [list(FACTS)]).fetchall() == said
+        assert sorted(connection.execute("SELECT * FROM theirs").fetchall()) == theirs
+        granted = "SELECT has_table_privilege('pg_monitor', 'llm_traces', 'SELECT')"
+        assert connection.execute(granted).fetchone() == (True,)
+
+
+async def test_interrupted_it_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each partition anew: until then what was moved is moved, and the rest is where it was."""
+    await fill(store)
+    before = sums(store.url)
+    finished = move._Meter.finished
+    seen = 0
+
+    def interrupt(*arguments: Any) -> None:
+        nonlocal seen
+        finished(*arguments)
+        seen += 1
+        if seen % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(move._Meter, "finished", interrupt)
+    runs = 0
+    while True:
+        runs += 1
+        try:
+            await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+        except KeyboardInterrupt:
+            continue
+        break
+    assert runs > 3
+    assert sums(store.url) == before
+    assert await migrate.verify(store.url) == []
+
+
+async def test_rows_that_differ_are_not_moved(store: Store) -> None:
+    """A rule on the new table that loses rows: the old partition stays, and the message says so."""
+    await fill(store)
+    connection = await connect(store.url)
+    try:
+        await swap.swap_table(connection, "llm_traces", lambda _line: None)
+        [newest, *others] = await rows.waiting(connection, "llm_traces")
+        await connection.execute(
+            "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RETURN CASE WHEN NEW.timestamp_nanos >= 0 THEN NULL END; END $$"
+        )
+        await connection.execute("CREATE TRIGGER lose BEFORE INSERT ON llm_traces FOR EACH ROW EXECUTE FUNCTION lose()")
+        with pytest.raises(move.MoveFailed, match="was left where it was"):
+            async for _ in rows.move(connection, "llm_traces", "timestamp", newest):
+                pass
+        assert [newest, *others] == await rows.waiting(connection, "llm_traces")
+    finally:
+        await connection.close()
+
+
+async def test_sums_by_day_that_outlived_their_rows_are_kept(store: Store) -> None:
+    await fill(store)
+    await store.settle()
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO trace_metrics_daily_state"
+            " SELECT (jsonb_populate_record(s, jsonb_build_object('bucket', date_trunc('day', now(), 'UTC') - INTERVAL '500 days')"
+            ")).* FROM trace_metrics_daily_state s WHERE bucket = (SELECT min(bucket) FROM trace_metrics_daily_state)"
+        )
+        before = [row for row in read(connection, "trace_metrics_daily") if row["bucket"] < now() - timedelta(days=400)]
+    assert before
+    await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    await store.settle()
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        after = [row for row in read(connection, "trace_metrics_daily") if row["bucket"] < now() - timedelta(days=400)]
+    assert sorted(after, key=repr) == sorted(before, key=repr)
+
+
+async def test_a_plain_database_is_refused_in_words_that_say_what_to_do(database: str, licence: str | None) -> None:
+    if licence is not None:
+        pytest.skip("this server has TimescaleDB")
+    with pytest.raises(SchemaMismatch, match="shared_preload_libraries"):
+        await move.to_timescaledb(database, Settings(), lambda _line: None)
+
+
+@pytest.mark.timescaledb("two sessions, and locks")
+async def test_one_at_a_time(empty_database: str) -> None:
+    execute(empty_database, "CREATE EXTENSION timescaledb")
+    await _begin_on_partitions(empty_database)
+    async with await connect(empty_database) as other:
+        assert await try_session_lock(other, Lock.MOVE)
+        with pytest.raises(StorageUnavailable, match="another process"):
+            await move.to_timescaledb(empty_database, SETTINGS, lambda _line: None)
+
+
+@pytest.mark.timescaledb("two sessions, and locks")
+async def test_a_table_in_use_is_tried_again_and_said_to_be(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(empty_database, "CREATE EXTENSION timescaledb")
+    await _begin_on_partitions(empty_database)
+    monkeypatch.setattr(swap, "ATTEMPTS", 10)
+    monkeypatch.setattr(swap, "LOCK_TIMEOUT", "20ms")
+    lines: list[str] = []
+    async with await connect(empty_database) as reader, reader.transaction():
+        await reader.execute("SELECT count(*) FROM llm_traces")
+        with pytest.raises(StorageError, match="always in use"):
+            await move.to_timescaledb(empty_database, SETTINGS, lines.append)
+    assert lines == ["llm_traces is in use, trying again (10 of 10)"]
