@@ -16,7 +16,7 @@ ARGS ?=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit check fix lock clean
+.PHONY: help setup run demo test test-unit test-timescale check fix lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ test: $(READY) $(WASM_READY) ## run all tests; ARGS='-k name' narrows them
 
 test-unit: $(READY) ## run the tests that need no database, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-timescale: $(READY) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
+	$(BIN)/python -m tests.on_timescaledb $(ARGS)
 
 check: $(READY) ## formatting, lint, types, the law of layers, the lock file
 	$(BIN)/ruff format --check .

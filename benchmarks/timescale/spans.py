@@ -1,4 +1,7 @@
-"""Traces of an imagined assistant: five services, twelve span names, five to ten spans a trace, 500 bytes a span on the wire."""
+"""Traces of an imagined assistant: five services, twelve span names, five to ten spans a trace, 500 bytes a span on the wire.
+
+As instrumentations report it: ids of responses, tool calls and requests are random, and no compression gets rid of them.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ REQUEST_SPANS = 512
 
 GAP_NS = 200_000
 """Between the end of one step and the start of the next, on average."""
+
+FAILED = 0.02
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _SPAN_KINDS = {"internal": Span.SPAN_KIND_INTERNAL, "server": Span.SPAN_KIND_SERVER, "client": Span.SPAN_KIND_CLIENT}
@@ -51,7 +56,9 @@ def _served(method: str, route: str) -> Callable[[Random, int], Attributes]:
         "server.address": "api.example.com",
         "client.address": f"10.{random.randrange(4)}.{random.randrange(256)}.{random.randrange(256)}",
         "network.protocol.version": random.choice(("1.1", "2")),
-        "user_agent.original": random.choice(("openai-python/3.54.0", "Mozilla/5.0 (X11; Linux x86_64) Firefox/151.0", "curl/8.9")),
+        "user_agent.original": random.choice(
+            ("openai-python/3.54.0", "Mozilla/5.0 (X11; Linux x86_64) Firefox/151.0", "curl/8.9")
+        ),
         "app.request_id": _name(random, "req_", 24),
     }
 
@@ -163,7 +170,10 @@ def trace(random: Random, trace_id: bytes, start_ns: int) -> Iterator[tuple[str,
         starts.append(clock)
         clock += int(random.lognormvariate(0, step.sigma) * step.median_ms * 1e6)
         ends.append(clock)
-    parents = [max((above for above in range(place) if steps[above].depth < step.depth), default=-1) for place, step in enumerate(steps)]
+    parents = [
+        max((above for above in range(place) if steps[above].depth < step.depth), default=-1)
+        for place, step in enumerate(steps)
+    ]
     for place in range(len(steps) - 1, 0, -1):
         ends[parents[place]] = max(ends[parents[place]], ends[place] + int(random.expovariate(1 / GAP_NS)))
     ids = [random.randbytes(8) for _ in steps]
@@ -172,29 +182,31 @@ def trace(random: Random, trace_id: bytes, start_ns: int) -> Iterator[tuple[str,
         attributes = {**step.attributes(random, place), "gen_ai.conversation.id": conversation}
         if step is _ENTRY:
             attributes["user.id"] = user
-        failed = random.random() < 0.02
+        failed = random.random() < FAILED
         if failed:
             attributes["error.type"] = "timeout"
-        yield step.service, Span(
-            trace_id=trace_id,
-            span_id=ids[place],
-            parent_span_id=ids[parents[place]] if place else b"",
-            name=step.name,
-            kind=_SPAN_KINDS[step.kind],
-            start_time_unix_nano=starts[place],
-            end_time_unix_nano=ends[place],
-            attributes=[KeyValue(key=key, value=_value(value)) for key, value in attributes.items()],
-            status=Status(code=Status.STATUS_CODE_ERROR, message="the deadline passed") if failed else None,
+        yield (
+            step.service,
+            Span(
+                trace_id=trace_id,
+                span_id=ids[place],
+                parent_span_id=ids[parents[place]] if place else b"",
+                name=step.name,
+                kind=_SPAN_KINDS[step.kind],
+                start_time_unix_nano=starts[place],
+                end_time_unix_nano=ends[place],
+                attributes=[KeyValue(key=key, value=_value(value)) for key, value in attributes.items()],
+                status=Status(code=Status.STATUS_CODE_ERROR, message="the deadline passed") if failed else None,
+            ),
         )
 
 
 def requests(random: Random, spans: int, trace_ids: Iterable[bytes], start_ns: int, length_ns: int) -> Iterator[bytes]:
-    """About `spans` spans of traces that start within `length_ns`, as each service sends its own: up to REQUEST_SPANS at once."""
-    begins = iter(sorted(start_ns + random.randrange(length_ns) for _ in range(spans)))
+    """About `spans` spans of traces that start within `length_ns`: each service sends its own, up to REQUEST_SPANS at once."""
     by_service: dict[str, list[Span]] = {}
     made = 0
     for trace_id in trace_ids:
-        for service, span in trace(random, trace_id, next(begins)):
+        for service, span in trace(random, trace_id, start_ns + length_ns * made // spans):
             by_service.setdefault(service, []).append(span)
             made += 1
         if made >= spans:

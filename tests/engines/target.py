@@ -36,6 +36,9 @@ WHERE hypertable_name = %s AND range_start <= %s AND range_end > %s
 """
 
 
+COMPRESSED, UNORDERED, PARTIAL = 1, 2, 8
+
+
 def noon(days_ago: int) -> datetime:
     """Of a day (UTC): far from where days and their partitions end."""
     day = datetime.now(UTC) - timedelta(days=days_ago)
@@ -112,6 +115,11 @@ class Target:
                 else:
                     return True
 
+    async def count(self, table: str, at: datetime) -> int:
+        """Rows of the hour that begins with `at`."""
+        statement = f"SELECT count(*) FROM {table} WHERE timestamp >= %s AND timestamp < %s"
+        return int(await self.one(statement, at, at + timedelta(hours=1)))
+
     async def chunk(self, table: str, at: datetime) -> str | None:
         """The chunk that holds `at`; None where there are no chunks, or none of that time."""
         found = await self._chunk(table, at)
@@ -121,6 +129,11 @@ class Target:
         """Whether the chunk that holds `at` is in the columnstore."""
         found = await self._chunk(table, at)
         return bool(found and found[1])
+
+    async def status(self, table: str, at: datetime) -> int:
+        """Of that chunk, the sum of COMPRESSED, UNORDERED and PARTIAL; 0 without one."""
+        chunk = await self.chunk(table, at)
+        return int(await self.one("SELECT _timescaledb_functions.chunk_status(%s::regclass)", chunk)) if chunk else 0
 
     async def _chunk(self, table: str, at: datetime) -> tuple[Any, ...] | None:
         if not await self.one("SELECT to_regclass('timescaledb_information.chunks') IS NOT NULL"):

@@ -173,9 +173,9 @@ async def test_sums_by_day_that_outlived_their_rows_are_kept(store: Store) -> No
     await store.settle()
     with psycopg.connect(store.url, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO trace_metrics_daily_state"
-            " SELECT (jsonb_populate_record(s, jsonb_build_object('bucket', date_trunc('day', now(), 'UTC') - INTERVAL '500 days')"
-            ")).* FROM trace_metrics_daily_state s WHERE bucket = (SELECT min(bucket) FROM trace_metrics_daily_state)"
+            "INSERT INTO trace_metrics_daily_state SELECT (jsonb_populate_record(s,"
+            " jsonb_build_object('bucket', date_trunc('day', now(), 'UTC') - INTERVAL '500 days'))).*"
+            " FROM trace_metrics_daily_state s WHERE bucket = (SELECT min(bucket) FROM trace_metrics_daily_state)"
         )
         before = [row for row in read(connection, "trace_metrics_daily") if row["bucket"] < now() - timedelta(days=400)]
     assert before

@@ -41,11 +41,13 @@ def execute(conninfo: str, *statements: sql.Composed | str) -> None:
             connection.execute(statement.encode() if isinstance(statement, str) else statement)
 
 
-def _new_name(kind: str) -> str:
+def new_name(kind: str) -> str:
+    """A name for a database of this process."""
     return f"observatory_{kind}_{os.getpid()}_{next(_numbers)}"
 
 
-def _create(server: str, name: str, template: str) -> str:
+def create(server: str, name: str, template: str) -> str:
+    """Create a database; its URL."""
     execute(
         server,
         sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'").format(sql.Identifier(name), sql.Identifier(template)),
@@ -53,7 +55,8 @@ def _create(server: str, name: str, template: str) -> str:
     return database_url(server, name)
 
 
-def _drop(server: str, name: str) -> None:
+def drop(server: str, name: str) -> None:
+    """Drop a database, and end who is connected."""
     execute(server, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -120,9 +123,9 @@ def _on_the_engine_it_is_about(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def template(server: str, licence: str | None) -> Iterator[str]:
     """Name of a database with all migrations applied. Nobody can connect to it, so it can always be cloned."""
-    name = _new_name("template")
+    name = new_name("template")
     try:
-        url = _create(server, name, "template0")
+        url = create(server, name, "template0")
         _migrate(url)
         if licence == "timescale":
             # Clones copy its jobs: a refresh beside the test's own is refused (55P03), a drop beside it surprises.
@@ -132,24 +135,24 @@ def template(server: str, licence: str | None) -> Iterator[str]:
         execute(server, sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         yield name
     finally:
-        _drop(server, name)
+        drop(server, name)
 
 
 @pytest.fixture
 def database(server: str, template: str) -> Iterator[str]:
     """URL of a fresh database with all migrations applied."""
-    name = _new_name("clone")
+    name = new_name("clone")
     try:
-        yield _create(server, name, template)
+        yield create(server, name, template)
     finally:
-        _drop(server, name)
+        drop(server, name)
 
 
 @pytest.fixture
 def empty_database(server: str) -> Iterator[str]:
     """URL of a fresh database with nothing in it."""
-    name = _new_name("empty")
+    name = new_name("empty")
     try:
-        yield _create(server, name, "template0")
+        yield create(server, name, "template0")
     finally:
-        _drop(server, name)
+        drop(server, name)

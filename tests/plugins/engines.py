@@ -14,13 +14,16 @@ SERVER, WEBASSEMBLY = "server", "webassembly"
 TimescaleDB with the Timescale licence, in one process, without jobs that run by themselves."""
 
 
+@pytest.fixture
+def wasm_database(wasm_timescale: str) -> str:
+    """URL of a fresh, migrated database on the WebAssembly TimescaleDB."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, migrate.up(wasm_timescale, lambda _line: None)).result()
+    return wasm_timescale
+
+
 @pytest.fixture(params=[SERVER, WEBASSEMBLY])
 def engine_database(request: pytest.FixtureRequest) -> str:
     """URL of a fresh, migrated database, on each engine in turn."""
-    if request.param == SERVER:
-        url: str = request.getfixturevalue("database")
-        return url
-    url = request.getfixturevalue("wasm_timescale")
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, migrate.up(url, lambda _line: None)).result()
+    url: str = request.getfixturevalue("database" if request.param == SERVER else "wasm_database")
     return url

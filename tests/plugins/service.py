@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+
+from tests.plugins.database import create, drop, new_name
 
 START_SECONDS = 60
 """A first start creates a cluster: a second on a quiet machine, many on a busy one."""
@@ -148,6 +151,8 @@ class Service:
 
     def postmaster(self) -> psutil.Process:
         """The embedded server's first process."""
+        if "DATABASE_URL" in self.environment:
+            pytest.skip("the server is not the service's own, and others use it: it is not killed")
         pid = int(next((self.folder / "data").rglob("postmaster.pid")).read_text().split()[0])
         return psutil.Process(pid)
 
@@ -174,21 +179,41 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@contextmanager
+def database_of_a_service(request: pytest.FixtureRequest) -> Iterator[Callable[[], dict[str, str]]]:
+    """Settings of services: an embedded server each, or where the tests run on a TimescaleDB server a new database there."""
+    if request.getfixturevalue("licence") is None:
+        yield dict
+        return
+    server: str = request.getfixturevalue("server")
+    names: list[str] = []
+
+    def given() -> dict[str, str]:
+        names.append(new_name("service"))
+        return {"DATABASE_URL": create(server, names[-1], "template0")}
+
+    yield given
+    for name in names:
+        drop(server, name)
+
+
 @pytest.fixture
-def new_service(folder: Path) -> Iterator[Callable[..., Service]]:
+def new_service(folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Service]]:
     """Makes services that are ended with the test."""
     made: list[Service] = []
 
-    def make(**settings: str) -> Service:
-        own = folder / f"service-{len(made)}"
-        own.mkdir()
-        own.chmod(0o711)
-        made.append(Service(own, **settings))
-        return made[-1]
+    with database_of_a_service(request) as given:
 
-    yield make
-    for service in made:
-        service.stop()
+        def make(**settings: str) -> Service:
+            own = folder / f"service-{len(made)}"
+            own.mkdir()
+            own.chmod(0o711)
+            made.append(Service(own, **{**given(), **settings}))
+            return made[-1]
+
+        yield make
+        for service in made:
+            service.stop()
 
 
 @pytest.fixture
@@ -198,11 +223,11 @@ def service(new_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
+def shared_service(request: pytest.FixtureRequest) -> Iterator[Service]:
     """A started service for the tests of one module that do not disturb each other."""
-    with TemporaryDirectory(prefix="observatory-") as name:
+    with TemporaryDirectory(prefix="observatory-") as name, database_of_a_service(request) as given:
         Path(name).chmod(0o711)
-        shared = Service(Path(name))
+        shared = Service(Path(name), **given())
         try:
             yield shared.start()
         finally:

@@ -23,10 +23,11 @@ JOB_SETTINGS = {
     # A chunk is emptied for an instant at the end of its compression. Tried for 50 ms at a time instead of waiting for a
     # long reader, with everybody who comes after it waiting behind.
     "timescaledb.compress_truncate_behaviour": "truncate_or_delete",
+    # A batch may be nearly 1 GB of text, and lz4 asks for room for more than that (XX000, "toast object size is too big").
+    # Our own large columns name their method themselves.
+    "default_toast_compression": "pglz",
 }
 """For whoever compresses: the jobs run as the owner of the tables, so they are settings of that role in this database."""
-
-_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
 
 _ROLE_SETTINGS = """
 SELECT coalesce(array_agg(setting), '{}')
@@ -59,18 +60,12 @@ async def set_columnstore(connection: AsyncConnection, table: str, edition: Edit
     return [f"{table}: columnstore segmented by {options['compress_segmentby']}, ordered by {options['compress_orderby']}"]
 
 
-async def set_role_settings(connection: AsyncConnection, edition: Edition) -> list[str]:
-    """Give this role, in this database, what its sessions and jobs need from now on. Returns what was changed.
-
-    lz4 for large values instead of pglz: twice the rate of COPY, and on a hypertable it cannot be set on columns alone.
-    """
+async def set_job_settings(connection: AsyncConnection) -> list[str]:
+    """Give this role, in this database, what its jobs need. Returns what was changed."""
     with translated():
-        wanted = dict(JOB_SETTINGS) if edition.community else {}
-        if await (await connection.execute(_LZ4)).fetchone() == (True,):
-            wanted["default_toast_compression"] = "lz4"
         row = await (await connection.execute(_ROLE_SETTINGS)).fetchone()
         current = set(row[0]) if row else set()
-        missing = {name: value for name, value in wanted.items() if f"{name}={value}" not in current}
+        missing = {name: value for name, value in JOB_SETTINGS.items() if f"{name}={value}" not in current}
         for name, value in missing.items():
             await connection.execute(
                 sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(

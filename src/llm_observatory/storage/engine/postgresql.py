@@ -137,7 +137,7 @@ class PostgreSQL:
         """See Engine."""
         self.follow(settings)
         made = await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))
-        return [*made, *await compress_documents(connection)]
+        return [*made, *await compress_documents(connection, partitions=True)]
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""

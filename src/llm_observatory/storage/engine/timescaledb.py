@@ -14,12 +14,13 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import prune, rollups
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import compaction
-from llm_observatory.storage.engine.columnstore import set_columnstore, set_role_settings
+from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
 from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
+from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import GRAINS, Grain
@@ -94,9 +95,10 @@ class TimescaleDB:
         changed = await self._set_chunk_intervals(connection)
         if not self.edition.community:
             await self._refuse_another_licence(connection)
-            changed += await set_role_settings(connection, self.edition)
+            changed += await compress_documents(connection, partitions=False)
             return [*changed, *await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))]
-        changed += await set_role_settings(connection, self.edition)
+        changed += await set_job_settings(connection)
+        changed += await compress_documents(connection, partitions=False)
 
         async def columnstore(table: str) -> None:
             changed.extend(await set_columnstore(connection, table, self.edition))

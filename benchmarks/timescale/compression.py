@@ -1,0 +1,140 @@
+"""Compression: how small a span becomes, how long a day takes, and what COPY feels of it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from psycopg import sql
+
+from benchmarks.timescale.bars import Bar, spread
+from benchmarks.timescale.database import opened, row, rows, say
+from benchmarks.timescale.dataset import DAY, TABLES, Dataset, compress
+from benchmarks.timescale.ingest import Group, Ingest
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.tables import LLM_TRACES
+
+DAY_SPANS = 330_000
+WINDOW_SECONDS = 5.0
+"""How long COPY is looked at before and after a day is compressed."""
+
+COLUMNS_SHOWN = 16
+
+_SPANS = "SELECT count(*) FROM llm_traces WHERE timestamp >= %s AND timestamp < %s"
+
+_COMPRESSED = """
+SELECT compressed.schema_name || '.' || compressed.table_name,
+       pg_total_relation_size(format('%%I.%%I', plain.schema_name, plain.table_name)::regclass)
+FROM _timescaledb_catalog.chunk plain JOIN _timescaledb_catalog.chunk compressed ON compressed.id = plain.compressed_chunk_id
+JOIN _timescaledb_catalog.hypertable ON hypertable.id = plain.hypertable_id WHERE hypertable.table_name = %s
+"""
+
+_SIZES = """
+SELECT sum(before_compression_total_bytes)::int8, sum(after_compression_table_bytes)::int8,
+       sum(after_compression_index_bytes)::int8, sum(after_compression_toast_bytes)::int8,
+       sum(after_compression_total_bytes)::int8
+FROM chunk_columnstore_stats(%s::regclass)
+"""
+
+
+async def measure_compress(dataset: Dataset, groups: Sequence[Group], days: Sequence[datetime]) -> list[Bar]:
+    """Compress `days` one after the other while COPY writes to the day after the data set."""
+    seen = []
+    async with opened(dataset.conninfo) as connection:
+        for day in days:
+            seen.append(await _one_day(dataset.conninfo, connection, groups, day))
+            say(f"compress {day:%m-%d}: {seen[-1]}")
+        for table in TABLES:
+            await rows(connection, "SELECT drop_chunks(%s::regclass, newer_than => %s::timestamptz)", table, dataset.clock)
+    scaled = [one["llm_traces seconds"] * DAY_SPANS / one["spans"] for one in seen]
+    ratios = [2 * one["spans/s during"] / (one["spans/s before"] + one["spans/s after"]) for one in seen]
+    details = {f"day {number + 1}": one for number, one in enumerate(seen)}
+    return [
+        Bar(f"compress_chunk of {DAY_SPANS:,} spans", median(scaled), "s", 10, details={"spread": spread(scaled), **details}),
+        Bar(
+            "COPY while a day is compressed, of its rate before and after",
+            median(ratios),
+            "",
+            0.8,
+            at_least=True,
+            details={
+                "spread": spread(ratios),
+                "of before": spread([one["spans/s during"] / one["spans/s before"] for one in seen]),
+            },
+        ),
+    ]
+
+
+async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[Group], day: datetime) -> dict[str, Any]:
+    (spans,) = await row(connection, _SPANS, day, day + DAY)
+    ingest, moments = Ingest(conninfo, groups), []
+    async with ingest.running():
+        moments.append(time.monotonic())
+        await asyncio.sleep(WINDOW_SECONDS)
+        moments.append(time.monotonic())
+        seconds = await compress(connection, day)
+        moments += [moments[-1] + seconds["llm_traces"], time.monotonic()]
+        await asyncio.sleep(WINDOW_SECONDS)
+        moments.append(time.monotonic())
+    before, during, after = moments[0:2], moments[1:3], moments[3:5]
+    return {
+        "spans": spans,
+        **{f"{table} seconds": round(took, 2) for table, took in seconds.items()},
+        **{
+            f"spans/s {name}": round(ingest.rate(*window))
+            for name, window in (("before", before), ("during", during), ("after", after))
+        },
+        "longest transaction before": round(ingest.longest(*before), 3),
+        "longest transaction during": round(ingest.longest(*during), 3),
+    }
+
+
+async def measure_size(dataset: Dataset) -> list[Bar]:
+    """What the days that are compressed take, and which columns of a span take most of it."""
+    details: dict[str, Any] = {}
+    async with opened(dataset.conninfo) as connection:
+        for table in TABLES:
+            details[table] = await _sizes(connection, table)
+        [[first, *_], *_] = await rows(connection, _COMPRESSED, LLM_TRACES.name)
+        details["bytes a span by column, of one day"] = await _columns(connection, _identifier(first))
+    after = details[LLM_TRACES.name]["bytes a row after"]
+    return [Bar("compressed span, with indexes and TOAST", after, "bytes", 150, details=details)]
+
+
+async def _sizes(connection: AsyncConnection, table: str) -> dict[str, float]:
+    batches = counted = left = 0
+    for chunk, rowstore in await rows(connection, _COMPRESSED, table):
+        of_chunk = await row(
+            connection, sql.SQL("SELECT count(*), sum(_ts_meta_count)::int8 FROM {}").format(_identifier(chunk))
+        )
+        batches, counted, left = batches + of_chunk[0], counted + of_chunk[1], left + rowstore
+    before, heap, index, toast, after = await row(connection, _SIZES, table)
+    parts = {"before": before, "after": after, "table": heap, "index": index, "TOAST": toast, "left in the rowstore": left}
+    return {
+        "rows": counted,
+        "rows a batch": round(counted / batches),
+        **{f"bytes a row {name}": round(value / counted, 1) for name, value in parts.items()},
+    }
+
+
+async def _columns(connection: AsyncConnection, chunk: sql.Identifier) -> dict[str, float]:
+    names = [
+        name
+        for (name,) in await rows(
+            connection,
+            "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            chunk.as_string(connection),
+        )
+    ]
+    sizes = sql.SQL(", ").join(sql.SQL("coalesce(sum(pg_column_size({})), 0)").format(sql.Identifier(name)) for name in names)
+    (counted, *bytes_) = await row(connection, sql.SQL("SELECT sum(_ts_meta_count), {} FROM {}").format(sizes, chunk))
+    by_size = sorted(zip(bytes_, names, strict=True), reverse=True)
+    return {name: round(float(size / counted), 1) for size, name in by_size[:COLUMNS_SHOWN]}
+
+
+def _identifier(name: str) -> sql.Identifier:
+    return sql.Identifier(*name.split("."))
