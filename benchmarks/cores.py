@@ -31,3 +31,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
             continue
         seconds += times.user + times.system
     return seconds
+
+
+def busy_seconds() -> float:
+    """CPU time that all processes of this machine have used so far, other people's included."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)

@@ -41,9 +41,10 @@ Part = Callable[[argparse.Namespace, Dataset, AsyncExitStack], Awaitable[list[Ba
 
 
 async def _compress(options: argparse.Namespace, dataset: Dataset, _stack: AsyncExitStack) -> list[Bar]:
-    days = await dataset.left_to_compress(options.rowstore_days)
+    days = await dataset.left_to_compress()
     if not days:
-        raise Refused("no day is left to compress: this part needs a data set that was loaded for it")
+        days = [dataset.day(number - dataset.rowstore_days) for number in range(-options.repeat, 0)]
+        await dataset.load_again(days)
     return await measure_compress(dataset, _groups(options, dataset.clock), days)
 
 
@@ -65,6 +66,8 @@ async def _retention(options: argparse.Namespace, dataset: Dataset, _stack: Asyn
 
 
 async def _growth(options: argparse.Namespace, dataset: Dataset, stack: AsyncExitStack) -> list[Bar]:
+    if options.keep:
+        await dataset.load_again([dataset.day(-1)])
     empty = f"{options.database}_empty"
     stack.push_async_callback(database.drop, options.server, empty)
     conninfo = await database.create(options.server, empty)
@@ -97,12 +100,13 @@ async def _loaded(options: argparse.Namespace, stack: AsyncExitStack) -> Dataset
             raise Refused(f"there is a database {options.database}: drop it, or name another with --database")
         say(f"the data set is there from a run before, until {kept.clock}")
         return kept
-    rowstore = options.rowstore_days + (options.repeat if "compress" in options.only else 0)
-    await _make_sure_of_room(options, rowstore)
+    uncompressed = options.repeat if "compress" in options.only else 0
+    await _make_sure_of_room(options, options.rowstore_days + uncompressed)
     if not options.keep:
         stack.push_async_callback(database.drop, options.server, options.database)
-    dataset = Dataset.until_today(await database.create(options.server, options.database), options.days)
-    await dataset.load(options.rows, options.days - rowstore)
+    await database.create(options.server, options.database)
+    dataset = Dataset.until_today(conninfo, options.days, options.rows, options.rowstore_days)
+    await dataset.load(uncompressed)
     return dataset
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
+from benchmarks.cores import busy_seconds
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
-from benchmarks.timescale.dataset import DAY, TABLES, Dataset, compress
+from benchmarks.timescale.dataset import TABLES, Dataset, compress, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
+from benchmarks.timescale.pool import DAY
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import LLM_TRACES
 
@@ -48,9 +51,8 @@ async def measure_compress(dataset: Dataset, groups: Sequence[Group], days: Sequ
         for day in days:
             seen.append(await _one_day(dataset.conninfo, connection, groups, day))
             say(f"compress {day:%m-%d}: {seen[-1]}")
-        for table in TABLES:
-            await rows(connection, "SELECT drop_chunks(%s::regclass, newer_than => %s::timestamptz)", table, dataset.clock)
-    scaled = [one["llm_traces seconds"] * DAY_SPANS / one["spans"] for one in seen]
+        await drop_days(connection, dataset.clock, dataset.clock + DAY)
+    scaled = [one["llm_traces s"] * DAY_SPANS / one["spans"] for one in seen]
     ratios = [2 * one["spans/s during"] / (one["spans/s before"] + one["spans/s after"]) for one in seen]
     details = {f"day {number + 1}": one for number, one in enumerate(seen)}
     return [
@@ -71,26 +73,38 @@ async def measure_compress(dataset: Dataset, groups: Sequence[Group], days: Sequ
 
 async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[Group], day: datetime) -> dict[str, Any]:
     (spans,) = await row(connection, _SPANS, day, day + DAY)
-    ingest, moments = Ingest(conninfo, groups), []
+    ingest = Ingest(conninfo, groups)
+    windows: dict[str, Window] = {}
     async with ingest.running():
-        moments.append(time.monotonic())
-        await asyncio.sleep(WINDOW_SECONDS)
-        moments.append(time.monotonic())
-        seconds = await compress(connection, day)
-        moments += [moments[-1] + seconds["llm_traces"], time.monotonic()]
-        await asyncio.sleep(WINDOW_SECONDS)
-        moments.append(time.monotonic())
-    before, during, after = moments[0:2], moments[1:3], moments[3:5]
+        async with _window(windows, "before"):
+            await asyncio.sleep(WINDOW_SECONDS)
+        async with _window(windows, "during"):
+            seconds = {table: await compress(connection, table, day) for table in TABLES}
+        async with _window(windows, "after"):
+            await asyncio.sleep(WINDOW_SECONDS)
     return {
         "spans": spans,
-        **{f"{table} seconds": round(took, 2) for table, took in seconds.items()},
-        **{
-            f"spans/s {name}": round(ingest.rate(*window))
-            for name, window in (("before", before), ("during", during), ("after", after))
-        },
-        "longest transaction before": round(ingest.longest(*before), 3),
-        "longest transaction during": round(ingest.longest(*during), 3),
+        **{f"{table} s": round(took, 2) for table, took in seconds.items()},
+        **{f"spans/s {name}": round(ingest.rate(one.began, one.ended)) for name, one in windows.items()},
+        **{f"longest transaction {name}": round(ingest.longest(one.began, one.ended), 3) for name, one in windows.items()},
+        **{f"busy cores {name}": round(one.cores, 1) for name, one in windows.items()},
     }
+
+
+class Window(NamedTuple):
+    """Two moments, and how many cores were busy between them."""
+
+    began: float
+    ended: float
+    cores: float
+
+
+@asynccontextmanager
+async def _window(windows: dict[str, Window], name: str) -> AsyncIterator[None]:
+    began, busy = time.monotonic(), busy_seconds()
+    yield
+    ended = time.monotonic()
+    windows[name] = Window(began, ended, (busy_seconds() - busy) / (ended - began))
 
 
 async def measure_size(dataset: Dataset) -> list[Bar]:

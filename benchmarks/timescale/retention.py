@@ -9,13 +9,12 @@ from datetime import datetime
 from statistics import median
 
 from benchmarks.timescale.bars import Bar, spread
-from benchmarks.timescale.database import elapsed, opened, rows, say
-from benchmarks.timescale.dataset import DAY, TABLES, Dataset, chunks
+from benchmarks.timescale.database import opened, say
+from benchmarks.timescale.dataset import Dataset, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
+from benchmarks.timescale.pool import DAY
 
 WINDOW_SECONDS = 2.0
-
-_DROP = "SELECT drop_chunks(%s::regclass, newer_than => %s::timestamptz, older_than => %s::timestamptz)"
 
 
 async def measure_retention(dataset: Dataset, groups: Sequence[Group], days: Sequence[datetime]) -> list[Bar]:
@@ -25,17 +24,15 @@ async def measure_retention(dataset: Dataset, groups: Sequence[Group], days: Seq
     async with opened(dataset.conninfo) as connection:
         async with ingest.running():
             for day in days:
-                dropped = len(await chunks(connection, "llm_traces", day))
                 began = time.monotonic()
                 await asyncio.sleep(WINDOW_SECONDS)
                 dropping = time.monotonic()
-                took.append(await elapsed(connection, _DROP, "llm_traces", day, day + DAY))
+                took.append(await drop_days(connection, day, day + DAY))
                 end = time.monotonic()
                 await asyncio.sleep(ingest.longest(began, end))  # until a transaction that had to wait is recorded
                 ordinary.append(ingest.longest(began, dropping))
                 longest.append(ingest.longest(dropping, end))
-                say(f"retention {day:%m-%d}: {dropped} chunk in {took[-1]:.3f} s, longest transaction {longest[-1]:.3f} s")
-        for table in TABLES:
-            await rows(connection, "SELECT drop_chunks(%s::regclass, newer_than => %s::timestamptz)", table, dataset.clock)
+                say(f"retention {day:%m-%d}: dropped in {took[-1]:.3f} s, longest transaction {longest[-1]:.3f} s")
+        await drop_days(connection, dataset.clock, dataset.clock + DAY)
     details = {"seconds": spread(took), "longest transaction before": spread(ordinary), "longest meanwhile": spread(longest)}
     return [Bar("drop_chunks of a day, COPY beside it", median(took), "s", 1, details=details)]

@@ -12,8 +12,9 @@ from psycopg import sql
 
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import elapsed, opened, row, say
-from benchmarks.timescale.dataset import DAY, SERVICES, Dataset
+from benchmarks.timescale.dataset import Dataset
 from benchmarks.timescale.ingest import Group, points, session
+from benchmarks.timescale.pool import DAY, SERVICES
 from llm_observatory.tables import ROLLUP_VIEWS
 
 HOUR = timedelta(hours=1)
@@ -70,6 +71,7 @@ async def measure_refresh(dataset: Dataset, late: int) -> list[Bar]:
                 begin, length = (hour, HOUR) if view.grain == "hourly" else (hour.replace(hour=0), DAY)
                 took = await elapsed(connection, _REFRESH, view.name, begin, begin + length)
                 seconds.setdefault(f"{view.name}, {where}", []).append(took)
+            slowest = max(all_[-1] for name, all_ in seconds.items() if name.endswith(where))
             slowest = max(all_[-1] for name, all_ in seconds.items() if name.endswith(where))
             say(f"refresh of {hour:%m-%d %H:%M} ({where}): {slowest:.3f} s the slowest")
     details |= {name: spread(all_) for name, all_ in seconds.items()}

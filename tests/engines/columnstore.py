@@ -12,9 +12,9 @@ from tests.engines.target import PARTIAL, Target, noon
 
 COLUMNSTORE = Section(
     "Columnstore",
-    "TimescaleDB under the Timescale licence compresses old chunks into columns, many times smaller than rows. Under the Apache"
-    " licence, and on plain PostgreSQL, there is none: rows stay rows until they expire, and nothing takes its place. Plan the"
-    " disk for that, or set a shorter `RETENTION`.",
+    "TimescaleDB under the Timescale licence compresses old chunks into columns, many times smaller than rows. Under the"
+    " Apache licence, and on plain PostgreSQL, there is none: rows stay rows until they expire, and nothing takes its place."
+    " Plan the disk for that, or set a shorter `RETENTION`.",
 )
 
 _SETTINGS = (
@@ -26,7 +26,8 @@ _COMPRESSED = "SELECT compress_relid::text FROM _timescaledb_catalog.compression
 
 @COLUMNSTORE.capability(
     "columnstore as declared",
-    text="Segmented by tenant and service (metrics: by tenant, metric and service), ordered by time (`trace_index` by trace, metrics by series).",
+    text="Segmented by tenant and service (metrics: by tenant, metric and service), ordered by time (`trace_index` by trace,"
+    " metrics by series).",
     tried="the settings of every table; 30 spans of three services are compressed and must become three batches.",
 )
 async def columnstore_as_declared(target: Target) -> str:
@@ -53,9 +54,9 @@ async def columnstore_as_declared(target: Target) -> str:
 
 @COLUMNSTORE.capability(
     "sparse indexes",
-    text="They tell which batches cannot hold a value without decompressing them: a bloom filter of `trace_id`, the least and the greatest"
-    " `duration_ms` or `severity_number`. *Declared* since TimescaleDB 2.22; before it TimescaleDB *chooses* them by the indexes of the"
-    " table, which gives `trace_id` one and the others none.",
+    text="They tell which batches cannot hold a value without decompressing them: a bloom filter of `trace_id`, the least and"
+    " the greatest `duration_ms` or `severity_number`. *Declared* since TimescaleDB 2.22; before it TimescaleDB *chooses* them"
+    " by the indexes of the table, which gives `trace_id` one and the others none.",
     tried="the plans of two queries on a compressed chunk, by `trace_id` and by `duration_ms`.",
 )
 async def sparse_indexes(target: Target) -> str:
@@ -114,7 +115,6 @@ async def _compress_old(target: Target) -> bool:
 
 
 async def _plan(target: Target, condition: str, at: datetime) -> str:
-    rows = await target.fetch(
-        f"EXPLAIN SELECT * FROM llm_traces WHERE {condition} AND timestamp >= '{at}' AND timestamp < '{at + timedelta(hours=1)}'"
-    )
+    hour = f"timestamp >= '{at}' AND timestamp < '{at + timedelta(hours=1)}'"
+    rows = await target.fetch(f"EXPLAIN SELECT * FROM llm_traces WHERE {condition} AND {hour}")
     return "\n".join(line for (line,) in rows)

@@ -14,15 +14,15 @@ LARGE_VALUES = Section(
     "What was said is most of the bytes, and up to `CONTENT_MAX_BYTES` (1 MiB by default) an item.",
 )
 
-BODIES = 50
+BODIES = 20
 BODY_BYTES = 1_000_000
 
 
 @LARGE_VALUES.capability(
     "compressed in a row by",
-    text="*lz4* where the server was built with it, for COPY of large values takes half the time; else *pglz*, PostgreSQL's own. It is set by"
-    " reconciliation, on partitions for each column, on hypertables for the role of the service in this database. What is stored stays as it"
-    " is.",
+    text="*lz4* where the server was built with it, for COPY of large values takes half the time; else *pglz*, PostgreSQL's"
+    " own. It is set by reconciliation, on partitions for each column, on hypertables for the role of the service in this"
+    " database. What is stored stays as it is.",
     tried="a body of 20 kB that compresses well is written, and `pg_column_compression` asked.",
 )
 async def compressed_in_a_row_by(target: Target) -> str:
@@ -35,10 +35,11 @@ async def compressed_in_a_row_by(target: Target) -> str:
 
 @LARGE_VALUES.capability(
     "bodies of 1 MB in the columnstore",
-    text="A thousand of them would be one value of more than 1 GB, which PostgreSQL refuses: compression would fail for ever. So"
-    " `timescaledb.enable_compressor_batch_limit` is set for the role of the service in this database, and batches end earlier.",
-    tried=f"the setting is in force in a new session; {BODIES} bodies of 1 MB that hardly compress are written, compressed by the job, and read"
-    " back. A thousand are not tried.",
+    text="A thousand of them would be one value of more than 1 GB, which PostgreSQL refuses: compression would fail for ever."
+    " So `timescaledb.enable_compressor_batch_limit` is set for the role of the service in this database, and batches end"
+    " earlier.",
+    tried=f"the setting is in force in a new session; {BODIES} bodies of 1 MB that hardly compress are written, compressed by"
+    " the job, and read back. A thousand are not tried.",
 )
 async def bodies_in_the_columnstore(target: Target) -> str:
     at = noon(12)

@@ -10,8 +10,8 @@ from tests.engines.target import Target
 
 RECONCILIATION = Section(
     "Settings",
-    "What the database itself must know of the settings is compared with them at start, after SIGHUP and every minute, and what"
-    " differs is set.",
+    "What the database itself must know of the settings is compared with them at start, after SIGHUP and every minute, and"
+    " what differs is set.",
 )
 
 CHANGED = Settings(
@@ -24,16 +24,18 @@ CHANGED = Settings(
 )
 
 _STATE = (
-    "SELECT hypertable_name, proc_name, schedule_interval, config - 'mat_hypertable_id' - 'hypertable_id'"
-    " FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1, 2, 4",
+    """
+    SELECT hypertable_name, proc_name, schedule_interval, config FROM timescaledb_information.jobs
+    WHERE job_id >= 1000 ORDER BY 1, 2, 4
+    """,
     "SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions ORDER BY 1, 2",
 )
 
 
 @RECONCILIATION.capability(
     "changed settings are applied",
-    text="And changed back they leave nothing behind. *Nothing to apply*: partitions are made and dropped by the settings of the"
-    " process, and the database knows none of them.",
+    text="And changed back they leave nothing behind. *Nothing to apply*: partitions are made and dropped by the settings of"
+    " the process, and the database knows none of them.",
     tried="chunk interval, compression, all retentions and `COPY_DIRECT_COMPRESS` are changed and changed back; jobs and chunk"
     " intervals are compared, and a second time must change nothing.",
 )

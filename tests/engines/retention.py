@@ -21,7 +21,8 @@ _SUMMED = f"SELECT sum(span_count) FROM {DAILY} WHERE bucket = date_trunc('day',
 @RETENTION.capability(
     "expired rows are dropped by",
     text="A *policy* of TimescaleDB, every hour, or our *maintenance* loop, every minute.",
-    tried="spans and content of 100 and of 80 days ago, with `RETENTION=90d`; a round of maintenance, and if that drops nothing, the job.",
+    tried="spans and content of 100 and of 80 days ago, with `RETENTION=90d`; a round of maintenance, and if that drops"
+    " nothing, the job.",
 )
 async def expired_rows_are_dropped_by(target: Target) -> str:
     for days in (100, 80):
@@ -35,7 +36,8 @@ async def expired_rows_are_dropped_by(target: Target) -> str:
 @RETENTION.capability(
     "sums by day outlive their rows",
     text="Hours are kept for `RETENTION`, days for `ROLLUP_RETENTION`.",
-    tried="spans of 120 days ago are summed up under `RETENTION=400d`; under `RETENTION=90d` they are dropped, and refreshes are run again.",
+    tried="spans of 120 days ago are summed up under `RETENTION=400d`; under `RETENTION=90d` they are dropped, and refreshes"
+    " are run again.",
 )
 async def sums_outlive_their_rows(target: Target) -> str:
     at = noon(120)

@@ -1,11 +1,9 @@
-"""A run of all probes on one database."""
+"""All probes on one database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
@@ -15,9 +13,10 @@ from tests.engines.direct_compress import DIRECT_COMPRESS
 from tests.engines.large_values import LARGE_VALUES
 from tests.engines.partitions import PARTITIONS
 from tests.engines.reconciliation import RECONCILIATION
+from tests.engines.record import Run
 from tests.engines.retention import RETENTION
 from tests.engines.rollups import ROLLUPS
-from tests.engines.target import Target, target
+from tests.engines.target import target
 
 SECTIONS: tuple[Section, ...] = (
     PARTITIONS,
@@ -36,30 +35,6 @@ _WHAT = """
 SELECT current_setting('server_version'), (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
        current_setting('timescaledb.license', true)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What was found on an engine, and when. `build` is `embedded` or `WebAssembly`, '' of a server of its own."""
-
-    engine: str
-    version: str
-    licence: str
-    build: str
-    postgresql: str
-    date: str
-    found: dict[str, str]
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """A later run with the same takes its place. Of what comes with the tests there is one version."""
-        return (self.engine, self.licence, self.build, "" if self.build else self.version)
-
-    @property
-    def release(self) -> tuple[str, ...]:
-        """What it has in common with its patches: of PostgreSQL the first number, of TimescaleDB the first two."""
-        numbers = self.version.split(".")[: 2 if self.engine == "TimescaleDB" else 1]
-        return (self.engine, self.licence, self.build, *numbers)
 
 
 async def probe(url: str, build: str = "", progress: Callable[[str], None] = lambda _line: None) -> Run:

@@ -46,6 +46,9 @@ def embedded() -> Iterator[str]:
 @contextmanager
 def webassembly() -> Iterator[str]:
     """URL of a fresh database of the TimescaleDB in WebAssembly."""
-    with _wasm_template() as template, TemporaryDirectory(prefix="observatory-engines-") as folder:
-        with _wasm_timescale(template, Path(folder)) as url:
-            yield url
+    with (
+        _wasm_template() as template,
+        TemporaryDirectory(prefix="observatory-engines-") as folder,
+        _wasm_timescale(template, Path(folder)) as url,
+    ):
+        yield url

@@ -19,7 +19,7 @@ from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine import CurrentEngine, Engine, detect
-from llm_observatory.storage.engine.partitions import time_us
+from llm_observatory.storage.engine.partitions import DAY_US, time_us
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import Stored, WriteRequest
@@ -65,7 +65,7 @@ class Target:
     async def write(
         self, at: datetime, *contents: str, spans: int = 1, service: str = "checkout", settings: Settings | None = None
     ) -> None:
-        """Commit a request as a committer does: `spans` spans from `at` on, a microsecond each, with what they said, if anything."""
+        """Commit a request as a committer does: `spans` spans from `at` on, a microsecond each, the first with `contents`."""
         trace_id = uuid.uuid4().bytes
         made = [llm_span(trace_id, number) for number in range(spans)]
         for number, span in enumerate(made):
@@ -76,7 +76,7 @@ class Target:
         payload = request_of(*made, service_name=service).SerializeToString()
         now = time.time_ns() // 1000
         digest = codec.digest("traces", "default", payload)
-        encoded = codec.encode("traces", "default", payload, digest, now, codec.Terms(None, 86_400_000_000, 1024**2))
+        encoded = codec.encode("traces", "default", payload, digest, now, codec.Terms(None, 2 * DAY_US, 1024**2))
         engine = CurrentEngine(lambda: connect(self.url), settings or Settings())
         await engine.get(self.connection)
         writer = CopyWriter(60, lambda: engine.compresses_copy)

@@ -102,7 +102,8 @@ async def test_policies_that_others_added_are_replaced(connection: AsyncConnecti
     await connection.execute("SELECT remove_continuous_aggregate_policy('llm_usage_daily')")
     [(paused,)] = await fetch(
         connection,
-        "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'llm_metrics' AND proc_name = 'policy_retention'",
+        "SELECT job_id FROM timescaledb_information.jobs"
+        " WHERE hypertable_name = 'llm_metrics' AND proc_name = 'policy_retention'",
     )
     await connection.execute("SELECT alter_job(%s, scheduled => false)", [paused])
     engine = await engine_on(connection)

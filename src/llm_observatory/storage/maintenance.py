@@ -21,8 +21,8 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import prune
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
+from llm_observatory.storage.each import each
 from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
-from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
@@ -250,7 +250,7 @@ class Maintenance:
             await connection.execute(statement)
             self._analyze_due[table] = self._monotonic() + ANALYZE_SECONDS
 
-        await each_table(connection, "statistics", due, analyze)
+        await each(connection, "statistics", due, analyze)
 
 
 async def _now(connection: AsyncConnection) -> datetime:

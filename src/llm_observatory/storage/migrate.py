@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llm_observatory
-from llm_observatory.errors import StorageUnavailable
+from llm_observatory.errors import SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -66,10 +66,12 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
         try:
             for change in await engine.reconcile(connection, settings):
                 progress(f"set {change}")
+        except SchemaMismatch:
+            raise
         except StorageUnavailable as error:
-            if error.sqlstate != _LOCK_NOT_AVAILABLE:
-                raise
-            progress("a table is in use: settings are applied by the next maintenance round")
+            # What settings ask for is tried again every minute; until then data is taken in all the same.
+            why = "a table is in use" if error.sqlstate == _LOCK_NOT_AVAILABLE else f"{error} ({error.sqlstate}), see the log"
+            progress(f"not all settings are applied, the next maintenance round goes on: {why}")
     finally:
         await connection.close()
 

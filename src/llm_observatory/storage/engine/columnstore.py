@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+import structlog
 from psycopg import sql
 
 from llm_observatory.storage.connection import AsyncConnection
@@ -12,6 +14,8 @@ from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME, Table
+
+_log = structlog.get_logger(__name__)
 
 _SETTINGS = """
 SELECT to_jsonb(s) FROM timescaledb_information.hypertable_columnstore_settings s WHERE hypertable = to_regclass(%s)
@@ -66,12 +70,16 @@ async def set_job_settings(connection: AsyncConnection) -> list[str]:
         row = await (await connection.execute(_ROLE_SETTINGS)).fetchone()
         current = set(row[0]) if row else set()
         missing = {name: value for name, value in JOB_SETTINGS.items() if f"{name}={value}" not in current}
-        for name, value in missing.items():
-            await connection.execute(
-                sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
-                    sql.Identifier(connection.info.dbname), sql.SQL(name), value
+        try:
+            for name, value in missing.items():
+                await connection.execute(
+                    sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
+                        sql.Identifier(connection.info.dbname), sql.SQL(name), value
+                    )
                 )
-            )
+        except psycopg.errors.InsufficientPrivilege:
+            _log.warning("this role may not set its own defaults: have a superuser set them", settings=missing)
+            return []
     return [f"{name} = {value} for {connection.info.user}" for name, value in missing.items()]
 
 

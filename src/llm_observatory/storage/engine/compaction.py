@@ -13,7 +13,7 @@ import structlog
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.engine.each import each_table
+from llm_observatory.storage.each import each
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME
 
@@ -55,9 +55,7 @@ async def compact(connection: AsyncConnection, now: datetime, settings: Settings
                 calls += 1
 
     with translated():
-        await each_table(
-            connection, "compaction", [table.name for table in BY_NAME.values() if table.partitioned], compact_table
-        )
+        await each(connection, "compaction", [table.name for table in BY_NAME.values() if table.partitioned], compact_table)
     if calls:
         _log.info("chunks put in order", calls=calls)
     return calls

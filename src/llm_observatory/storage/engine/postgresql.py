@@ -17,8 +17,8 @@ from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
-from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.kept import kept_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import (
     Partition,
@@ -89,7 +89,7 @@ class PostgreSQL:
             for slot in self._missing(table, wanted):
                 made.extend(await self._fill(connection, table, slot))
 
-        await each_table(connection, "partitions", lacking, ensure)
+        await each(connection, "partitions", lacking, ensure)
 
     def _missing(self, table: str, wanted: list[Range]) -> list[Range]:
         known = self._known.get(table, [])
@@ -127,7 +127,7 @@ class PostgreSQL:
             dropped.extend(await expiry.drop_before(connection, table, now_us - self._kept[table]))
 
         try:
-            await each_table(connection, "retention", self._kept, drop)
+            await each(connection, "retention", self._kept, drop)
         finally:
             self.forget_partitions()
         await drop_expired_rollups(connection, self._settings, moment(now_us))

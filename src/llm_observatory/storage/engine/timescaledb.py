@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from psycopg import sql
@@ -13,9 +14,9 @@ from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
 from llm_observatory.storage import prune, rollups
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
-from llm_observatory.storage.engine.each import each_table
 from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import moment
@@ -82,7 +83,7 @@ class TimescaleDB:
             cursor = await connection.execute(_DROP_CHUNKS, [table, now - kept_for(BY_NAME[table], self._settings)])
             dropped.extend(chunk for (chunk,) in await cursor.fetchall())
 
-        await each_table(connection, "retention", HYPERTABLES, drop)
+        await each(connection, "retention", HYPERTABLES, drop)
         for view in ROLLUP_VIEWS:
             await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
         if dropped:
@@ -90,29 +91,57 @@ class TimescaleDB:
         return dropped
 
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
-        """See Engine."""
+        """See Engine. Each part by itself: a table in use must not keep the policies of the others from being set."""
         self.follow(settings)
-        changed = await self._set_chunk_intervals(connection)
         if not self.edition.community:
             await self._refuse_another_licence(connection)
-            changed += await compress_documents(connection, partitions=False)
-            return [*changed, *await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))]
-        changed += await set_job_settings(connection)
-        changed += await compress_documents(connection, partitions=False)
+        changed: list[str] = []
 
-        async def columnstore(table: str) -> None:
+        async def apply(part: str) -> None:
+            changed.extend(await parts[part](connection))
+
+        parts: dict[str, Callable[[AsyncConnection], Awaitable[list[str]]]] = {
+            "chunk intervals": self._set_chunk_intervals,
+            "large columns": partial(compress_documents, partitions=False),
+            **(self._under_the_timescale_licence() if self.edition.community else {"rollups": self._ensure_tables}),
+        }
+        await each(connection, "settings", parts, apply)
+        return changed
+
+    def _under_the_timescale_licence(self) -> dict[str, Callable[[AsyncConnection], Awaitable[list[str]]]]:
+        return {
+            "settings of jobs": set_job_settings,
+            "columnstore": self._set_columnstore,
+            "rollups": self._ensure_continuous_aggregates,
+            "policies": self._set_policies,
+        }
+
+    async def _set_columnstore(self, connection: AsyncConnection) -> list[str]:
+        changed: list[str] = []
+
+        async def work(table: str) -> None:
             changed.extend(await set_columnstore(connection, table, self.edition))
 
-        await each_table(connection, "columnstore", HYPERTABLES, columnstore)
-        refreshed: dict[Grain, datetime] = {grain: datetime.now(UTC) - refreshed_for(grain, settings) for grain in GRAINS}
-        changed += await rollups.ensure(connection, "continuous aggregates", refreshed)
-        policies = dict(wanted(settings, self.edition))
+        await each(connection, "columnstore", HYPERTABLES, work)
+        return changed
 
-        async def jobs(relation: str) -> None:
+    async def _set_policies(self, connection: AsyncConnection) -> list[str]:
+        policies = dict(wanted(self._settings, self.edition))
+        changed: list[str] = []
+
+        async def work(relation: str) -> None:
             changed.extend(await set_policies(connection, relation, policies[relation]))
 
-        await each_table(connection, "policies", policies, jobs)
+        await each(connection, "policies", policies, work)
         return changed
+
+    async def _ensure_tables(self, connection: AsyncConnection) -> list[str]:
+        return await rollups.ensure(connection, "tables", rollups_whole_since(self._settings, datetime.now(UTC)))
+
+    async def _ensure_continuous_aggregates(self, connection: AsyncConnection) -> list[str]:
+        now = datetime.now(UTC)
+        refreshed: dict[Grain, datetime] = {grain: now - refreshed_for(grain, self._settings) for grain in GRAINS}
+        return await rollups.ensure(connection, "continuous aggregates", refreshed)
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
@@ -134,12 +163,11 @@ class TimescaleDB:
 
     async def _set_chunk_intervals(self, connection: AsyncConnection) -> list[str]:
         """Of chunks to come."""
-        with translated():
-            cursor = await connection.execute(_CHUNK_INTERVALS, [list(HYPERTABLES)])
-            interval = self._settings.chunk_interval
-            other = sorted(table for table, current in await cursor.fetchall() if current != interval)
-            for table in other:
-                await connection.execute(sql.SQL("SELECT set_chunk_time_interval({}, {})").format(table, interval))
+        cursor = await connection.execute(_CHUNK_INTERVALS, [list(HYPERTABLES)])
+        interval = self._settings.chunk_interval
+        other = sorted(table for table, current in await cursor.fetchall() if current != interval)
+        for table in other:
+            await connection.execute(sql.SQL("SELECT set_chunk_time_interval({}, {})").format(table, interval))
         return [f"{table}: chunks of {show_duration(interval)}" for table in other]
 
     async def _refuse_another_licence(self, connection: AsyncConnection) -> None:

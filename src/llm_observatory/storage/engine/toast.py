@@ -9,7 +9,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.engine.each import each_table
+from llm_observatory.storage.each import each
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
@@ -47,7 +47,7 @@ async def compress_documents(connection: AsyncConnection, *, partitions: bool) -
     async def compress(table: str) -> None:
         await _compress(connection, table, documents[table], changed, partitions=partitions)
 
-    await each_table(connection, "compression", [table for table, columns in documents.items() if columns], compress)
+    await each(connection, "compression", [table for table, columns in documents.items() if columns], compress)
     return changed
 
 

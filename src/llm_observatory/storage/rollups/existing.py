@@ -10,11 +10,11 @@ from typing import Literal
 import structlog
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.each import each
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
 from llm_observatory.storage.rollups.make import Kept, make_continuous_aggregate, make_table, queue_hours, run
 from llm_observatory.storage.transaction import LOCK_TIMEOUT
-from llm_observatory.storage.translate import translated
 from llm_observatory.tables.rollups import ROLLUPS, Grain, Rollup, RollupView
 
 _log = structlog.get_logger(__name__)
@@ -35,19 +35,23 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
     """Have every rollup in `form`, by the definition of this version. Returns what was made, a line each.
 
     What is there in another form or by another definition is made anew from the rows that are stored. They are whole `since`
-    then: buckets before that are taken over as they were. Each rollup is one transaction. Raises StorageError.
+    then: buckets before that are taken over as they were. Each rollup is one transaction. Raises StorageError, at the end.
     """
     made: list[str] = []
-    with translated():
-        for rollup in ROLLUPS:
-            if await _as_it_should_be(connection, rollup, form):
-                continue
-            async with connection.transaction():
-                await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-                await transaction_lock(connection, Lock.RECONCILE)
-                if not await _as_it_should_be(connection, rollup, form):
-                    await _make(connection, rollup, form, since)
-                    made.append(f"rollup {rollup.name}: {form}")
+    rollups = {rollup.name: rollup for rollup in ROLLUPS}
+
+    async def ensure_one(name: str) -> None:
+        rollup = rollups[name]
+        if await _as_it_should_be(connection, rollup, form):
+            return
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            await transaction_lock(connection, Lock.RECONCILE)
+            if not await _as_it_should_be(connection, rollup, form):
+                await _make(connection, rollup, form, since)
+                made.append(f"rollup {name}: {form}")
+
+    await each(connection, "rollups", rollups, ensure_one)
     return made
 
 
