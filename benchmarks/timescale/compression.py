@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from psycopg import sql
 
-from benchmarks.cores import busy_seconds
+from benchmarks.cores import busy_seconds, cpu_seconds
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
 from benchmarks.timescale.dataset import TABLES, Dataset, compress, drop_days
@@ -78,13 +78,16 @@ async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[
     async with ingest.running():
         async with _window(windows, "before"):
             await asyncio.sleep(WINDOW_SECONDS)
+        cpu = cpu_seconds([connection.info.backend_pid])
         async with _window(windows, "during"):
             seconds = {table: await compress(connection, table, day) for table in TABLES}
+        cpu = cpu_seconds([connection.info.backend_pid]) - cpu
         async with _window(windows, "after"):
             await asyncio.sleep(WINDOW_SECONDS)
     return {
         "spans": spans,
         **{f"{table} s": round(took, 2) for table, took in seconds.items()},
+        "CPU s of all three": round(cpu, 2),
         **{f"spans/s {name}": round(ingest.rate(one.began, one.ended)) for name, one in windows.items()},
         **{f"longest transaction {name}": round(ingest.longest(one.began, one.ended), 3) for name, one in windows.items()},
         **{f"busy cores {name}": round(one.cores, 1) for name, one in windows.items()},

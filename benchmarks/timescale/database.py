@@ -37,7 +37,7 @@ def say(line: str) -> None:
 async def rows(connection: AsyncConnection, query: LiteralString | sql.Composed, *values: object) -> list[tuple[Any, ...]]:
     """All rows of a statement."""
     cursor = await connection.execute(query, values or None)
-    return await cursor.fetchall() if cursor.description else []
+    return await cursor.fetchall() if cursor.description is not None else []
 
 
 async def row(connection: AsyncConnection, query: LiteralString | sql.Composed, *values: object) -> tuple[Any, ...]:

@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _probe(url: str, build: str = "") -> record.Run:
-    run = asyncio.run(probe(url, build, _say))
+    run = asyncio.run(probe(url, build, _say, large=not build))
     _say(f"= {run.name} on PostgreSQL {run.postgresql}\n")
     return run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.engines.target import Target
 
-YES, NO = "yes", "no"
+YES, NO, NOT_TRIED = "yes", "no", "not tried"
 
 Probe = Callable[[Target], Awaitable[str]]
 """Returns YES, NO or a word, and leaves its rows behind. It begins with the default settings applied."""

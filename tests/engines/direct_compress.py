@@ -41,30 +41,30 @@ _END = "SELECT range_end FROM timescaledb_information.chunks WHERE format('%%I.%
 @DIRECT_COMPRESS.capability(
     "COPY into the columnstore",
     text="*No effect*: the rows are in the rowstore.",
-    tried="rollups are brought up to date; 600 spans of one service in one commit, 20 of another day in the next; the status"
+    tried="rollups are brought up to date; 150 spans of one service in one commit, 20 of another day in the next; the status"
     " of both chunks, the rows, and after a refresh the rollup of their hour.",
 )
 async def copy_into_the_columnstore(target: Target) -> str:
     many, few = noon(3), noon(4)
     store = Store(target.url)
     await store.settle()
-    await target.write(many, spans=600, settings=SETTINGS)
+    await target.write(many, spans=150, settings=SETTINGS)
     await target.write(few, spans=20, settings=SETTINGS)
-    assert await target.count("llm_traces", many) == 600
+    assert await target.count("llm_traces", many) == 150
     assert not await target.status("llm_traces", few)
     await store.settle()
-    assert await target.one(_SUMMED, many) == 600
+    assert await target.one(_SUMMED, many) == 150
     return YES if await target.status("llm_traces", many) & COMPRESSED else "no effect"
 
 
 @DIRECT_COMPRESS.capability(
     "put in order by",
     text="The *policy* of TimescaleDB or our *maintenance* loop. *No*: there is nothing to put in order.",
-    tried="two commits of 600 spans into the chunk of today leave it unordered; the job is run; if that does not help, a round"
+    tried="two commits of 150 spans into the chunk of today leave it unordered; the job is run; if that does not help, a round"
     " of maintenance now, which must leave it as it is, and one ten minutes after its end.",
 )
 async def put_in_order_by(target: Target) -> str:
-    return await _put_in_order(target, noon(0), (600, 600))
+    return await _put_in_order(target, noon(0), (150, 150))
 
 
 @DIRECT_COMPRESS.capability(
@@ -73,7 +73,7 @@ async def put_in_order_by(target: Target) -> str:
     tried="the same with the chunk of tomorrow and a commit of 5 spans between the two.",
 )
 async def put_in_order_beside_small_commits_by(target: Target) -> str:
-    return await _put_in_order(target, noon(-1), (600, 5, 600))
+    return await _put_in_order(target, noon(-1), (150, 5, 150))
 
 
 async def _put_in_order(target: Target, at: datetime, commits: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.engines.capability import Section
+from tests.engines.capability import NOT_TRIED, Section
 from tests.engines.record import Run
 from tests.engines.run import SECTIONS
 
@@ -30,8 +30,6 @@ In the table *policy* is a job of TimescaleDB, *maintenance* the loop of this se
 `DATABASE_URL` and `DB_HOST`. *WebAssembly* is a TimescaleDB for tests, whose jobs run only when they are called.
 """
 
-_NOT_TRIED = "not tried"
-
 
 def render(runs: Sequence[Run]) -> str:
     """The whole page."""
@@ -49,7 +47,7 @@ def _table(runs: Sequence[Run]) -> list[str]:
     return [
         _row("", (run.name for run in runs)),
         _row("---", ("---" for _ in runs)),
-        *(_row(name, (run.found.get(name, _NOT_TRIED) for run in runs)) for name in capabilities),
+        *(_row(name, (run.found.get(name, NOT_TRIED) for run in runs)) for name in capabilities),
         _row("*on PostgreSQL*", (run.postgresql for run in runs)),
         _row("*last run*", (run.date for run in runs)),
     ]

@@ -111,6 +111,7 @@ async def they_say_what_the_rows_say(target: Target) -> str:
 
 async def _add_late(target: Target, seed: int) -> None:
     store = Store(target.url)
+    await target.write(noon(2))  # what holds nothing later was never refreshed
     await store.settle()
     await store.add(seed, spread(seed, noon(6), timedelta(hours=5), 20))
 

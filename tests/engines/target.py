@@ -46,12 +46,13 @@ def noon(days_ago: int) -> datetime:
 
 
 class Target:
-    """`connection` is autocommit, and the settings of its role are in force."""
+    """`connection` is autocommit, and the settings of its role are in force. `large`: it may be given gigabytes."""
 
-    def __init__(self, url: str, connection: AsyncConnection, engine: Engine) -> None:
+    def __init__(self, url: str, connection: AsyncConnection, engine: Engine, *, large: bool) -> None:
         self.url = url
         self.connection = connection
         self.engine = engine
+        self.large = large
 
     async def fetch(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """All rows."""
@@ -143,10 +144,10 @@ class Target:
 
 
 @asynccontextmanager
-async def target(url: str) -> AsyncIterator[Target]:
+async def target(url: str, *, large: bool) -> AsyncIterator[Target]:
     """The database at `url`, which is migrated."""
     connection = await connect(url)
     try:
-        yield Target(url, connection, await detect(connection, Settings()))
+        yield Target(url, connection, await detect(connection, Settings()), large=large)
     finally:
         await connection.close()

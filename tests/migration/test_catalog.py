@@ -10,8 +10,25 @@ from llm_observatory.tables import LLM_TRACES, TABLES, Table
 from tests.plugins.database import execute
 
 
-async def test_migrations_make_exactly_what_tables_declares(database: str) -> None:
-    assert await migrate.verify(database) == []
+async def test_migrations_make_exactly_what_tables_declares(engine_database: str) -> None:
+    assert await migrate.verify(engine_database) == []
+
+
+async def test_drift_is_reported_on_timescaledb(wasm_database: str) -> None:
+    """What is another there: a fact that is no hypertable, a rollup that is a view, a table that nothing declares."""
+    execute(
+        wasm_database,
+        "CREATE TABLE stranger (n int)",
+        "DROP MATERIALIZED VIEW llm_usage_daily",
+        "DROP TABLE trace_index",
+        "CREATE TABLE trace_index (tenant text NOT NULL, timestamp timestamptz NOT NULL, last_timestamp timestamptz NOT NULL,"
+        " trace_id uuid NOT NULL)",
+    )
+    assert await migrate.verify(wasm_database) == [
+        'trace_index: partitioned by nothing, expected RANGE ("timestamp")',
+        "stranger: a table that nothing declares",
+        "llm_usage_daily: the view is missing",
+    ]
 
 
 DRIFTS = {
@@ -32,7 +49,6 @@ DRIFTS = {
     "DROP TABLE ingest_touched CASCADE": "ingest_touched: the table is missing",
     "DROP TABLE llm_logs": "llm_logs: the table is missing",
     "DROP VIEW trace_links": "trace_links: the view is missing",
-    "DROP VIEW llm_usage_daily": "llm_usage_daily: the view is missing",
     "DROP VIEW trace_spans CASCADE": "trace_spans: the view is missing",
     "DROP VIEW trace_events; CREATE MATERIALIZED VIEW trace_events AS SELECT 1": "trace_events: the view is missing",
     "DROP VIEW trace_events; CREATE TABLE trace_events (n int)": "trace_events: a table that nothing declares",

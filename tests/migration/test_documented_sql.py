@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from llm_observatory.tables import TABLES, VIEWS
+from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"gen_ai.request.model": "m"}
@@ -25,7 +25,8 @@ def documented() -> dict[str, str]:
     return found
 
 
-STATEMENTS = {**documented(), **{view: f"SELECT * FROM {view}" for view in VIEWS}}
+ALL_VIEWS = (*VIEWS, *(view.name for view in ROLLUP_VIEWS))
+STATEMENTS = {**documented(), **{view: f"SELECT * FROM {view}" for view in ALL_VIEWS}}
 
 
 def test_examples_are_found() -> None:
@@ -41,6 +42,13 @@ def test_a_statement_is_understood_and_runs(database: str, name: str) -> None:
         connection.execute("EXECUTE example")
 
 
+def test_every_statement_is_understood_by_timescaledb_too(wasm_database: str) -> None:
+    with psycopg.connect(wasm_database, autocommit=True, prepare_threshold=None) as connection:
+        for number, statement in enumerate(STATEMENTS.values()):
+            connection.execute(f"PREPARE example_{number} AS {statement.strip().rstrip(';')}".encode())
+            connection.execute(f"EXECUTE example_{number}".encode())
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_what_a_view_has_beside_the_columns_of_tables_is_documented(database: str, view: str) -> None:
     text = (ROOT / "docs" / "schema.md").read_text(encoding="utf-8")
@@ -53,19 +61,21 @@ def test_what_a_view_has_beside_the_columns_of_tables_is_documented(database: st
 
 
 BOUNDED = [
-    name for name, text in STATEMENTS.items() if name not in VIEWS and re.search("FROM (llm_|trace_(spans|events|links))", text)
+    name
+    for name, text in STATEMENTS.items()
+    if name not in ALL_VIEWS and re.search("FROM (llm_|trace_(spans|events|links))", text)
 ]
 
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_an_example_is_bounded_by_tenant_and_time(name: str) -> None:
     assert "tenant = 'default'" in STATEMENTS[name]
-    assert re.search(r"timestamp (>=|BETWEEN) ", STATEMENTS[name])
+    assert re.search(r"(timestamp|bucket) (>=|BETWEEN) ", STATEMENTS[name])
 
 
 def the_example(words: str) -> str:
     """The one documented statement that holds `words`."""
-    (found,) = [text for name, text in STATEMENTS.items() if name not in VIEWS and words in text]
+    (found,) = [text for name, text in STATEMENTS.items() if name not in ALL_VIEWS and words in text]
     return found
 
 

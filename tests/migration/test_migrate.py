@@ -66,6 +66,16 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
     assert await migrate.verify(empty_database) == []
 
 
+async def test_up_down_up_on_timescaledb(wasm_timescale: str) -> None:
+    lines: list[str] = []
+    await migrate.up(wasm_timescale, lines.append)
+    assert await migrate.verify(wasm_timescale) == []
+    for left in reversed(range(len(FILES))):
+        assert await migrate.down(wasm_timescale, lines.append) == FILES[left]
+    await migrate.up(wasm_timescale, lines.append)
+    assert await migrate.verify(wasm_timescale) == []
+
+
 _CATALOG = """
 SELECT c.relname, c.relkind::text, pg_get_partkeydef(c.oid), coalesce(pg_get_indexdef(i.indexrelid), pg_get_viewdef(v.oid)),
        (SELECT array_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull) ORDER BY attnum)

@@ -27,7 +27,7 @@ SUMS = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {} t"
 FACTS = ("llm_traces", "llm_metrics", "trace_index", "llm_logs", "llm_content")
 
 
-async def _begin_on_partitions(url: str) -> None:
+async def begin_on_partitions(url: str) -> None:
     """What a database looks like that began on plain PostgreSQL and got the extension afterwards."""
     connection = await connect(url)
     dbmate_url = dbmate.database_url(connection, url)
@@ -47,7 +47,7 @@ def store(request: pytest.FixtureRequest) -> Store:
         url = request.getfixturevalue("empty_database")
         execute(url, "CREATE EXTENSION timescaledb")
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, _begin_on_partitions(url)).result()
+        pool.submit(asyncio.run, begin_on_partitions(url)).result()
     return Store(url)
 
 
@@ -196,7 +196,7 @@ async def test_a_plain_database_is_refused_in_words_that_say_what_to_do(database
 @pytest.mark.timescaledb("two sessions, and locks")
 async def test_one_at_a_time(empty_database: str) -> None:
     execute(empty_database, "CREATE EXTENSION timescaledb")
-    await _begin_on_partitions(empty_database)
+    await begin_on_partitions(empty_database)
     async with await connect(empty_database) as other:
         assert await try_session_lock(other, Lock.MOVE)
         with pytest.raises(StorageUnavailable, match="another process"):
@@ -206,7 +206,7 @@ async def test_one_at_a_time(empty_database: str) -> None:
 @pytest.mark.timescaledb("two sessions, and locks")
 async def test_a_table_in_use_is_tried_again_and_said_to_be(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     execute(empty_database, "CREATE EXTENSION timescaledb")
-    await _begin_on_partitions(empty_database)
+    await begin_on_partitions(empty_database)
     monkeypatch.setattr(swap, "ATTEMPTS", 10)
     monkeypatch.setattr(swap, "LOCK_TIMEOUT", "20ms")
     lines: list[str] = []

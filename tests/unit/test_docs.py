@@ -14,6 +14,7 @@ from llm_observatory import metrics
 from llm_observatory.app.cli import cli
 from llm_observatory.settings import LIVE, Settings, shown
 from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table, content
+from llm_observatory.tables.rollups import INPUT_BANDS, ROLLUP_VIEWS, RollupView
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +159,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if not target.startswith(("http://", "https://")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("view", ROLLUP_VIEWS, ids=lambda view: view.name)
+def test_every_rollup_and_its_columns(view: RollupView) -> None:
+    text = (DOCS / "schema.md").read_text(encoding="utf-8").partition("\n## Rollups\n")[2].partition("\n## ")[0]
+    assert f"`{view.name}`" in text
+    assert [name for name, _ in view.columns if f"`{name}`" not in text] == []
+    for band in INPUT_BANDS:
+        assert f"{band:,}" in text

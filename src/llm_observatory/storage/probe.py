@@ -10,9 +10,11 @@ import time
 from dataclasses import dataclass
 
 from llm_observatory.errors import StorageError, StorageUnavailable
+from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.deadline import deadline
+from llm_observatory.storage.engine import detect
 from llm_observatory.storage.translate import translated
 
 TIMEOUT_SECONDS = 1.0
@@ -33,6 +35,7 @@ class ServerFacts:
     """What the server says about itself. `faults` are reasons not to store anything here, a readable line each."""
 
     version: str
+    engine: str
     settings: dict[str, str]
     pending: tuple[str, ...]
     faults: tuple[str, ...]
@@ -56,7 +59,8 @@ async def facts(connection: AsyncConnection) -> ServerFacts:
         (read_only == "on" and not standby, "default_transaction_read_only is on; nothing can be written"),
     )
     faults = tuple(fault for failed, fault in checks if failed)
-    return ServerFacts(version, settings, tuple(await migrate.pending(connection)), faults)
+    engine = str(await detect(connection, Settings()))
+    return ServerFacts(version, engine, settings, tuple(await migrate.pending(connection)), faults)
 
 
 class DatabaseProbe:

@@ -5,11 +5,13 @@ Exit codes: 0 done, 1 failed, 2 settings or arguments are wrong. What a script r
 
 from __future__ import annotations
 
+from llm_observatory.app import log
 from llm_observatory.app.cli.commands import cli
 
 __all__ = ["cli", "main"]
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. What a verb logs is for people who look for a fault; `serve` sets the level that LOG_LEVEL says."""
+    log.configure("warning")
     cli(prog_name="llm-observatory")

@@ -65,6 +65,7 @@ class Report:
                 "error": self.error,
                 "latency_ms": self.latency_ms,
                 "version": self.facts.version if self.facts else None,
+                "engine": self.facts.engine if self.facts else None,
                 "server": self.facts.settings if self.facts else {},
                 "pending_migrations": list(self.facts.pending) if self.facts else [],
                 "faults": list(self.facts.faults) if self.facts else [],
@@ -160,6 +161,7 @@ def _summary(found: Report) -> list[tuple[str, str]]:
     if found.facts is not None:
         said = ", ".join(f"{name} {value}" for name, value in found.facts.settings.items())
         lines.append(("", f"PostgreSQL {found.facts.version}, {found.latency_ms} ms away, {said}"))
+        lines.append(("", f"Facts are {found.facts.engine}"))
         lines += [("", line) for line in (*found.facts.faults, *found.facts.pending)]
         if found.facts.pending:
             lines.append(("", "`serve` applies them, or `llm-observatory migrate up`"))

@@ -35,7 +35,8 @@ class CurrentEngine:
     async def get(self, connection: AsyncConnection) -> Engine:
         """The engine; `connection` is asked which it is if that is not known. Raises StorageError."""
         if self._engine is None:
-            self._engine = await detect(connection, self._settings)
+            await self.look_again(connection)
+        assert self._engine is not None  # noqa: S101 - found, or the look raised
         return self._engine
 
     async def look_again(self, connection: AsyncConnection) -> None:

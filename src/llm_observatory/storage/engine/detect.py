@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import psycopg
-import structlog
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
@@ -13,8 +12,6 @@ from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import LLM_TRACES
-
-_log = structlog.get_logger(__name__)
 
 _TIMESCALEDB = """
 SELECT extversion, coalesce(current_setting('timescaledb.license', true), 'timescale'),
@@ -66,7 +63,4 @@ async def detect(connection: AsyncConnection, settings: Settings) -> Engine:
     if found is None:
         return PostgreSQL(settings)
     timescaledb, partitions = found
-    if partitions:
-        _log.info("timescaledb is installed, the facts are partitions: `llm-observatory migrate timescaledb` moves them")
-        return PostgreSQL(settings)
-    return TimescaleDB(settings, timescaledb)
+    return PostgreSQL(settings, beside=timescaledb) if partitions else TimescaleDB(settings, timescaledb)

@@ -19,6 +19,7 @@ from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
+from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.kept import kept_for, rollup_horizon, rollups_whole_since
 from llm_observatory.storage.engine.partitions import (
     Partition,
@@ -41,11 +42,12 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '1s'"
 
 
 class PostgreSQL:
-    """Engine of a PostgreSQL without TimescaleDB."""
+    """Engine of a database whose facts are partitions. `beside`: the TimescaleDB that is installed all the same."""
 
     name = "postgresql"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, beside: Edition | None = None) -> None:
+        self._beside = beside
         self.follow(settings)
         self._known: dict[str, list[Partition]] = {}
 
@@ -56,7 +58,9 @@ class PostgreSQL:
         self._kept = {table.name: microseconds(kept_for(table, settings)) for table in TABLES if table.kept_for is not None}
 
     def __str__(self) -> str:
-        return "PostgreSQL"
+        if self._beside is None:
+            return "partitions of PostgreSQL"
+        return f"partitions of PostgreSQL; {self._beside} is here: `llm-observatory migrate timescaledb` moves to it"
 
     def knows_partitions(self, tables: Iterable[str], times_us: Iterable[int]) -> bool:
         """See Engine."""

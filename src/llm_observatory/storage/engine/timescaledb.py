@@ -55,7 +55,7 @@ class TimescaleDB:
         self.edition = edition
 
     def __str__(self) -> str:
-        return str(self.edition)
+        return f"hypertables of {self.edition}"
 
     def follow(self, settings: Settings) -> None:
         """See Engine."""

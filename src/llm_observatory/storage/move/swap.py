@@ -1,19 +1,22 @@
 """A hypertable in the place of a partitioned table: its name, indexes, comments, grants, and the views over it.
 
-One short transaction. The old table stays, as `NAME_partitions`, until its rows have been moved; who writes meanwhile writes
-into the hypertable.
+Two short transactions, between which nothing has the name. With one, a COPY that waits for the lock goes on with a name that
+means a hypertable by then, and TimescaleDB, which looked before the wait, lets it write into the root of the hypertable, where
+no query ever looks: one acknowledged request of each table was lost. So whoever waits is turned away (42P01, clients come
+again), and the name comes back when nobody waits any more. The old table stays, as `NAME_partitions`, until its rows are moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 
 import psycopg
 from psycopg import sql
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.grants import grant_again, grants_on
+from llm_observatory.storage.grants import grants_on, run_grants
 from llm_observatory.storage.move.rows import aside
 from llm_observatory.tables import BY_NAME
 
@@ -21,7 +24,7 @@ LOCK_TIMEOUT = "200ms"
 ATTEMPTS = 100
 """Everybody who comes while the lock is waited for waits behind it: shortly, and often."""
 
-_IS_PARTITIONED = "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(%s)"
+_KINDS = "SELECT relname, relkind FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)"
 
 _INDEXES = """
 SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -39,14 +42,32 @@ _COMMENT = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 
 
 async def swap_table(connection: AsyncConnection, table: str, progress: Callable[[str], None]) -> None:
-    """Have `table` be a hypertable. Nothing to do where it is one. Raises StorageUnavailable when it is always in use."""
+    """Have `table` be a hypertable; goes on where an earlier call was interrupted. Nothing to do where it is one.
+
+    Raises StorageUnavailable when it is always in use.
+    """
+    if (await _kinds(connection, table)).get(table) == "p":
+        await _patiently(connection, table, _put_aside, progress)
+    if table not in await _kinds(connection, table):
+        await _patiently(connection, table, _put_in_place, progress)
+        progress(f"{table} is a hypertable now, its partitions stand aside")
+
+
+async def _kinds(connection: AsyncConnection, table: str) -> dict[str, str]:
+    return dict(await (await connection.execute(_KINDS, [[table, aside(table)]])).fetchall())
+
+
+async def _patiently(
+    connection: AsyncConnection,
+    table: str,
+    step: Callable[[AsyncConnection, str], Awaitable[None]],
+    progress: Callable[[str], None],
+) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             async with connection.transaction():
                 await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-                if await (await connection.execute(_IS_PARTITIONED, [table])).fetchone() == (True,):
-                    await _swap(connection, table)
-                    progress(f"{table} is a hypertable now, its partitions stand aside")
+                await step(connection, table)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             if attempt % 10 == 0:
                 progress(f"{table} is in use, trying again ({attempt} of {ATTEMPTS})")
@@ -56,32 +77,40 @@ async def swap_table(connection: AsyncConnection, table: str, progress: Callable
     raise StorageUnavailable(message)
 
 
-async def _swap(connection: AsyncConnection, table: str) -> None:
+async def _put_aside(connection: AsyncConnection, table: str) -> None:
     await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
-    indexes = await (await connection.execute(_INDEXES, [table])).fetchall()
-    views = await (await connection.execute(_VIEWS, [table])).fetchall()
-    grants = await grants_on(connection, table)
-    comment = await (await connection.execute(_COMMENT, [table])).fetchone()
-    for name, _ in indexes:
+    for name, _ in await (await connection.execute(_INDEXES, [table])).fetchall():
         await _rename(connection, "INDEX", name)
     await _rename(connection, "TABLE", table)
+
+
+async def _put_in_place(connection: AsyncConnection, table: str) -> None:
+    """All of it is told by what stands aside."""
+    old = aside(table)
+    # After every COPY that waited for the old table by its name; readers through views may go on reading it.
+    await connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(old)))
     await connection.execute(
-        sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(
-            sql.Identifier(table), sql.Identifier(aside(table))
-        )
+        sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(sql.Identifier(table), sql.Identifier(old))
     )
     time = next(column.name for column in BY_NAME[table].columns if column.role == "time")
     await connection.execute(
         "SELECT create_hypertable(%s, by_range(%s, INTERVAL '1 day'), create_default_indexes => false)", [table, time]
     )
-    for _, definition in indexes:
+    for name, definition in await (await connection.execute(_INDEXES, [old])).fetchall():
         # Of a partitioned table it says ON ONLY, which a hypertable does not know.
-        await connection.execute(definition.replace(" ON ONLY ", " ON ", 1))
-    for view, definition in views:
-        await connection.execute(f"CREATE OR REPLACE VIEW {view} AS {definition}".encode())
-    await grant_again(connection, grants)
+        renamed = _renamed(definition, name).replace(" ON ONLY ", " ON ", 1)
+        await connection.execute(_renamed(renamed, old).encode())
+    for view, definition in await (await connection.execute(_VIEWS, [old])).fetchall():
+        await connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_renamed(definition, old)}".encode())
+    await run_grants(connection, await grants_on(connection, old, table))
+    comment = await (await connection.execute(_COMMENT, [old])).fetchone()
     if comment and comment[0]:
         await connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(table), comment[0]))
+
+
+def _renamed(definition: str, old: str) -> str:
+    """`definition` with the name that stands aside put back to what it was."""
+    return re.sub(rf"\b{re.escape(old)}\b", old.removesuffix(aside("")), definition)
 
 
 async def _rename(connection: AsyncConnection, kind: str, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.grants import grant_again, grants_on
+from llm_observatory.storage.grants import grants_on, run_grants
 from llm_observatory.storage.rollups import sql
 from llm_observatory.storage.statements import statement
 from llm_observatory.tables.rollups import Rollup, RollupView
@@ -66,7 +66,7 @@ class Kept:
 
     async def take(self, before: datetime) -> None:
         """Remember its buckets before `before`, and who may read it."""
-        self._grants = await grants_on(self._connection, self._view.name)
+        self._grants = await grants_on(self._connection, self._view.name, self._view.name)
         await self._connection.execute(
             f"CREATE TEMPORARY TABLE {self._rows} ON COMMIT DROP AS SELECT * FROM {self._view.name} WHERE bucket < %s".encode(),
             [before],
@@ -78,7 +78,7 @@ class Kept:
         cursor = await self._connection.execute(_COLUMNS, [self._rows])
         columns = ", ".join(name for (name,) in await cursor.fetchall() if name in declared)
         await run(self._connection, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {self._rows}")
-        await grant_again(self._connection, self._grants)
+        await run_grants(self._connection, self._grants)
 
 
 async def run(connection: AsyncConnection, *statements: str) -> None:
