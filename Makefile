@@ -19,7 +19,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 .PHONY: help setup run demo test test-unit test-timescale check fix lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) $(WASM_READY) ## prepare .venv with all that is needed; instant the second time
 
@@ -46,7 +46,7 @@ test: $(READY) $(WASM_READY) ## run all tests; ARGS='-k name' narrows them
 test-unit: $(READY) ## run the tests that need no database, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test-timescale: $(READY) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
+test-timescale: $(READY) $(WASM_READY) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
 	$(BIN)/python -m tests.on_timescaledb $(ARGS)
 
 check: $(READY) ## formatting, lint, types, the law of layers, the lock file

@@ -27,6 +27,7 @@ from benchmarks.timescale.database import Refused, say
 from benchmarks.timescale.dataset import Dataset
 from benchmarks.timescale.growth import measure_growth
 from benchmarks.timescale.ingest import Group
+from benchmarks.timescale.machine import Patience
 from benchmarks.timescale.retention import measure_retention
 from benchmarks.timescale.rollups import measure_reads, measure_refresh
 
@@ -45,7 +46,7 @@ async def _compress(options: argparse.Namespace, dataset: Dataset, _stack: Async
     if not days:
         days = [dataset.day(number - dataset.rowstore_days) for number in range(-options.repeat, 0)]
         await dataset.load_again(days)
-    return await measure_compress(dataset, _groups(options, dataset.clock), days)
+    return await measure_compress(dataset, _groups(options, dataset.clock), days, Patience(options.patience))
 
 
 async def _size(_options: argparse.Namespace, dataset: Dataset, _stack: AsyncExitStack) -> list[Bar]:
@@ -68,10 +69,10 @@ async def _retention(options: argparse.Namespace, dataset: Dataset, _stack: Asyn
 async def _growth(options: argparse.Namespace, dataset: Dataset, stack: AsyncExitStack) -> list[Bar]:
     if options.keep:
         await dataset.load_again([dataset.day(-1)])
-    empty = f"{options.database}_empty"
+    empty, patience = f"{options.database}_empty", Patience(options.patience)
     stack.push_async_callback(database.drop, options.server, empty)
     conninfo = await database.create(options.server, empty)
-    return await measure_growth(dataset, conninfo, _groups(options, dataset.clock - HOUR), options.pairs)
+    return await measure_growth(dataset, conninfo, _groups(options, dataset.clock - HOUR), options.pairs, patience)
 
 
 PARTS: dict[str, Part] = {
@@ -144,6 +145,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=5, help="days that are compressed, dropped, refreshed (%(default)s)")
     parser.add_argument("--transaction-rows", type=int, default=5000, help="spans a COPY transaction (%(default)s)")
     parser.add_argument("--pairs", type=int, default=60, help="transactions into each database, for growth (%(default)s)")
+    parser.add_argument(
+        "--patience", type=float, default=0, metavar="SECONDS", help="to wait for others to let the cores be (%(default)s)"
+    )
     parser.add_argument("--database", default="observatory_benchmark", help="its own, made and dropped (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="do not drop it, and use what a run before has kept")
     options = parser.parse_args(argv)

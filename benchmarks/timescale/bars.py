@@ -34,7 +34,9 @@ class Bar:
 
 
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:
-    """Least, median and greatest."""
+    """Least, median and greatest; nothing of no values."""
+    if not values:
+        return {}
     return {name: round(of(values), digits) for name, of in (("min", min), ("median", median), ("max", max))}
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import sql
 
-from benchmarks.cores import busy_seconds, cpu_seconds
+from benchmarks.cores import cpu_seconds
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
 from benchmarks.timescale.dataset import TABLES, Dataset, compress, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
+from benchmarks.timescale.machine import QUIET_CORES, Patience, Window, our_processes, window
 from benchmarks.timescale.pool import DAY
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import LLM_TRACES
@@ -44,30 +43,31 @@ FROM chunk_columnstore_stats(%s::regclass)
 """
 
 
-async def measure_compress(dataset: Dataset, groups: Sequence[Group], days: Sequence[datetime]) -> list[Bar]:
+async def measure_compress(
+    dataset: Dataset, groups: Sequence[Group], days: Sequence[datetime], patience: Patience
+) -> list[Bar]:
     """Compress `days` one after the other while COPY writes to the day after the data set."""
     seen = []
     async with opened(dataset.conninfo) as connection:
         for day in days:
+            await patience.quiet()
             seen.append(await _one_day(dataset.conninfo, connection, groups, day))
             say(f"compress {day:%m-%d}: {seen[-1]}")
         await drop_days(connection, dataset.clock, dataset.clock + DAY)
     scaled = [one["llm_traces s"] * DAY_SPANS / one["spans"] for one in seen]
     ratios = [2 * one["spans/s during"] / (one["spans/s before"] + one["spans/s after"]) for one in seen]
-    details = {f"day {number + 1}": one for number, one in enumerate(seen)}
+    of_before = [one["spans/s during"] / one["spans/s before"] for one in seen]
+    quiet = [ratio for ratio, one in zip(ratios, seen, strict=True) if max(one["cores others took"]) < QUIET_CORES]
+    details = {"spread": spread(ratios), "of before alone": spread(of_before), f"in quiet, {len(quiet)} days": spread(quiet)}
     return [
-        Bar(f"compress_chunk of {DAY_SPANS:,} spans", median(scaled), "s", 10, details={"spread": spread(scaled), **details}),
         Bar(
-            "COPY while a day is compressed, of its rate before and after",
-            median(ratios),
-            "",
-            0.8,
-            at_least=True,
-            details={
-                "spread": spread(ratios),
-                "of before": spread([one["spans/s during"] / one["spans/s before"] for one in seen]),
-            },
+            f"compress_chunk of {DAY_SPANS:,} spans",
+            median(scaled),
+            "s",
+            10,
+            details={"spread": spread(scaled), **{f"day {number}": one for number, one in enumerate(seen, 1)}},
         ),
+        Bar("COPY while a day is compressed, of before and after", median(ratios), "", 0.8, at_least=True, details=details),
     ]
 
 
@@ -75,14 +75,16 @@ async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[
     (spans,) = await row(connection, _SPANS, day, day + DAY)
     ingest = Ingest(conninfo, groups)
     windows: dict[str, Window] = {}
+    compressing = [connection.info.backend_pid]
     async with ingest.running():
-        async with _window(windows, "before"):
+        ours = await our_processes(connection)
+        async with window(windows, "before", ours):
             await asyncio.sleep(WINDOW_SECONDS)
-        cpu = cpu_seconds([connection.info.backend_pid])
-        async with _window(windows, "during"):
+        cpu = cpu_seconds(compressing)
+        async with window(windows, "during", ours):
             seconds = {table: await compress(connection, table, day) for table in TABLES}
-        cpu = cpu_seconds([connection.info.backend_pid]) - cpu
-        async with _window(windows, "after"):
+        cpu = cpu_seconds(compressing) - cpu
+        async with window(windows, "after", ours):
             await asyncio.sleep(WINDOW_SECONDS)
     return {
         "spans": spans,
@@ -90,24 +92,8 @@ async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[
         "CPU s of all three": round(cpu, 2),
         **{f"spans/s {name}": round(ingest.rate(one.began, one.ended)) for name, one in windows.items()},
         **{f"longest transaction {name}": round(ingest.longest(one.began, one.ended), 3) for name, one in windows.items()},
-        **{f"busy cores {name}": round(one.cores, 1) for name, one in windows.items()},
+        "cores others took": [round(one.others, 2) for one in windows.values()],
     }
-
-
-class Window(NamedTuple):
-    """Two moments, and how many cores were busy between them."""
-
-    began: float
-    ended: float
-    cores: float
-
-
-@asynccontextmanager
-async def _window(windows: dict[str, Window], name: str) -> AsyncIterator[None]:
-    began, busy = time.monotonic(), busy_seconds()
-    yield
-    ended = time.monotonic()
-    windows[name] = Window(began, ended, (busy_seconds() - busy) / (ended - began))
 
 
 async def measure_size(dataset: Dataset) -> list[Bar]:

@@ -9,6 +9,7 @@ from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
 from benchmarks.timescale.dataset import Dataset
 from benchmarks.timescale.ingest import Group, session, write_group
+from benchmarks.timescale.machine import Patience
 
 EMPTIED_EVERY = 10
 """Transactions after which the empty database is emptied again."""
@@ -16,12 +17,13 @@ EMPTIED_EVERY = 10
 _EMPTY = "TRUNCATE llm_traces, trace_index, ingest_touched, ingest_ledger"
 
 
-async def measure_growth(dataset: Dataset, empty: str, groups: Sequence[Group], pairs: int) -> list[Bar]:
+async def measure_growth(dataset: Dataset, empty: str, groups: Sequence[Group], pairs: int, patience: Patience) -> list[Bar]:
     """One transaction into the empty database, one into the newest day of the full one, in turn, `pairs` times."""
     took: dict[str, list[float]] = {"empty": [], "full": []}
     async with opened(empty) as connection, session(empty) as into_empty, session(dataset.conninfo) as into_full:
         for number in range(pairs):
             if number % EMPTIED_EVERY == 0:
+                await patience.quiet()
                 await rows(connection, _EMPTY)
                 for unmeasured in (into_empty, into_full):
                     await write_group(unmeasured, groups[number % len(groups)])

@@ -299,7 +299,9 @@ def test_switched_off_no_sentence_of_stock_instrumentations_is_in_any_table(new_
         table.name: [text for (text,) in service.query(f"SELECT to_jsonb(t)::text FROM {table.name} t")]
         for table in tables.TABLES
     }
-    assert {name for name, rows in found.items() if not rows} == {"llm_content", "dead_letters"}
+    # Maintenance takes rows from one queue to the other.
+    empty = {name for name, rows in found.items() if not rows} - {"ingest_touched", "rollup_pending"}
+    assert empty == {"llm_content", "dead_letters"}
     assert [(name, text) for name, rows in found.items() for text in rows for said in SENTENCES if said in text] == []
     assert (len(found["llm_traces"]), len(found["llm_logs"])) == (12, 5)
     for signal_name in ("traces", "logs"):

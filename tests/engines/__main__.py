@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from collections.abc import Callable
 
 import structlog
 
@@ -49,7 +48,8 @@ def _probe(url: str, build: str = "") -> record.Run:
     return run
 
 
-_say: Callable[[str], None] = print
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # for people
 
 
 if __name__ == "__main__":

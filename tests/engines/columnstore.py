@@ -14,7 +14,8 @@ COLUMNSTORE = Section(
     "Columnstore",
     "TimescaleDB under the Timescale licence compresses old chunks into columns, many times smaller than rows. Under the"
     " Apache licence, and on plain PostgreSQL, there is none: rows stay rows until they expire, and nothing takes its place."
-    " Plan the disk for that, or set a shorter `RETENTION`.",
+    " Plan the disk for that, or set a shorter `RETENTION`. A database that was set up under the Timescale licence is refused"
+    " under Apache: its chunks cannot be read without it.",
 )
 
 _SETTINGS = (

@@ -30,6 +30,8 @@ batches are read. So it is slower to read newest first until it is compacted:
   in the rowstore too, which any smaller commit puts there; that one is compacted as on 2.28.
 - **On 2.28** by our maintenance loop, ten minutes after the chunk's time is over. A shorter `CHUNK_INTERVAL` brings that
   closer. It waits because before 2.29 the rewrite locks the chunk against COPY.
+
+`_timescaledb_functions.chunk_status` tells what a chunk is, as a sum: 1 compressed, 2 unordered, 8 with rows in the rowstore.
 """.strip(),
 )
 

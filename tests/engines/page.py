@@ -15,26 +15,34 @@ FILE = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 _INTRODUCTION = """\
 # Engines
 
-What each engine gives. Every cell was tried out on a database of that engine by `python -m tests.engines`, which writes this
-page and [engines.json](engines.json). `tests/migration/test_engines_page.py` tries out again what it has: the embedded
-PostgreSQL and the TimescaleDB in WebAssembly. To add or renew a column, name a server and a superuser:
-
-```sh
-.venv/bin/python -m tests.engines postgresql://superuser@server/postgres --write
-```
-
-It makes a database of its own there and drops it afterwards. `postgres#2.24.0` at the end asks for that version of TimescaleDB.
+What each engine gives, by version and licence. Every cell was tried out on a database of that engine; how, and what the words
+mean, stands below the table. TimescaleDB older than 2.20 is refused.
 
 In the table *policy* is a job of TimescaleDB, *maintenance* the loop of this service, which one process runs every minute.
 *Community* is the Timescale licence (`timescaledb.license = timescale`). *Embedded* is the PostgreSQL that runs without
 `DATABASE_URL` and `DB_HOST`. *WebAssembly* is a TimescaleDB for tests, whose jobs run only when they are called.
 """
 
+_RENEWING = """\
+## How this page is made
+
+It is written by `python -m tests.engines`, from [engines.json](engines.json). `tests/migration/test_engines_page.py` tries out
+again what the tests have, the embedded PostgreSQL and the TimescaleDB in WebAssembly. To add or renew a column, name a server
+and a superuser:
+
+```sh
+.venv/bin/python -m tests.engines postgresql://superuser@server/postgres --write
+```
+
+The command makes a database of its own there and drops it afterwards. `postgres#2.24.0` at the end asks for that
+version of TimescaleDB.
+"""
+
 
 def render(runs: Sequence[Run]) -> str:
     """The whole page."""
     sections = (line for section in SECTIONS for line in _section(section))
-    return "\n".join([_INTRODUCTION, *_table(runs), "", *_last_runs(runs), "", *sections])
+    return "\n".join([_INTRODUCTION, *_table(runs), "", *_last_runs(runs), "", *sections, _RENEWING])
 
 
 def write(runs: Sequence[Run]) -> None:

@@ -10,6 +10,8 @@ from tests.engines import page, record
 from tests.engines.capability import NOT_TRIED
 from tests.engines.run import SECTIONS, probe
 
+pytestmark = pytest.mark.timeout(180)  # ten seconds each where nothing else runs
+
 OF_THE_BUILD = {"compressed in a row by"}
 """Two servers of the same version may differ in it."""
 

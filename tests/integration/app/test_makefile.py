@@ -44,8 +44,12 @@ class Checkout:
         for path in (self.folder, self.stand_ins):
             path.mkdir()
         (self.folder / "Makefile").write_text(MAKEFILE.read_text(encoding="utf-8"), encoding="utf-8")
-        for name in ("pyproject.toml", "uv.lock"):
+        for name in ("pyproject.toml", "uv.lock", "tests/wasm/package.json", "tests/wasm/package-lock.json"):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).touch()
+        # What npm fetches is there already: this is about Python.
+        (self.folder / "tests/wasm/node_modules").mkdir()
+        (self.folder / "tests/wasm/node_modules/.ready").touch()
         self.program(self.stand_ins / "python", INTERPRETER)
         self.program(self.stand_ins / "uv", UV.format(version=PINNED))
 
