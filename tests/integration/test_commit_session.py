@@ -159,6 +159,7 @@ async def partitions(sessions: Sessions, table: str) -> list[tuple[object, ...]]
     return await sessions.fetch(f"SELECT inhrelid FROM pg_inherits WHERE inhparent = '{table}'::regclass")
 
 
+@pytest.mark.postgresql("partitions")
 async def test_a_partition_dropped_by_another_process_is_missed_once_and_made_again(sessions: Sessions) -> None:
     session = await sessions.new()
     await session.write([request(days_ago=(3,))])

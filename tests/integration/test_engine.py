@@ -19,6 +19,8 @@ from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, Partition
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from tests.plugins.database import execute
 
+pytestmark = pytest.mark.postgresql("partitions")
+
 TABLES = ("llm_traces", "trace_index")
 ALL = ("llm_traces", "llm_content", "trace_index", "llm_metrics", "llm_logs")
 NOON_DATE = datetime(2026, 11, 23, 12, tzinfo=UTC)

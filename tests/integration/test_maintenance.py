@@ -85,6 +85,7 @@ async def _dead(connection: AsyncConnection, age: timedelta, size: int) -> None:
     )
 
 
+@pytest.mark.postgresql("partitions")
 async def test_a_round_makes_partitions_for_a_week_and_succeeds_in_every_step(make: Make, connection: AsyncConnection) -> None:
     before = {step: metrics.MAINTENANCE_RUNS.labels(step, "success")._value.get() for step in STEPS}
     assert await make().run_once() == dict.fromkeys(STEPS, "success")
@@ -108,6 +109,7 @@ async def test_of_two_processes_one_works_and_the_other_takes_over(make: Make) -
     assert await first.run_once() == {}
 
 
+@pytest.mark.postgresql("partitions")
 async def test_expired_partitions_go(make: Make, connection: AsyncConnection) -> None:
     await connection.execute(
         "CREATE TABLE trace_index_p20200101 PARTITION OF trace_index FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
@@ -124,6 +126,7 @@ async def test_expired_partitions_go(make: Make, connection: AsyncConnection) ->
     )
 
 
+@pytest.mark.postgresql("partitions")
 async def test_a_reload_changes_how_long_each_table_is_kept(make: Make, connection: AsyncConnection, clock: Clock) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for table in PARTITIONED:
@@ -149,11 +152,13 @@ async def test_a_reload_changes_how_long_each_table_is_kept(make: Make, connecti
         assert await old() == {**dict.fromkeys(PARTITIONED, kept), "llm_content": content}
 
 
+@pytest.mark.postgresql("partitions")
 async def test_partitions_ahead_are_bounded_whatever_is_let_in(make: Make, connection: AsyncConnection) -> None:
     await make(Settings(accept_max_ahead=timedelta(days=36_500), chunk_interval=timedelta(days=1))).run_once()
     assert len(await existing(connection, "llm_traces")) == 8
 
 
+@pytest.mark.postgresql("partitions")
 async def test_a_clock_that_jumps_ahead_makes_nothing_expire(
     make: Make, connection: AsyncConnection, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +246,7 @@ async def test_pruning_goes_in_bounded_batches(connection: AsyncConnection, monk
     assert await prune.delete_before(connection, INGEST_LEDGER, horizon) == 0
 
 
+@pytest.mark.rollup_tables("the queue is theirs")
 async def test_touched_hours_are_collected_once_each(make: Make, connection: AsyncConnection) -> None:
     for hours in (1, 2, 3):
         await connection.execute(
@@ -283,6 +289,7 @@ async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, conne
     assert await cursor.fetchone() == (True,)
 
 
+@pytest.mark.rollup_tables("the queue is theirs")
 async def test_a_failing_step_stops_no_other_and_is_counted(make: Make, connection: AsyncConnection) -> None:
     await connection.execute("DROP TABLE ingest_touched CASCADE")
     before = metrics.MAINTENANCE_RUNS.labels("rollups", "error")._value.get()
@@ -299,6 +306,7 @@ async def test_an_unforeseen_error_stops_no_other_step(make: Make, monkeypatch: 
     assert await make().run_once() == {**dict.fromkeys(STEPS, "success"), "dead_letters": "error"}
 
 
+@pytest.mark.postgresql("partitions")
 async def test_analyze_runs_once_a_day(make: Make, connection: AsyncConnection, clock: Clock) -> None:
     process = make()
 
@@ -327,6 +335,7 @@ async def test_a_table_in_use_is_waited_for_a_moment_only(make: Make, connection
     assert outcome["dead_letters"] == "success"
 
 
+@pytest.mark.postgresql("partitions")
 async def test_a_locked_table_keeps_no_other_from_being_served(
     make: Make, connection: AsyncConnection, database: str, clock: Clock
 ) -> None:

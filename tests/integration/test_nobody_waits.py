@@ -6,9 +6,8 @@ import asyncio
 from datetime import timedelta
 
 from llm_observatory.settings import Settings
-from llm_observatory.storage import maintenance
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine import CurrentEngine, protocol
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.write import Stored
 from tests.contract.test_rollups import Store, now, spread
@@ -84,4 +83,4 @@ async def _watch(database: str, done: asyncio.Event) -> float:
 
 
 def test_the_bound_is_what_maintenance_asks_for() -> None:
-    assert maintenance.LOCK_TIMEOUT == "100ms"
+    assert protocol.LOCK_TIMEOUT == "100ms"

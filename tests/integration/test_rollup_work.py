@@ -14,6 +14,7 @@ from llm_observatory.storage.rollups import work
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import fetch, payload_of, session_on, write_request
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
+from tests.plugins.database import execute
 
 WAITS = """
 SELECT pid FROM pg_stat_activity
@@ -29,7 +30,9 @@ ORDER BY 1
 
 
 @pytest.fixture
-def store(database: str) -> Store:
+def store(database: str, licence: str | None) -> Store:
+    if licence is not None:
+        execute(database, "SELECT _timescaledb_functions.stop_background_workers()")  # tests run jobs themselves
     return Store(database)
 
 

@@ -301,6 +301,30 @@ async def test_what_was_compressed_by_copy_is_put_in_order_when_its_time_is_over
         await connection.close()
 
 
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_small_commits_between_do_not_keep_the_policy_from_a_chunk_that_is_written_to(
+    database: str, direct: CopyWriter
+) -> None:
+    connection = await connect(database)
+    try:
+        engine = await engine_on(connection)
+        if not engine.edition.has_compaction_policy:
+            pytest.skip("this version has none")
+        await engine.reconcile(connection, Settings(copy_direct_compress=True))
+        async with session_on(database, direct) as session:
+            for spans in (150, 5, 150):
+                await session.write(of_services(["a"], spans, days_ago=0))
+        assert await fetch(connection, STATUS, "llm_traces") == [(COMPRESSED | UNORDERED | PARTIAL,)]
+        await run_job(connection, "llm_traces", "policy_compaction")
+        assert await fetch(connection, STATUS, "llm_traces") == [(COMPRESSED | UNORDERED | PARTIAL,)]
+        assert await compaction.restore_partial(connection, datetime.now(UTC)) > 0
+        await run_job(connection, "llm_traces", "policy_compaction")
+        assert await fetch(connection, STATUS, "llm_traces") == [(COMPRESSED,)]
+        assert await fetch(connection, "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces") == [(305, 305)]
+    finally:
+        await connection.close()
+
+
 @pytest.mark.timescaledb("what newer versions add")
 async def test_compaction_is_a_policy_where_there_is_one(database: str) -> None:
     connection = await connect(database)

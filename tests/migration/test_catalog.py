@@ -64,6 +64,7 @@ DRIFTS = {
 }
 
 
+@pytest.mark.postgresql("what drifts there is tested by itself on TimescaleDB")
 @pytest.mark.parametrize("statement", DRIFTS)
 async def test_drift_is_reported(database: str, statement: str) -> None:
     execute(database, statement)
@@ -71,6 +72,7 @@ async def test_drift_is_reported(database: str, statement: str) -> None:
     assert any(line.startswith(DRIFTS[statement]) for line in found), found
 
 
+@pytest.mark.postgresql("what drifts there is tested by itself on TimescaleDB")
 async def test_a_burden_on_one_partition_is_reported(database: str) -> None:
     execute(
         database,
@@ -80,6 +82,7 @@ async def test_a_burden_on_one_partition_is_reported(database: str) -> None:
     assert await migrate.verify(database) == ["llm_traces: unique index once slows every COPY and must not be there"]
 
 
+@pytest.mark.postgresql("what drifts there is tested by itself on TimescaleDB")
 async def test_partitions_are_not_taken_for_strange_tables(database: str) -> None:
     execute(
         database, "CREATE TABLE llm_traces_p20200101 PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"

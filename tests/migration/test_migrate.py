@@ -111,6 +111,7 @@ async def test_every_down_restores_what_was_there(
         assert await catalog() == before, name
 
 
+@pytest.mark.postgresql("partitions")
 async def test_down_with_partitions_in_place(database: str) -> None:
     execute(database, "CREATE TABLE p PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')")
     for _ in FILES:

@@ -23,7 +23,8 @@ _TRANSIENT_CODES = frozenset({
     "25P03",  # idle_in_transaction_session_timeout
     "25006",  # read_only_sql_transaction: a standby after failover
 })  # fmt: skip
-_OPERATOR_CLASSES = ("42", "28", "3D", "3F")  # syntax or access rule, authorization, no such database, no such schema
+_OPERATOR_CLASSES = ("42", "28", "3D", "3F", "0A")
+"""Syntax or access rule, authorization, no such database, no such schema, feature not supported: by this version or licence."""
 _DATA_CLASSES = ("22", "23", "54")  # data, integrity, program limit exceeded
 _INTERNAL_ERROR = "XX000"
 """What a value makes PostgreSQL say when it wants an allocation above 1 GB. As transient it would come back for ever; the

@@ -128,6 +128,7 @@ def test_a_port_in_use_ends_the_start_in_words(new_service: NewService, setting:
     assert "Traceback" not in log
 
 
+@pytest.mark.postgresql("the embedded server")
 def test_a_second_serve_on_the_same_folder_is_refused_in_words(shared_service: Service) -> None:
     environment = {**shared_service.environment, "OTLP_GRPC_PORT": str(free_port()), "HEALTH_CHECK_PORT": str(free_port())}
     second = subprocess.run(
@@ -141,6 +142,7 @@ def test_a_second_serve_on_the_same_folder_is_refused_in_words(shared_service: S
     assert shared_service.get("/health/ready")[0] == 200
 
 
+@pytest.mark.postgresql("the embedded server")
 def test_a_data_folder_that_cannot_be_used_ends_the_start_before_a_port_is_open(new_service: NewService) -> None:
     service = new_service()
     (service.folder / "data").write_text("no folder")
@@ -209,6 +211,7 @@ def test_sigterm_stops_in_order_and_leaves_nothing(new_service: NewService) -> N
     assert not list(Path(service.folder).rglob("postmaster.pid"))
 
 
+@pytest.mark.postgresql("the embedded server")
 def test_a_stop_in_the_middle_of_the_start_is_an_ordinary_stop(new_service: NewService) -> None:
     service = new_service()
     for number, step in ((signal.SIGTERM, "creating the database cluster"), (signal.SIGINT, "applying ")):

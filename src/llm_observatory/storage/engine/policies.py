@@ -24,7 +24,8 @@ from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
 
 HOUR = timedelta(hours=1)
 REFRESH_EVERY = timedelta(minutes=10)
-"""How long a late record takes at most to be seen in a rollup. A run without late records refreshes nothing but a new hour."""
+"""How long a late record takes at most to be seen in its hour, and twice that in its day, which is made of hours. A run without
+late records refreshes nothing but a new hour."""
 BUCKETS_PER_BATCH = 24
 """Of a refresh: TimescaleDB's default (1 in 2.21, 10 since 2.25) takes minutes to go over 90 empty days by the hour."""
 COMPACT_EVERY = timedelta(minutes=5)

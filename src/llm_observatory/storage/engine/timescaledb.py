@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,6 +34,9 @@ HYPERTABLES = tuple(table.name for table in BY_NAME.values() if table.partitione
 TOUCHED_RETENTION = timedelta(days=1)
 """Continuous aggregates know themselves what changed: nothing reads the queue then."""
 
+RESTORE_SECONDS = 1800.0
+"""Between two rounds over chunks that are written to: each compresses whole segments again."""
+
 _CHUNK_INTERVALS = """
 SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions
 WHERE hypertable_schema = current_schema() AND dimension_number = 1 AND hypertable_name = ANY(%s)
@@ -53,6 +57,7 @@ class TimescaleDB:
     def __init__(self, settings: Settings, edition: Edition) -> None:
         self.follow(settings)
         self.edition = edition
+        self._restore_due = 0.0
 
     def __str__(self) -> str:
         return f"hypertables of {self.edition}"
@@ -148,6 +153,9 @@ class TimescaleDB:
         if self.edition.community:
             await prune.delete_before(connection, INGEST_TOUCHED, now - TOUCHED_RETENTION)
             await compaction.compact(connection, now, self._settings)
+            if self.compresses_copy and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:
+                self._restore_due = time.monotonic() + RESTORE_SECONDS
+                await compaction.restore_partial(connection, now)
         else:
             await rollups.work_off(connection, now, rollup_horizon("hourly", self._settings, now))
 
