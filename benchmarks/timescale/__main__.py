@@ -72,7 +72,8 @@ async def _growth(options: argparse.Namespace, dataset: Dataset, stack: AsyncExi
     empty, patience = f"{options.database}_empty", Patience(options.patience)
     stack.push_async_callback(database.drop, options.server, empty)
     conninfo = await database.create(options.server, empty)
-    return await measure_growth(dataset, conninfo, _groups(options, dataset.clock - HOUR), options.pairs, patience)
+    newest, begun = _groups(options, dataset.clock - HOUR), _groups(options, dataset.clock)
+    return await measure_growth(dataset, conninfo, newest, begun, patience, options.rounds)
 
 
 PARTS: dict[str, Part] = {
@@ -144,7 +145,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rowstore-days", type=int, default=7, help="the newest, which are not compressed (%(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="days that are compressed, dropped, refreshed (%(default)s)")
     parser.add_argument("--transaction-rows", type=int, default=5000, help="spans a COPY transaction (%(default)s)")
-    parser.add_argument("--pairs", type=int, default=60, help="transactions into each database, for growth (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=60, help="transactions into each place, for growth (%(default)s)")
     parser.add_argument(
         "--patience", type=float, default=0, metavar="SECONDS", help="to wait for others to let the cores be (%(default)s)"
     )

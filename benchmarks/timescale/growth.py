@@ -1,54 +1,95 @@
-"""Growth: whether COPY into the newest chunk is as fast in a full database as in an empty one."""
+"""Growth: whether COPY into the newest chunk is as fast in a full database as in an empty one.
+
+A chunk slows COPY down as it fills, whatever else the database holds. So it is measured both where the newest day has just
+begun, as it has in the empty database, and where it is over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
-from benchmarks.timescale.dataset import Dataset
+from benchmarks.timescale.dataset import Dataset, drop_days
 from benchmarks.timescale.ingest import Group, session, write_group
 from benchmarks.timescale.machine import Patience
+from benchmarks.timescale.pool import DAY
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.session import CommitSession
 
 EMPTIED_EVERY = 10
-"""Transactions after which the empty database is emptied again."""
+"""Rounds after which the empty database, and the day that has just begun, are emptied again."""
 
 _EMPTY = "TRUNCATE llm_traces, trace_index, ingest_touched, ingest_ledger"
+_WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 
 
-async def measure_growth(dataset: Dataset, empty: str, groups: Sequence[Group], pairs: int, patience: Patience) -> list[Bar]:
-    """One transaction into the empty database, one into the newest day of the full one, in turn, `pairs` times."""
-    took: dict[str, list[float]] = {"empty": [], "full": []}
-    async with opened(empty) as connection, session(empty) as into_empty, session(dataset.conninfo) as into_full:
-        for number in range(pairs):
+@dataclass
+class Lane:
+    """Where COPY writes to, and what was seen: milliseconds and bytes of WAL for 1,000 spans."""
+
+    session: CommitSession
+    groups: Sequence[Group]
+    took: list[float] = field(default_factory=list)
+    wal: list[float] = field(default_factory=list)
+
+    async def write(self, number: int, connection: AsyncConnection) -> None:
+        """One transaction; `connection` asks how much WAL it made."""
+        (before,) = await row(connection, _WAL)
+        one = await write_group(self.session, self.groups[number % len(self.groups)])
+        (after,) = await row(connection, _WAL)
+        self.took.append((one.ended - one.began) * 1e6 / one.rows)
+        self.wal.append(float(after - before) / one.rows)
+
+
+async def measure_growth(
+    dataset: Dataset, empty: str, newest: Sequence[Group], begun: Sequence[Group], patience: Patience, rounds: int
+) -> list[Bar]:
+    """A transaction into each lane in turn, `rounds` times; each round begins with another."""
+    async with (
+        opened(empty) as connection,
+        opened(dataset.conninfo) as full,
+        session(empty) as into_empty,
+        session(dataset.conninfo) as into_full,
+    ):
+        lanes = {
+            "empty": Lane(into_empty, newest),
+            "a day that has begun": Lane(into_full, begun),
+            "a day that is over": Lane(into_full, newest),
+        }
+        for number in range(rounds):
             if number % EMPTIED_EVERY == 0:
                 await patience.quiet()
                 await rows(connection, _EMPTY)
-                for unmeasured in (into_empty, into_full):
-                    await write_group(unmeasured, groups[number % len(groups)])
-            turn = {"empty": into_empty, "full": into_full}
-            for name in turn if number % 2 else reversed(turn):
-                one = await write_group(turn[name], groups[number % len(groups)])
-                took[name].append(1000 * (one.ended - one.began) / one.rows * 1000)
+                await drop_days(full, dataset.clock, dataset.clock + DAY)
+                for lane in lanes.values():
+                    await write_group(lane.session, lane.groups[number % len(lane.groups)])
+            names = list(lanes)
+            for name in names[number % len(names) :] + names[: number % len(names)]:
+                await lanes[name].write(number, connection)
             if (number + 1) % EMPTIED_EVERY == 0:
-                said = ", ".join(f"{name} {1e6 / median(all_[-EMPTIED_EVERY:]):,.0f}" for name, all_ in took.items())
-                say(f"growth, {number + 1} of {pairs} pairs: spans/s {said}")
-    async with opened(dataset.conninfo) as connection:
-        (spans,) = await row(connection, "SELECT approximate_row_count('llm_traces')")
-    ratio = median(took["empty"]) / median(took["full"])
-    paired = quantiles([one / other for one, other in zip(took["empty"], took["full"], strict=True)], n=4)
-    return [
-        Bar(
-            f"COPY into the newest chunk at about {spans:,} spans, of its rate at none",
-            ratio,
-            "",
-            0.9,
-            at_least=True,
-            details={
-                "spans a transaction": groups[0].rows,
-                **{f"ms per 1,000 spans, {name}": spread(all_, 2) for name, all_ in took.items()},
-                "ratio of pairs, quartiles": [round(one, 3) for one in paired],
-            },
-        )
-    ]
+                said = ", ".join(f"{name} {1e6 / median(lane.took[-EMPTIED_EVERY:]):,.0f}" for name, lane in lanes.items())
+                say(f"growth, {number + 1} of {rounds} rounds, spans/s: {said}")
+        await drop_days(full, dataset.clock, dataset.clock + DAY)
+        (spans,) = await row(full, "SELECT approximate_row_count('llm_traces')")
+    return [_bar(name, lane, lanes["empty"], spans) for name, lane in list(lanes.items())[1:]]
+
+
+def _bar(name: str, lane: Lane, empty: Lane, spans: int) -> Bar:
+    pairs = [one / other for one, other in zip(empty.took, lane.took, strict=True)]
+    return Bar(
+        f"COPY into {name} at about {spans:,} spans, of its rate into an empty database",
+        median(empty.took) / median(lane.took),
+        "",
+        0.9,
+        at_least=True,
+        details={
+            "spans a transaction": lane.groups[0].rows,
+            "ms per 1,000 spans": spread(lane.took, 1),
+            "empty": spread(empty.took, 1),
+            "ratio of each round, quartiles": [round(one, 2) for one in quantiles(pairs, n=4)],
+            "WAL bytes a span": {"here": round(median(lane.wal)), "empty": round(median(empty.wal))},
+        },
+    )

@@ -429,6 +429,7 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
 WITHIN_A_DAY = f"tenant = 'default' AND timestamp >= '{MIDNIGHT:%F %T}+00' AND timestamp < '{MIDNIGHT + DAY:%F %T}+00'"
 
 
+@pytest.mark.postgresql("plans that name partitions")
 @pytest.mark.parametrize("view", tables.VIEWS)
 def test_a_query_bounded_in_time_scans_only_its_partitions(filled: psycopg.Connection, view: str) -> None:
     nodes = plan(filled, f"SELECT * FROM {view} WHERE {WITHIN_A_DAY}")
@@ -436,6 +437,7 @@ def test_a_query_bounded_in_time_scans_only_its_partitions(filled: psycopg.Conne
     assert scanned(plan(filled, f"SELECT * FROM {view}"), "llm_traces") == {f"llm_traces_day{day}" for day in range(DAYS)}
 
 
+@pytest.mark.postgresql("plans that name partitions")
 @pytest.mark.parametrize("view", tables.VIEWS)
 def test_a_trace_is_found_by_index(filled: psycopg.Connection, view: str) -> None:
     [(uuid,)] = filled.execute("SELECT md5('5000')::uuid::text").fetchall()
@@ -445,6 +447,7 @@ def test_a_trace_is_found_by_index(filled: psycopg.Connection, view: str) -> Non
     assert "tenant" in found[0]["Index Cond"]
 
 
+@pytest.mark.postgresql("plans that name partitions")
 def test_content_is_looked_up_in_the_partition_of_its_span(filled: psycopg.Connection) -> None:
     query = f"SELECT content, attributes FROM trace_spans_full WHERE {WITHIN_A_DAY} ORDER BY timestamp DESC LIMIT 20"
     nodes = plan(filled, query, "ANALYZE")
@@ -478,6 +481,7 @@ def one_trace(connection: psycopg.Connection) -> psycopg.Connection:
     return connection
 
 
+@pytest.mark.postgresql("plans that name partitions")
 @pytest.mark.parametrize("limit", [10, SPANS])
 def test_a_span_reads_its_own_content_once_however_long_its_trace_is(one_trace: psycopg.Connection, limit: int) -> None:
     query = f"SELECT * FROM trace_spans_full WHERE {WITHIN_A_DAY} AND trace_uuid = md5('t')::uuid LIMIT {limit}"

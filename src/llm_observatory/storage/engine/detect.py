@@ -10,6 +10,7 @@ from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
+from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import LLM_TRACES
 
@@ -37,7 +38,10 @@ async def install(connection: AsyncConnection) -> str | None:
         if await (await connection.execute(_CAN_INSTALL)).fetchone() != (True,):
             return None
         try:
-            await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            async with connection.transaction():
+                # IF NOT EXISTS does not help two that begin at once.
+                await transaction_lock(connection, Lock.RECONCILE)
+                await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
         except psycopg.errors.InsufficientPrivilege:
             return (
                 "timescaledb is there, but this role may not create extensions: to use it, CREATE EXTENSION timescaledb as a"
