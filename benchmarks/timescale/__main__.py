@@ -62,8 +62,7 @@ async def _read(_options: argparse.Namespace, dataset: Dataset, _stack: AsyncExi
 
 
 async def _retention(options: argparse.Namespace, dataset: Dataset, _stack: AsyncExitStack) -> list[Bar]:
-    days = [dataset.day(number) for number in range(options.repeat)]
-    return await measure_retention(dataset, _groups(options, dataset.clock), days)
+    return await measure_retention(dataset, _groups(options, dataset.clock), await dataset.oldest(options.repeat))
 
 
 async def _growth(options: argparse.Namespace, dataset: Dataset, stack: AsyncExitStack) -> list[Bar]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
@@ -15,7 +16,7 @@ from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
 from benchmarks.timescale.dataset import TABLES, Dataset, compress, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
-from benchmarks.timescale.machine import QUIET_CORES, Patience, Window, our_processes, window
+from benchmarks.timescale.machine import QUIET_CORES, Patience, Window, server_processes, window
 from benchmarks.timescale.pool import DAY
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import LLM_TRACES
@@ -86,15 +87,14 @@ async def _one_day(conninfo: str, connection: AsyncConnection, groups: Sequence[
     (spans,) = await row(connection, _SPANS, day, day + DAY)
     ingest = Ingest(conninfo, groups)
     windows: dict[str, Window] = {}
-    compressing = [connection.info.backend_pid]
     async with ingest.running():
-        ours = await our_processes(connection)
+        ours = [os.getpid(), *await server_processes(connection)]
         async with window(windows, "before", ours):
             await asyncio.sleep(WINDOW_SECONDS)
-        cpu = cpu_seconds(compressing)
+        cpu = cpu_seconds([connection.info.backend_pid])
         async with window(windows, "during", ours):
             seconds = {table: await compress(connection, table, day) for table in TABLES}
-        cpu = cpu_seconds(compressing) - cpu
+        cpu = cpu_seconds([connection.info.backend_pid]) - cpu
         async with window(windows, "after", ours):
             await asyncio.sleep(WINDOW_SECONDS)
     return {

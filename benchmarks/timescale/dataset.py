@@ -27,6 +27,10 @@ SELECT range_start FROM timescaledb_information.chunks
 WHERE hypertable_name = 'llm_traces' AND NOT is_compressed AND range_end <= %s ORDER BY range_start
 """
 
+_OLDEST = """
+SELECT range_start FROM timescaledb_information.chunks WHERE hypertable_name = 'llm_traces' ORDER BY range_start LIMIT %s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -92,6 +96,11 @@ class Dataset:
         """Older days that are not compressed."""
         async with opened(self.conninfo) as connection:
             return [day for (day,) in await rows(connection, _UNCOMPRESSED, self.day(-self.rowstore_days))]
+
+    async def oldest(self, number: int) -> list[datetime]:
+        """Days that are there: a run before may have dropped some."""
+        async with opened(self.conninfo) as connection:
+            return [day for (day,) in await rows(connection, _OLDEST, number)]
 
 
 async def compress(connection: AsyncConnection, table: str, day: datetime) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+
+import psutil
 
 from benchmarks.cores import busy_seconds, cpu_seconds
 from benchmarks.timescale.database import rows, say
@@ -17,6 +18,8 @@ QUIET_CORES = 0.3
 """What others may take of the cores while something is measured."""
 
 LOOK_SECONDS = 2.0
+
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
 
 
 class Window(NamedTuple):
@@ -47,10 +50,10 @@ class Patience:
             say(f"waited {waited:.0f} s for a quiet moment")
 
 
-async def our_processes(connection: AsyncConnection) -> list[int]:
-    """This one, and those of the server that work for this database: all of the CPU time that counts as ours."""
-    found = await rows(connection, "SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
-    return [os.getpid(), *(pid for (pid,) in found)]
+async def server_processes(connection: AsyncConnection) -> list[int]:
+    """Those that serve connections to this database; none where the server is on another machine."""
+    found = await rows(connection, _BACKENDS)
+    return [pid for (pid,) in found if psutil.pid_exists(pid) and psutil.Process(pid).name() == "postgres"]
 
 
 @asynccontextmanager

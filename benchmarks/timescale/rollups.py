@@ -85,7 +85,7 @@ async def measure_refresh(dataset: Dataset, late: int) -> list[Bar]:
 def _late_hours(dataset: Dataset, late: int) -> Iterator[tuple[str, datetime]]:
     for number in range(late):
         yield "rowstore", dataset.day(-2) + (number + 3) * HOUR
-        yield "columnstore", dataset.day(number + 4) + 12 * HOUR
+        yield "columnstore", dataset.day(dataset.days // 2 - number) + 12 * HOUR
 
 
 async def _write_late(conninfo: str, hour: datetime) -> None:
