@@ -22,6 +22,7 @@ from llm_observatory.storage.engine.timescaledb import TimescaleDB
 from llm_observatory.tables import ROLLUP_VIEWS
 from tests.plugins import brute_force
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
+from tests.plugins.database import execute
 
 SETTINGS = Settings(retention="400d")
 """Far enough back to hold a change to daylight-saving time and one from it, whenever the tests run."""
@@ -169,6 +170,25 @@ class Store:
         finally:
             await connection.close()
 
+    async def reconcile(self, settings: Settings) -> None:
+        """As a reload of settings does it."""
+        connection = await connect(self.url)
+        try:
+            engine = await detect(connection, settings)
+            await engine.reconcile(connection, settings)
+            await engine.follow_changes(connection, datetime.now(UTC))
+        finally:
+            await connection.close()
+
+    async def drop_expired(self) -> None:
+        """The rows of spans that are older than ten days, as retention does it: whole partitions or chunks."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute("SELECT relkind FROM pg_class WHERE relname = 'llm_traces'").fetchone()
+            if row == ("p",):
+                connection.execute("DELETE FROM llm_traces WHERE timestamp < now() - INTERVAL '10 days'")
+            else:
+                connection.execute("SELECT drop_chunks('llm_traces', now() - INTERVAL '10 days')")
+
     async def _run_refresh_jobs(self, connection: AsyncConnection) -> None:
         """In the order of ROLLUP_VIEWS: the finer first, or the coarser would be a run behind."""
         for view in ROLLUP_VIEWS:
@@ -200,6 +220,8 @@ async def _ran(connection: AsyncConnection, job: int) -> bool:
 
 @pytest.fixture
 def store(engine_database: str) -> Store:
+    """Of a database that has been kept for as long as SETTINGS say since it began: no rows have been dropped of it."""
+    execute(engine_database, "COMMENT ON TABLE rollup_pending IS NULL")
     return Store(engine_database)
 
 
@@ -263,3 +285,23 @@ async def test_made_anew_they_say_the_same(store: Store) -> None:
                            " current_date FROM llm_traces GROUP BY 1, 2")  # fmt: skip
     await store.settle()
     store.assert_exact()
+
+
+async def test_what_retention_dropped_stays_summed_up_when_it_is_raised_again(store: Store) -> None:
+    """Sums by day outlive their rows: no refresh and no late record may compute them from what is left."""
+    long, short = SETTINGS, Settings(retention="10d", rollup_retention="400d")
+    old = (now() - timedelta(days=30)).replace(hour=12, minute=0)
+    await store.add(7, spread(7, old, timedelta(hours=3), 60))
+    await store.settle()
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        before = brute_force.read(connection, "trace_metrics_daily")
+    assert before
+    for settings in (short, long):
+        await store.reconcile(settings)
+        if settings is short:
+            await store.drop_expired()
+    await store.add(8, [old + timedelta(hours=1, minutes=7)])
+    await store.settle()
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        after = brute_force.read(connection, "trace_metrics_daily")
+    assert sorted(map(repr, after)) == sorted(map(repr, before))

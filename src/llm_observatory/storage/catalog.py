@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.names import aside
 from llm_observatory.storage.rollups.sql import state_table
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS, Table
@@ -67,7 +68,9 @@ ORDER BY 1, 2
 """
 
 
-async def differences(connection: AsyncConnection, declared: tuple[Table, ...] = TABLES) -> list[str]:
+async def differences(
+    connection: AsyncConnection, declared: tuple[Table, ...] = TABLES, *, with_rollups: bool = True
+) -> list[str]:
     """A readable line for each difference between the catalog and `declared`. Empty: equal.
 
     Of our views the names are compared; those of others, which read our tables, are no business of ours.
@@ -93,15 +96,22 @@ async def differences(connection: AsyncConnection, declared: tuple[Table, ...] =
         found += _partitioning(table, relations[table.name])
         declared_columns = {column.name: (_type(column.type), column.nullable) for column in table.columns}
         found += _columns(table.name, declared_columns, columns.get(table.name, {}))
-    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS)}
+    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(aside, facts)}
     found += [f"{name}: a table that nothing declares" for name in relations if name not in ours]
-    found += [f"{name}: the view is missing" for name in (*VIEWS, *rollups) if name not in views]
+    found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
+    found += [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
+    return found if not with_rollups else found + _rollups(views, columns)
+
+
+def _rollups(views: Collection[str], columns: Mapping[str, Mapping[str, tuple[str, bool]]]) -> list[str]:
+    """They are made by reconciliation, and made again: without one nothing that comes in is lost."""
+    found = [f"{view.name}: the view is missing" for view in ROLLUP_VIEWS if view.name not in views]
     for view in ROLLUP_VIEWS:
         if view.name in views:
             # The columns of a view are always nullable.
             view_columns = {name: (_type(kind), True) for name, kind in view.columns}
             found += _columns(view.name, view_columns, columns.get(view.name, {}))
-    return found + [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
+    return found
 
 
 def _partitioning(table: Table, key: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llm_observatory
-from llm_observatory.errors import SchemaMismatch, StorageUnavailable
+from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -66,9 +66,7 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
         try:
             for change in await engine.reconcile(connection, settings):
                 progress(f"set {change}")
-        except SchemaMismatch:
-            raise
-        except StorageUnavailable as error:
+        except StorageError as error:
             # What settings ask for is tried again every minute; until then data is taken in all the same.
             why = "a table is in use" if error.sqlstate == _LOCK_NOT_AVAILABLE else f"{error} ({error.sqlstate}), see the log"
             progress(f"not all settings are applied, the next maintenance round goes on: {why}")
@@ -101,11 +99,14 @@ async def status(conninfo: str) -> list[Migration]:
         await connection.close()
 
 
-async def verify(conninfo: str) -> list[str]:
-    """Differences between the database and what this version expects, a readable line each. Empty: equal."""
+async def verify(conninfo: str, *, with_rollups: bool = True) -> list[str]:
+    """Differences between the database and what this version expects, a readable line each. Empty: equal.
+
+    Without rollups: what keeps records from being stored. Rollups are made, and made again, by maintenance.
+    """
     connection = await connect(conninfo)
     try:
-        return [*await pending(connection), *await catalog.differences(connection)]
+        return [*await pending(connection), *await catalog.differences(connection, with_rollups=with_rollups)]
     finally:
         await connection.close()
 

@@ -66,21 +66,32 @@ async def set_columnstore(connection: AsyncConnection, table: str, edition: Edit
 
 async def set_job_settings(connection: AsyncConnection) -> list[str]:
     """Give this role, in this database, what its jobs need. Returns what was changed."""
+    missing = await _missing_settings(connection)
+    if not missing:
+        return []
     with translated():
-        row = await (await connection.execute(_ROLE_SETTINGS)).fetchone()
-        current = set(row[0]) if row else set()
-        missing = {name: value for name, value in JOB_SETTINGS.items() if f"{name}={value}" not in current}
         try:
-            for name, value in missing.items():
-                await connection.execute(
-                    sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
-                        sql.Identifier(connection.info.dbname), sql.SQL(name), value
+            async with connection.transaction():
+                # Two at once would update the same row of the catalog, which PostgreSQL refuses (XX000).
+                await transaction_lock(connection, Lock.RECONCILE)
+                missing = await _missing_settings(connection)
+                for name, value in missing.items():
+                    await connection.execute(
+                        sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
+                            sql.Identifier(connection.info.dbname), sql.SQL(name), value
+                        )
                     )
-                )
         except psycopg.errors.InsufficientPrivilege:
             _log.warning("this role may not set its own defaults: have a superuser set them", settings=missing)
             return []
     return [f"{name} = {value} for {connection.info.user}" for name, value in missing.items()]
+
+
+async def _missing_settings(connection: AsyncConnection) -> dict[str, str]:
+    with translated():
+        row = await (await connection.execute(_ROLE_SETTINGS)).fetchone()
+    current = set(row[0]) if row else set()
+    return {name: value for name, value in JOB_SETTINGS.items() if f"{name}={value}" not in current}
 
 
 def _wanted(table: Table, edition: Edition) -> Columnstore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from llm_observatory.errors import SchemaMismatch
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.edition import Edition
@@ -20,6 +21,10 @@ SELECT extversion, coalesce(current_setting('timescaledb.license', true), 'times
 FROM pg_extension WHERE extname = 'timescaledb'
 """
 
+
+_CONTINUOUS_AGGREGATES = (
+    "SELECT count(*) FROM timescaledb_information.continuous_aggregates WHERE view_schema = current_schema()"
+)
 
 # shared_preload_libraries is shown to superusers and pg_read_all_settings only; what is loaded has settings.
 _CAN_INSTALL = """
@@ -57,6 +62,15 @@ async def edition(connection: AsyncConnection) -> tuple[Edition, bool] | None:
     return None if row is None else (Edition.of(row[0], row[1]), row[2])
 
 
+async def _refuse_another_licence(connection: AsyncConnection) -> None:
+    """Raise SchemaMismatch where the Timescale licence was in force before: its chunks cannot be read without it."""
+    with translated():
+        row = await (await connection.execute(_CONTINUOUS_AGGREGATES)).fetchone()
+    if row and row[0]:
+        message = "this database was set up under the Timescale licence: set timescaledb.license to timescale again"
+        raise SchemaMismatch(message)
+
+
 async def detect(connection: AsyncConnection, settings: Settings) -> Engine:
     """The engine of this database. Raises StorageError when it cannot be asked, or is too old.
 
@@ -67,4 +81,6 @@ async def detect(connection: AsyncConnection, settings: Settings) -> Engine:
     if found is None:
         return PostgreSQL(settings)
     timescaledb, partitions = found
+    if not timescaledb.community:
+        await _refuse_another_licence(connection)
     return PostgreSQL(settings, beside=timescaledb) if partitions else TimescaleDB(settings, timescaledb)

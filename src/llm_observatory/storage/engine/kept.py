@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from llm_observatory.settings import Settings
 from llm_observatory.tables import Table
-from llm_observatory.tables.rollups import GRAINS, Grain
+from llm_observatory.tables.rollups import Grain
 
 
 def kept_for(table: Table, settings: Settings) -> timedelta:
@@ -25,21 +25,15 @@ REFRESH_END = timedelta(hours=1)
 _BUCKET: dict[Grain, timedelta] = {"hourly": timedelta(hours=1), "daily": timedelta(days=1)}
 
 
-def refreshed_for(grain: Grain, settings: Settings) -> timedelta:
-    """How far back continuous aggregates are refreshed.
+def refreshed_for(grain: Grain, settings: Settings, whole: timedelta) -> timedelta:
+    """How far back continuous aggregates are refreshed, where rows are whole for so long.
 
-    Not further than rows are whole: a refresh of what was dropped would empty it. But two buckets at least, or TimescaleDB
-    refuses the policy.
+    Not further than that: a refresh of what was dropped would empty it. But two buckets at least, or TimescaleDB refuses the
+    policy.
     """
-    whole = settings.retention - max(settings.chunk_interval, timedelta(days=1))
-    return max(whole, REFRESH_END + 2 * _BUCKET[grain])
+    return max(whole - max(settings.chunk_interval, timedelta(days=1)), REFRESH_END + 2 * _BUCKET[grain])
 
 
 def rollup_horizon(grain: Grain, settings: Settings, now: datetime) -> datetime:
     """Buckets before this have expired. Whole days (UTC): a day is computed from all of its hours or not at all."""
     return datetime.combine((now - rollup_kept_for(grain, settings)).astimezone(UTC), time(), UTC)
-
-
-def rollups_whole_since(settings: Settings, now: datetime) -> dict[Grain, datetime]:
-    """From when on rollups can be computed from rows, hour by hour and in whole days."""
-    return dict.fromkeys(GRAINS, rollup_horizon("hourly", settings, now))

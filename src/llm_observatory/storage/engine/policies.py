@@ -70,8 +70,8 @@ class Policy:
         return KINDS[self.kind].format_map({name: show_duration(value) for name, value in self.arguments})
 
 
-def wanted(settings: Settings, edition: Edition) -> Iterator[tuple[str, tuple[Policy, ...]]]:
-    """Every relation that may have policies, and those it should have."""
+def wanted(settings: Settings, edition: Edition, whole: timedelta) -> Iterator[tuple[str, tuple[Policy, ...]]]:
+    """Every relation that may have policies, and those it should have. `whole`: how far back rows are whole."""
     compact = settings.copy_direct_compress and edition.has_compaction_policy
     for table in BY_NAME.values():
         if table.partitioned:
@@ -79,7 +79,7 @@ def wanted(settings: Settings, edition: Edition) -> Iterator[tuple[str, tuple[Po
             drop = Policy("policy_retention", HOUR, (("drop_after", kept_for(table, settings)),))
             yield table.name, (compress, drop, *([Policy("policy_compaction", COMPACT_EVERY)] if compact else []))
     for view in ROLLUP_VIEWS:
-        refresh = (("start_offset", refreshed_for(view.grain, settings)), ("end_offset", REFRESH_END))
+        refresh = (("start_offset", refreshed_for(view.grain, settings, whole)), ("end_offset", REFRESH_END))
         batches = (("buckets_per_batch", BUCKETS_PER_BATCH),) if edition.refreshes_in_batches else ()
         yield (
             view.name,

@@ -20,7 +20,7 @@ from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, rollup_horizon, rollups_whole_since
+from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
 from llm_observatory.storage.engine.partitions import (
     Partition,
     Range,
@@ -33,7 +33,9 @@ from llm_observatory.storage.engine.partitions import (
     slots,
 )
 from llm_observatory.storage.engine.toast import compress_documents
+from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS, TABLES
+from llm_observatory.tables.rollups import GRAINS
 
 _log = structlog.get_logger(__name__)
 
@@ -140,12 +142,13 @@ class PostgreSQL:
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
         """See Engine."""
         self.follow(settings)
-        made = await rollups.ensure(connection, "tables", rollups_whole_since(settings, datetime.now(UTC)))
+        since = await rows_whole_since(connection, settings, datetime.now(UTC))
+        made = await rollups.ensure(connection, "tables", dict.fromkeys(GRAINS, since))
         return [*made, *await compress_documents(connection, partitions=True)]
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
-        await rollups.work_off(connection, now, rollup_horizon("hourly", self._settings, now))
+        await rollups.work_off(connection, now, await rows_whole_since(connection, self._settings, now))
 
     @property
     def compresses_copy(self) -> bool:

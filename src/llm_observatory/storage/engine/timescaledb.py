@@ -10,7 +10,6 @@ from functools import partial
 import structlog
 from psycopg import sql
 
-from llm_observatory.errors import SchemaMismatch
 from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
 from llm_observatory.storage import prune, rollups
@@ -19,11 +18,11 @@ from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon, rollups_whole_since
+from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon
 from llm_observatory.storage.engine.partitions import moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
-from llm_observatory.storage.translate import translated
+from llm_observatory.storage.engine.whole import rows_whole_for, rows_whole_since
 from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import GRAINS, Grain
 
@@ -43,10 +42,6 @@ WHERE hypertable_schema = current_schema() AND dimension_number = 1 AND hypertab
 """
 
 _DROP_CHUNKS = "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)"
-
-_CONTINUOUS_AGGREGATES = (
-    "SELECT count(*) FROM timescaledb_information.continuous_aggregates WHERE view_schema = current_schema()"
-)
 
 
 class TimescaleDB:
@@ -98,8 +93,6 @@ class TimescaleDB:
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
         """See Engine. Each part by itself: a table in use must not keep the policies of the others from being set."""
         self.follow(settings)
-        if not self.edition.community:
-            await self._refuse_another_licence(connection)
         changed: list[str] = []
 
         async def apply(part: str) -> None:
@@ -131,21 +124,26 @@ class TimescaleDB:
         return changed
 
     async def _set_policies(self, connection: AsyncConnection) -> list[str]:
-        policies = dict(wanted(self._settings, self.edition))
+        whole = await rows_whole_for(connection, self._settings, datetime.now(UTC))
+        policies = dict(wanted(self._settings, self.edition, whole))
         changed: list[str] = []
 
         async def work(relation: str) -> None:
             changed.extend(await set_policies(connection, relation, policies[relation]))
 
-        await each(connection, "policies", policies, work)
+        # What is refreshed first: were rows dropped before their window is narrower, the next refresh would empty their sums.
+        await each(connection, "policies", [view.name for view in ROLLUP_VIEWS], work)
+        await each(connection, "policies", HYPERTABLES, work)
         return changed
 
     async def _ensure_tables(self, connection: AsyncConnection) -> list[str]:
-        return await rollups.ensure(connection, "tables", rollups_whole_since(self._settings, datetime.now(UTC)))
+        since = await rows_whole_since(connection, self._settings, datetime.now(UTC))
+        return await rollups.ensure(connection, "tables", dict.fromkeys(GRAINS, since))
 
     async def _ensure_continuous_aggregates(self, connection: AsyncConnection) -> list[str]:
         now = datetime.now(UTC)
-        refreshed: dict[Grain, datetime] = {grain: now - refreshed_for(grain, self._settings) for grain in GRAINS}
+        whole = await rows_whole_for(connection, self._settings, now)
+        refreshed: dict[Grain, datetime] = {grain: now - refreshed_for(grain, self._settings, whole) for grain in GRAINS}
         return await rollups.ensure(connection, "continuous aggregates", refreshed)
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
@@ -157,7 +155,7 @@ class TimescaleDB:
                 self._restore_due = time.monotonic() + RESTORE_SECONDS
                 await compaction.restore_partial(connection, now)
         else:
-            await rollups.work_off(connection, now, rollup_horizon("hourly", self._settings, now))
+            await rollups.work_off(connection, now, await rows_whole_since(connection, self._settings, now))
 
     @property
     def compresses_copy(self) -> bool:
@@ -177,11 +175,3 @@ class TimescaleDB:
         for table in other:
             await connection.execute(sql.SQL("SELECT set_chunk_time_interval({}, {})").format(table, interval))
         return [f"{table}: chunks of {show_duration(interval)}" for table in other]
-
-    async def _refuse_another_licence(self, connection: AsyncConnection) -> None:
-        """Raise SchemaMismatch where the Timescale licence was in force before: its chunks cannot be read without it."""
-        with translated():
-            row = await (await connection.execute(_CONTINUOUS_AGGREGATES)).fetchone()
-        if row and row[0]:
-            message = "this database was set up under the Timescale licence: set timescaledb.license to timescale again"
-            raise SchemaMismatch(message)

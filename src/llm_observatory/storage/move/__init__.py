@@ -12,16 +12,17 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from llm_observatory.errors import SchemaMismatch, StorageUnavailable
+from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import detect, edition
+from llm_observatory.storage.engine import detect
 from llm_observatory.storage.engine.partitions import Partition, moment
 from llm_observatory.storage.locks import Lock, try_session_lock
 from llm_observatory.storage.move import rows
-from llm_observatory.storage.move.rows import MoveFailed, aside
+from llm_observatory.storage.move.demands import demand
+from llm_observatory.storage.move.rows import MoveFailed
 from llm_observatory.storage.move.swap import swap_table
+from llm_observatory.storage.names import aside
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import BY_NAME
 
@@ -53,7 +54,7 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
         with translated():
             if not await try_session_lock(connection, Lock.MOVE):
                 raise StorageUnavailable("another process is moving this database already")
-            await _demand(connection)
+            await demand(connection, [table.name for table in TABLES])
             for table in TABLES:
                 await swap_table(connection, table.name, progress)
             moved = await _move_all(connection, progress)
@@ -63,20 +64,6 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
     finally:
         await connection.close()
     return moved
-
-
-async def _demand(connection: AsyncConnection) -> None:
-    """Raise SchemaMismatch, in words that say what to do."""
-    await connection.execute("SET client_min_messages = warning")
-    if await edition(connection) is None:
-        message = (
-            "this database has no TimescaleDB: install it on the server, add timescaledb to shared_preload_libraries, restart"
-            " PostgreSQL, and run CREATE EXTENSION timescaledb in this database"
-        )
-        raise SchemaMismatch(message)
-    pending = await migrate.pending(connection)
-    if pending:
-        raise SchemaMismatch(f"{pending[0]}: run `llm-observatory migrate up` first")
 
 
 async def _move_all(connection: AsyncConnection, progress: Callable[[str], None]) -> list[Moved]:

@@ -16,6 +16,9 @@ from psycopg import sql
 from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.partitions import Partition, existing, moment
+from llm_observatory.storage.names import aside
+from llm_observatory.storage.statements import statement
+from llm_observatory.tables import ROLLUPS
 
 STEP = timedelta(hours=1)
 """Of progress: a partition is copied in parts of this length."""
@@ -33,11 +36,6 @@ class Sums(NamedTuple):
 
 class MoveFailed(StorageError):
     """Rows in the new place are not those of the old. Nothing of the partition was moved."""
-
-
-def aside(name: str) -> str:
-    """What the partitioned table, or an index of it, is called while its rows are moved."""
-    return f"{name}_partitions"
 
 
 async def waiting(connection: AsyncConnection, table: str) -> list[Partition]:
@@ -79,6 +77,13 @@ async def move(connection: AsyncConnection, table: str, time_column: str, partit
         if new != old:
             message = f"{partition.name}: {new} in {table}, expected {old}; the partition was left where it was"
             raise MoveFailed(message)
+        for rollup in ROLLUPS:
+            if rollup.source == table:
+                # Where they are continuous aggregates, TimescaleDB notices by itself, and the queue is emptied at the end.
+                await connection.execute(
+                    sql.SQL(statement("queue_rollup_hours").format(signal=rollup.signal, source="{}")).format(_name(partition)),
+                    {"oldest": moment(partition.lower)},
+                )
         await connection.execute(sql.SQL("DROP TABLE {}").format(_name(partition)))
 
 

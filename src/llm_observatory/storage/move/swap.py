@@ -17,7 +17,7 @@ from psycopg import sql
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.grants import grants_on, run_grants
-from llm_observatory.storage.move.rows import aside
+from llm_observatory.storage.names import aside
 from llm_observatory.tables import BY_NAME
 
 LOCK_TIMEOUT = "200ms"
@@ -44,13 +44,32 @@ _COMMENT = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 async def swap_table(connection: AsyncConnection, table: str, progress: Callable[[str], None]) -> None:
     """Have `table` be a hypertable; goes on where an earlier call was interrupted. Nothing to do where it is one.
 
-    Raises StorageUnavailable when it is always in use.
+    Raises StorageUnavailable when it is always in use; then it is what it was, or a hypertable whose views are still to follow.
     """
     if (await _kinds(connection, table)).get(table) == "p":
         await _patiently(connection, table, _put_aside, progress)
     if table not in await _kinds(connection, table):
-        await _patiently(connection, table, _put_in_place, progress)
+        try:
+            await _patiently(connection, table, _put_in_place, progress)
+        except BaseException:
+            await _patiently(connection, table, _put_back, progress)
+            raise
         progress(f"{table} is a hypertable now, its partitions stand aside")
+    if aside(table) in await _kinds(connection, table):
+        await _patiently(connection, table, _redefine_views, progress)
+
+
+async def rehearse(connection: AsyncConnection, table: str) -> None:
+    """Do all of it in one transaction that is rolled back: what cannot be done shows before anything is changed.
+
+    Raises psycopg.Error; LockNotAvailable only says that the table is in use now.
+    """
+    if (await _kinds(connection, table)).get(table) != "p":
+        return
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        for step in (_put_aside, _put_in_place, _redefine_views):
+            await step(connection, table)
 
 
 async def _kinds(connection: AsyncConnection, table: str) -> dict[str, str]:
@@ -100,12 +119,27 @@ async def _put_in_place(connection: AsyncConnection, table: str) -> None:
         # Of a partitioned table it says ON ONLY, which a hypertable does not know.
         renamed = _renamed(definition, name).replace(" ON ONLY ", " ON ", 1)
         await connection.execute(_renamed(renamed, old).encode())
-    for view, definition in await (await connection.execute(_VIEWS, [old])).fetchall():
-        await connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_renamed(definition, old)}".encode())
     await run_grants(connection, await grants_on(connection, old, table))
     comment = await (await connection.execute(_COMMENT, [old])).fetchone()
     if comment and comment[0]:
         await connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(table), comment[0]))
+
+
+async def _put_back(connection: AsyncConnection, table: str) -> None:
+    """What stands aside gets its name again: without it nothing could be stored."""
+    old = aside(table)
+    for name, _ in await (await connection.execute(_INDEXES, [old])).fetchall():
+        await connection.execute(
+            sql.SQL("ALTER INDEX {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(name.removesuffix(aside(""))))
+        )
+    await connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(table)))
+
+
+async def _redefine_views(connection: AsyncConnection, table: str) -> None:
+    """Until then they show what stands aside. Whoever reads through one keeps it for as long."""
+    old = aside(table)
+    for view, definition in await (await connection.execute(_VIEWS, [old])).fetchall():
+        await connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_renamed(definition, old)}".encode())
 
 
 def _renamed(definition: str, old: str) -> str:

@@ -14,12 +14,18 @@ from llm_observatory.storage.each import each
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
 from llm_observatory.storage.rollups.make import Kept, make_continuous_aggregate, make_table, queue_hours, run
-from llm_observatory.storage.transaction import LOCK_TIMEOUT
 from llm_observatory.tables.rollups import ROLLUPS, Grain, Rollup, RollupView
 
 _log = structlog.get_logger(__name__)
 
 Form = Literal["continuous aggregates", "tables"]
+
+LOCK_TIMEOUT = "100ms"
+"""As all upkeep: while it waits to drop what reads a fact table, whoever writes there waits behind it."""
+STATEMENT_TIMEOUT = "30min"
+"""Of one pass over all rows of a source, to see which hours hold some."""
+
+_LIMITS = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
 
 _MARK = "llm-observatory rollup, "
 """Begins the comment of each; its form and the digest of its definition follow."""
@@ -45,7 +51,7 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
         if await _as_it_should_be(connection, rollup, form):
             return
         async with connection.transaction():
-            await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            await connection.execute(_LIMITS, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
             await transaction_lock(connection, Lock.RECONCILE)
             if not await _as_it_should_be(connection, rollup, form):
                 await _make(connection, rollup, form, since)
@@ -73,7 +79,9 @@ async def _make(connection: AsyncConnection, rollup: Rollup, form: Form, since: 
         table = await make(connection, view, _comment(view, form))
         if view in kept:
             await kept[view].put_into(table)
-    if form == "tables":
+    if form == "continuous aggregates":
+        await run(connection, f"DELETE FROM rollup_pending WHERE signal = '{rollup.signal}'")
+    else:
         await queue_hours(connection, rollup, since["hourly"])
 
 

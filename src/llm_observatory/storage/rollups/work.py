@@ -14,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from llm_observatory import metrics
+from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
@@ -58,11 +59,17 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
         await _collect(connection, deadline)
         due = {"oldest": oldest, "over": now - _HOUR, "settled": now - SETTLE}
         hours = [PendingHour(*row) for row in await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()]
-        for hour in hours:
-            if computed and time.monotonic() > deadline:
-                _log.info("rollups are behind, the next round goes on", computed=computed, left=len(hours) - computed)
+        for place, hour in enumerate(hours):
+            if place and time.monotonic() > deadline:
+                _log.info("rollups are behind, the next round goes on", computed=computed, left=len(hours) - place)
                 break
-            computed += await compute(connection, hour, expired=hour.hour < oldest)
+            try:
+                with translated():
+                    computed += await compute(connection, hour, expired=hour.hour < oldest)
+            except StorageError as error:
+                if connection.closed:
+                    raise
+                _log.warning("an hour is left for later", **hour._asdict(), error=str(error), sqlstate=error.sqlstate)
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
     return computed

