@@ -311,7 +311,7 @@ async def test_a_locked_table_keeps_no_other_from_getting_partitions(
             await PostgreSQL(Settings()).ensure_partitions(connection, ALL, [NOON])
     assert caught.value.sqlstate == "55P03"
     assert "llm_traces" not in str(caught.value), "this error may reach a client"
-    assert [(line["table"], line["what"]) for line in logs if line["log_level"] == "warning"] == [("llm_traces", "partitions")]
+    assert [(line["name"], line["what"]) for line in logs if line["log_level"] == "warning"] == [("llm_traces", "partitions")]
     for table in ALL:
         assert len(await _names(connection, table)) == (table != "llm_traces")
 

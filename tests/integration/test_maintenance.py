@@ -364,7 +364,7 @@ async def test_a_locked_table_keeps_no_other_from_being_served(
     assert await ahead() == {**dict.fromkeys(PARTITIONED, 8), "llm_logs": 0}
     assert await (await connection.execute(expired)).fetchone() == (["llm_logs_p20200101"],)
     assert await without_statistics() == {"llm_logs"}
-    assert {line["table"] for line in logs if "what" in line} == {"llm_logs"}
+    assert {line["name"] for line in logs if "what" in line} == {"llm_logs"}
     assert {line["what"] for line in logs if "what" in line} >= {"partitions", "statistics"}
     assert [line for line in logs if line.get("what") == "retention" or "dropped later" in line["event"]]
     assert outcome == {**dict.fromkeys(STEPS, "success"), "partitions": "error", "analyze": "error"} | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
@@ -13,9 +14,8 @@ import pytest
 from psycopg import AsyncConnection, Connection
 
 from llm_observatory.storage import dbmate
+from llm_observatory.storage.binary import COPY_HEADER, COPY_TRAILER
 from tests.plugins.database import execute
-
-pytest_plugins = ("tests.plugins.wasm_timescale",)
 
 _POINTS = """
 CREATE TABLE points (at timestamptz NOT NULL, name text NOT NULL, value int8 NOT NULL);
@@ -126,9 +126,10 @@ def test_copy_and_large_statements(connection: Connection) -> None:
     assert connection.execute("SELECT length(%s::text)", ["ä" * 3_000_000]).fetchone() == (3_000_000,)
     connection.execute("CREATE TABLE copied (number int4, words text)")
     with connection.cursor().copy("COPY copied FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types(["int4", "text"])
+        copy.write(COPY_HEADER)
         for number in range(3000):
-            copy.write_row((number, "x" * 100))
+            copy.write(struct.pack(">hiii", 2, 4, number, 100) + b"x" * 100)
+        copy.write(COPY_TRAILER)
     with connection.cursor().copy("COPY (SELECT count(*), sum(length(words)) FROM copied) TO STDOUT") as copy:
         assert list(copy.rows()) == [("3000", "300000")]
     with pytest.raises(psycopg.errors.UndefinedTable), connection.cursor().copy("COPY nothing FROM STDIN") as copy:
