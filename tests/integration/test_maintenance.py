@@ -276,6 +276,8 @@ async def test_after_a_jump_of_the_clock_no_hour_is_forgotten(
     monkeypatch.setattr(maintenance, "_now", set_ahead)
     await process.run_once()
     assert await _count(connection, "ingest_touched") == 1
+    whole_since = "SELECT right(obj_description('rollup_pending'::regclass), 25)::timestamptz < now() - INTERVAL '80 days'"
+    assert await (await connection.execute(whole_since)).fetchone() == (True,)
 
 
 async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, connection: AsyncConnection) -> None:

@@ -89,6 +89,7 @@ async def test_changed_settings_change_the_jobs_and_back_leaves_nothing(connecti
     intervals = "SELECT DISTINCT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = ANY(%s)"
     assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(hours=6),)]
     assert await engine.reconcile(connection, other) == []
+    await engine.follow_changes(connection, datetime.now(UTC))
     await engine.reconcile(connection, Settings())
     # How far back rollups are refreshed does not come back at once: what was dropped meanwhile must not be summed up anew.
     after = await fetch(connection, JOBS)

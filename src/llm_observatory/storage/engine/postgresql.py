@@ -148,7 +148,8 @@ class PostgreSQL:
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
-        await rollups.work_off(connection, now, await rows_whole_since(connection, self._settings, now))
+        since = await rows_whole_since(connection, self._settings, now, remember=True)
+        await rollups.work_off(connection, now, since)
 
     @property
     def compresses_copy(self) -> bool:

@@ -62,7 +62,10 @@ class Engine(Protocol):
         ...
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
-        """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it."""
+        """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it.
+
+        Only where the clock is not in doubt: since when rows are whole is remembered here.
+        """
         ...
 
     @property

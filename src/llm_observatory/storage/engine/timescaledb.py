@@ -148,6 +148,7 @@ class TimescaleDB:
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
+        since = await rows_whole_since(connection, self._settings, now, remember=True)
         if self.edition.community:
             await prune.delete_before(connection, INGEST_TOUCHED, now - TOUCHED_RETENTION)
             await compaction.compact(connection, now, self._settings)
@@ -155,7 +156,7 @@ class TimescaleDB:
                 self._restore_due = time.monotonic() + RESTORE_SECONDS
                 await compaction.restore_partial(connection, now)
         else:
-            await rollups.work_off(connection, now, await rows_whole_since(connection, self._settings, now))
+            await rollups.work_off(connection, now, since)
 
     @property
     def compresses_copy(self) -> bool:

@@ -21,15 +21,20 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
-async def rows_whole_since(connection: AsyncConnection, settings: Settings, now: datetime) -> datetime:
-    """The first midnight (UTC) from which on no row has ever been dropped; moves forward with `now`, and never back."""
+async def rows_whole_since(
+    connection: AsyncConnection, settings: Settings, now: datetime, *, remember: bool = False
+) -> datetime:
+    """The first midnight (UTC) from which on no row has ever been dropped; moves forward with `now`, and never back.
+
+    `remember` only where the clock is not in doubt: one that was ahead would be remembered for ever.
+    """
     horizon = _horizon(settings, now)
     with translated():
         cursor = await connection.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [ROLLUP_PENDING.name])
         row = await cursor.fetchone()
         said = str(row[0]) if row and row[0] else ""
         mark = datetime.fromisoformat(said.removeprefix(_WORDS)) if said.startswith(_WORDS) else _LONG_AGO
-        if horizon > mark:
+        if remember and horizon > mark:
             await connection.execute(
                 sql.SQL("COMMENT ON TABLE {} IS {}").format(
                     sql.Identifier(ROLLUP_PENDING.name), f"{_WORDS}{horizon.isoformat()}"
