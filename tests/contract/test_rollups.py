@@ -24,6 +24,8 @@ from tests.plugins import brute_force
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
 from tests.plugins.database import execute
 
+pytestmark = pytest.mark.timeout(180)
+
 SETTINGS = Settings(retention="400d")
 """Far enough back to hold a change to daylight-saving time and one from it, whenever the tests run."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine, protocol
@@ -12,6 +14,8 @@ from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.write import Stored
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import payload_of, session_on, write_request
+
+pytestmark = pytest.mark.timeout(180)
 
 ROUNDS = 2
 

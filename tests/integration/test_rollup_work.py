@@ -16,6 +16,8 @@ from tests.integration.test_promises import fetch, payload_of, session_on, write
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
 from tests.plugins.database import execute
 
+pytestmark = pytest.mark.timeout(180)
+
 WAITS = """
 SELECT pid FROM pg_stat_activity
 WHERE wait_event_type = 'Lock' AND datname = current_database() AND pid <> pg_backend_pid()

@@ -25,6 +25,8 @@ from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import payload_of, session_on, write_request
 from tests.plugins.database import execute
 
+pytestmark = pytest.mark.timeout(180)
+
 JOBS = """
 SELECT hypertable_name, proc_name, config ->> 'compress_after', config ->> 'drop_after', config ->> 'start_offset'
 FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1, 2

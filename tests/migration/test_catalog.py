@@ -14,6 +14,7 @@ async def test_migrations_make_exactly_what_tables_declares(engine_database: str
     assert await migrate.verify(engine_database) == []
 
 
+@pytest.mark.timeout(180)
 async def test_drift_is_reported_on_timescaledb(wasm_database: str) -> None:
     """What is another there: a fact that is no hypertable, a rollup that is a view, a table that nothing declares."""
     execute(

@@ -42,6 +42,7 @@ def test_a_statement_is_understood_and_runs(database: str, name: str) -> None:
         connection.execute("EXECUTE example")
 
 
+@pytest.mark.timeout(180)
 def test_every_statement_is_understood_by_timescaledb_too(wasm_database: str) -> None:
     with psycopg.connect(wasm_database, autocommit=True, prepare_threshold=None) as connection:
         for number, statement in enumerate(STATEMENTS.values()):

@@ -67,6 +67,7 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
     assert await migrate.verify(empty_database) == []
 
 
+@pytest.mark.timeout(180)
 async def test_up_down_up_on_timescaledb(wasm_timescale: str) -> None:
     lines: list[str] = []
     await migrate.up(wasm_timescale, lines.append)

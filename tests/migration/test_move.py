@@ -23,6 +23,8 @@ from tests.plugins.brute_force import read
 from tests.plugins.database import execute
 from tests.plugins.engines import SERVER, WEBASSEMBLY
 
+pytestmark = pytest.mark.timeout(180)
+
 SUMS = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {} t"
 FACTS = ("llm_traces", "llm_metrics", "trace_index", "llm_logs", "llm_content")
 
