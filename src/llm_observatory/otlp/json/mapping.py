@@ -23,7 +23,7 @@ Put: TypeAlias = Callable[[Any, Pieces], int]
 
 Table: TypeAlias = dict[str, Put]
 
-FAULTS = (ValueError, RecursionError)
+FAULTS = (ValueError, ArithmeticError, RecursionError)
 """What a value that does not fit raises, and one that nests deeper than Python calls: the codec would refuse it long before."""
 
 _tables: dict[str, Table] = {}

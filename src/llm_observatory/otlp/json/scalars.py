@@ -1,7 +1,8 @@
 """Values of scalar fields: from what JSON holds to what protobuf's wire holds after the tag.
 
-Every function takes any JSON value that is not null and raises `Unfit` (or another ValueError) when the field cannot hold
-it; it then costs the record. The rules are those of protobuf's JSON mapping but for ids, which OTLP writes in hexadecimal.
+Every function takes any JSON value that is not null and raises `Unfit`, another ValueError or an ArithmeticError when the
+field cannot hold it; it then costs the record. The rules are those of protobuf's JSON mapping but for ids, which OTLP writes
+in hexadecimal.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from base64 import b64decode
 from binascii import unhexlify
 from collections.abc import Callable
 from decimal import Decimal
-from math import copysign, inf
+from math import inf
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
@@ -99,7 +100,7 @@ def double(value: Any) -> float:
         try:
             return float(value)
         except OverflowError:
-            return copysign(inf, value)
+            return inf if value > 0 else -inf
     if kind is str:
         if value in _SPECIAL:
             return _SPECIAL[value]
