@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import httptools
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from llm_observatory import metrics
@@ -42,6 +42,8 @@ class HeadLimits(NamedTuple):
 
 class OtlpHttpProtocol(HttpToolsProtocol):
     """One connection."""
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn leaves None out
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; no more of a head than it may have."""
-        if self.parser is None or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         began_before = self._head_bytes is not None
         super().data_received(data)
@@ -91,10 +93,10 @@ class OtlpHttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own
         """A client that has sent all of its request may shut its side and wait for the answer."""
-        waits = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
-        if waits:
-            self.cycle.keep_alive = False
-        return waits
+        if self.cycle is None or self.cycle.more_body or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -119,7 +121,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         self._end_head()
         super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in its own form
         """Answer what is no request of ours, and close. Nothing is said in the middle of an answer."""
         code, message = (431, "the headers are too large") if self._head_too_large() else (400, "this is not HTTP/1.1")
         self._end_head()

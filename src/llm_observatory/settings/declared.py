@@ -242,19 +242,19 @@ class Settings(BaseModel):
 def shown(settings: Settings, name: str) -> str:
     """The value of one setting as it would be written; a secret is masked, blank is none."""
     value = getattr(settings, name)
-    if name == "accept_max_age" and value is None:
-        return "off"
-    if value is None:
-        return ""
-    if name in SECRETS:
+    if name in SECRETS and value is not None:
         return MASK
-    if isinstance(value, timedelta):
-        return show_duration(value)
-    if isinstance(value, tuple):
-        return ", ".join(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return show_size(value) if name.endswith("_bytes") else str(value)
+    match value:
+        case None:
+            return "off" if name == "accept_max_age" else ""
+        case timedelta():
+            return show_duration(value)
+        case tuple():
+            return ", ".join(value)
+        case bool():
+            return str(value).lower()
+        case _:
+            return show_size(value) if name.endswith("_bytes") else str(value)
 
 
 def masked(settings: Settings) -> dict[str, str]:
