@@ -70,17 +70,22 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
                 if connection.closed:
                     raise
                 _log.warning("an hour is left for later", **hour._asdict(), error=str(error), sqlstate=error.sqlstate)
+                await connection.execute(statement("put_off_rollup_hour"), {**hour._asdict(), "now": now})
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
     return computed
 
 
 async def _collect(connection: AsyncConnection, deadline: float) -> None:
+    """File what was touched. Never while an hour is computed: of one that is filed already nothing would be seen to change, and
+    the day, which looked open because of the entry that is being filed, would not be computed by anybody."""
     signals = sorted({rollup.signal for rollup in ROLLUPS})
     collected = COLLECT_ROWS
     while collected == COLLECT_ROWS and time.monotonic() < deadline:
-        cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
-        row = await cursor.fetchone()
+        async with connection.transaction():
+            await transaction_lock(connection, Lock.ROLLUPS)
+            cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
+            row = await cursor.fetchone()
         collected = row[0] if row else 0
 
 
