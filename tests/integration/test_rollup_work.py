@@ -113,7 +113,7 @@ async def test_every_reader_sees_exact_sums_at_every_moment(store: Store) -> Non
 
 @pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
 async def test_an_hour_that_is_filed_again_while_it_is_computed(store: Store) -> None:
-    """The collector has not committed yet when the hour is computed, which was filed before: neither hour nor day stay behind."""
+    """The hour was filed before, and the collector has not committed yet: neither hour nor day stay behind."""
     hour = (now() - timedelta(days=2)).replace(hour=7, minute=0, second=0, microsecond=0)
     await store.add(30, spread(30, hour, timedelta(hours=1), 20))
     await store.settle()

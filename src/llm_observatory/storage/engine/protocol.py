@@ -64,7 +64,7 @@ class Engine(Protocol):
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it.
 
-        Only where the clock is not in doubt: since when rows are whole is remembered here.
+        `now` is a time that is believed: since when rows are whole is remembered here.
         """
         ...
 

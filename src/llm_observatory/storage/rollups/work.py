@@ -77,8 +77,11 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
 
 
 async def _collect(connection: AsyncConnection, deadline: float) -> None:
-    """File what was touched. Never while an hour is computed: of one that is filed already nothing would be seen to change, and
-    the day, which looked open because of the entry that is being filed, would not be computed by anybody."""
+    """File what was touched; never while an hour is computed.
+
+    If that hour is filed already, its computing would take the entry away, and leave the day, which still looks open, for
+    later: nobody would come later.
+    """
     signals = sorted({rollup.signal for rollup in ROLLUPS})
     collected = COLLECT_ROWS
     while collected == COLLECT_ROWS and time.monotonic() < deadline:
