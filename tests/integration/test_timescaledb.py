@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from llm_observatory.errors import StorageError
+from llm_observatory import metrics
+from llm_observatory.errors import StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -307,6 +308,35 @@ async def test_what_was_compressed_by_copy_is_put_in_order_when_its_time_is_over
         assert await fetch(connection, STATUS, "llm_traces") == [(COMPRESSED,)]
         assert await fetch(connection, "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces") == [(455, 455)]
     finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_a_chunk_that_cannot_be_put_in_order_keeps_no_other_waiting(database: str, direct: CopyWriter) -> None:
+    """Of three days of spans the first is held by somebody; the other two, and the next table, are put in order."""
+    connection = await connect(database)
+    holder = await connect(database)
+    status = "SELECT _timescaledb_functions.chunk_status(chunk) FROM show_chunks(%s) chunk ORDER BY chunk::text"
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        async with session_on(database, direct) as session:
+            for days in (3, 2, 1):
+                await session.write(of_services(["a"], 150, days_ago=days))
+        await connection.execute("SET lock_timeout = '50ms'")
+        failed = metrics.ERRORS.labels("unavailable")._value.get()
+        async with holder.transaction():
+            [(first,)] = await fetch(holder, "SELECT min(chunk::text) FROM show_chunks('llm_traces') chunk")
+            await holder.execute(f"LOCK TABLE {first} IN ROW EXCLUSIVE MODE".encode())
+            with pytest.raises(StorageUnavailable):
+                await compaction.compact(connection, datetime.now(UTC) + timedelta(days=1), Settings())
+        unordered, ordered = (COMPRESSED | UNORDERED,), (COMPRESSED,)
+        assert await fetch(connection, status, "llm_traces") == [unordered, ordered, ordered]
+        assert set(await fetch(connection, status, "trace_index")) == {ordered}
+        assert metrics.ERRORS.labels("unavailable")._value.get() == failed + 1
+        assert await compaction.compact(connection, datetime.now(UTC) + timedelta(days=1), Settings()) == 1
+    finally:
+        await holder.close()
         await connection.close()
 
 

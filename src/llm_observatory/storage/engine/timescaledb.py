@@ -149,14 +149,21 @@ class TimescaleDB:
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
         since = await rows_whole_since(connection, self._settings, now, remember=True)
-        if self.edition.community:
-            await prune.delete_before(connection, INGEST_TOUCHED, now - TOUCHED_RETENTION)
-            await compaction.compact(connection, now, self._settings)
-            if self.compresses_copy and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:
-                self._restore_due = time.monotonic() + RESTORE_SECONDS
-                await compaction.restore_partial(connection, now)
-        else:
+        if not self.edition.community:
             await rollups.work_off(connection, now, since)
+            return
+        parts: dict[str, Callable[[], Awaitable[object]]] = {
+            "touched hours": partial(prune.delete_before, connection, INGEST_TOUCHED, now - TOUCHED_RETENTION),
+            "chunks that are over": partial(compaction.compact, connection, now, self._settings),
+        }
+        if self.compresses_copy and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:
+            self._restore_due = time.monotonic() + RESTORE_SECONDS
+            parts["chunks that are written to"] = partial(compaction.restore_partial, connection, now)
+
+        async def work(part: str) -> None:
+            await parts[part]()
+
+        await each(connection, "upkeep", parts, work)
 
     @property
     def compresses_copy(self) -> bool:
