@@ -17,6 +17,7 @@ from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine import compaction, detect, kept
 from llm_observatory.storage.engine.kept import refreshed_for
+from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.write import Stored, WriteRequest
@@ -246,7 +247,7 @@ async def test_from_tables_to_continuous_aggregates_and_back(url: str, connectio
 @pytest.fixture
 def direct(database: str) -> CopyWriter:
     """Writes as COPY_DIRECT_COMPRESS has it."""
-    return CopyWriter(60, lambda: True)
+    return CopyWriter(60, lambda: DAY_US)
 
 
 def of_services(services: list[str], spans: int, days_ago: int = 1) -> list[WriteRequest]:
@@ -265,6 +266,37 @@ async def test_large_commits_go_into_the_columnstore_and_small_ones_do_not(datab
         assert await fetch(connection, STATUS, "llm_traces") == [(0,), (COMPRESSED | UNORDERED,)]
         assert await fetch(connection, "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces") == [(398, 398)]
         Store(database).assert_exact()
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_segments_are_counted_by_chunks(database: str) -> None:
+    """150 spans in two hours: enough for one chunk of a day, too few for two chunks of an hour."""
+    spans = [write_request(payload_of("a", days_ago=days, spans=75)) for days in (1, 1 + 1 / 24)]
+    connection = await connect(database)
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        await connection.execute("SELECT set_chunk_time_interval('llm_traces', INTERVAL '1 hour')")
+        async with session_on(database, CopyWriter(60, lambda: HOUR_US)) as session:
+            await session.write(spans)
+        assert set(await fetch(connection, STATUS, "llm_traces")) == {(0,)}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_small_commits_are_not_compressed_whatever_the_session_says(database: str, direct: CopyWriter) -> None:
+    connection = await connect(database)
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        database_name = connection.info.dbname
+        await connection.execute(f"ALTER DATABASE {database_name} SET timescaledb.enable_direct_compress_copy = on".encode())
+        async with session_on(database, direct) as session:
+            await session.write(of_services(["a"], 20))
+        assert await fetch(connection, STATUS, "llm_traces") == [(0,)]
     finally:
         await connection.close()
 

@@ -69,8 +69,11 @@ class Engine(Protocol):
         ...
 
     @property
-    def compresses_copy(self) -> bool:
-        """Whether COPY may go into the columnstore at once: the engine can, and COPY_DIRECT_COMPRESS asks for it."""
+    def compressed_chunk_us(self) -> int | None:
+        """The time span of the chunks whose columnstore COPY may write into at once, in microseconds.
+
+        None where the engine cannot, or COPY_DIRECT_COMPRESS does not ask for it.
+        """
         ...
 
     @property
