@@ -25,7 +25,7 @@ _MIGRATIONS_TABLE = "schema_migrations"
 _RELATIONS = """
 SELECT c.relname, pg_get_partkeydef(c.oid)
 FROM pg_class c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1
 """
@@ -37,12 +37,13 @@ WHERE hypertable_schema = current_schema() AND dimension_number = 1
 
 _HAS_TIMESCALEDB = "SELECT to_regnamespace('timescaledb_information') IS NOT NULL"
 
-_VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'"
+_VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'v'"
 
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = ANY(%s)
+  AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.relname, a.attnum
 """
 
@@ -53,7 +54,7 @@ WITH fact AS (
         SELECT root.oid::regclass AS relid UNION SELECT relid FROM pg_partition_tree(root.oid)
         UNION SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = root.oid
     ) tree
-    WHERE root.relnamespace = current_schema()::regnamespace AND root.relname = ANY(%s)
+    WHERE root.relnamespace = quote_ident(current_schema())::regnamespace AND root.relname = ANY(%s)
 )
 SELECT fact.fact, 'unique index ' || i.indexrelid::regclass
 FROM fact JOIN pg_index i ON i.indrelid = fact.oid WHERE i.indisunique

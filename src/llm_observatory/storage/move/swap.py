@@ -24,7 +24,9 @@ LOCK_TIMEOUT = "200ms"
 ATTEMPTS = 100
 """Everybody who comes while the lock is waited for waits behind it: shortly, and often."""
 
-_KINDS = "SELECT relname, relkind FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)"
+_KINDS = """
+SELECT relname, relkind FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY(%s)
+"""
 
 _INDEXES = """
 SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid

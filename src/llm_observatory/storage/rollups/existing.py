@@ -33,7 +33,7 @@ _MARK = "llm-observatory rollup, "
 # From pg_class itself, not by to_regclass: its cache knows nothing of what another session has made while we waited for it.
 _RELATIONS = """
 SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)
+WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY(%s)
 """
 
 
