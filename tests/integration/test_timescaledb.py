@@ -15,14 +15,15 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.engine import compaction, detect, kept
-from llm_observatory.storage.engine.kept import refreshed_for
+from llm_observatory.storage.engine import compaction, detect
+from llm_observatory.storage.engine.kept import REFRESH_END, refreshed_for
 from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
-from llm_observatory.tables.rollups import GRAINS
+from llm_observatory.tables.rollups import GRAINS, RollupView
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import payload_of, session_on, write_request
 from tests.plugins.database import execute
@@ -134,7 +135,7 @@ async def test_any_retention_has_policies_that_timescaledb_takes(connection: Asy
     await engine.reconcile(connection, settings)
     assert await engine.reconcile(connection, settings) == []
     for view in ROLLUP_VIEWS:
-        assert refreshed_for(view.grain, settings, settings.retention) > kept.REFRESH_END
+        assert refreshed_for(view.grain, settings, settings.retention) > REFRESH_END
 
 
 async def test_the_columnstore_is_as_declared(connection: AsyncConnection) -> None:
@@ -242,6 +243,43 @@ async def test_from_tables_to_continuous_aggregates_and_back(url: str, connectio
     again = await rollups.ensure(connection, "tables", since)
     assert len(again) == 3
     assert await fetch(connection, taken_over) == [(7,)]
+
+
+@pytest.mark.timescaledb("locks")
+async def test_nobody_waits_for_the_rows_while_what_is_kept_is_put_back(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted just then it is put back the next time, and nothing is there twice."""
+    store = Store(database)
+    execute(database, "SELECT _timescaledb_functions.stop_background_workers()")
+    await store.add(1, spread(1, now() - timedelta(days=4), timedelta(days=4), 100))
+    put_back = kept.put_back
+    locks = "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'llm_traces'::regclass"
+    held = list[tuple[Any, ...]]()
+
+    async def interrupted(connection: AsyncConnection, view: RollupView) -> None:
+        held.extend(await fetch(connection, locks))
+        await put_back(connection, view)
+        raise StorageError("interrupted")
+
+    connection = await connect(database)
+    try:
+        await store.settle()
+        [(behind,)] = await fetch(connection, kept._BEHIND_CONTINUOUS_AGGREGATE, "trace_metrics_daily")
+        long_ago = "date_trunc('day', now(), 'UTC') - INTERVAL '700 days'"
+        insert = f"INSERT INTO {behind} (tenant, bucket, span_count) VALUES ('default', {long_ago}, 7)"
+        await connection.execute(insert.encode())
+        await connection.execute("COMMENT ON VIEW trace_metrics_daily IS 'of another version'")
+        monkeypatch.setattr(existing, "put_back", interrupted)
+        with pytest.raises(StorageError):
+            await (await engine_on(connection)).reconcile(connection, Settings())
+        assert held == []
+        monkeypatch.undo()
+        assert await (await engine_on(connection)).reconcile(connection, Settings()) == []
+        await store.settle()
+        left = "SELECT span_count FROM trace_metrics_daily WHERE bucket < now() - INTERVAL '600 days'"
+        assert await fetch(connection, left) == [(7,)]
+        assert await fetch(connection, "SELECT relname FROM pg_class WHERE relname ~ '_kept$'") == []
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

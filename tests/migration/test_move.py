@@ -230,7 +230,7 @@ async def test_each_part_reads_its_blocks_and_no_others(store: Store, monkeypatc
     assert len(copied) == len(steps)
 
 
-@pytest.mark.parametrize(("hours", "least"), [(6, 20), (7 * 24, 1)])
+@pytest.mark.parametrize("hours, least", [(6, 20), (7 * 24, 1)])
 async def test_chunks_longer_and_shorter_than_partitions(
     store: Store, monkeypatch: pytest.MonkeyPatch, hours: int, least: int
 ) -> None:

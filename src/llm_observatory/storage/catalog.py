@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.names import aside
+from llm_observatory.storage.rollups.kept import kept_table
 from llm_observatory.storage.rollups.sql import state_table
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS, Table
@@ -97,7 +98,7 @@ async def differences(
         found += _partitioning(table, relations[table.name])
         declared_columns = {column.name: (_type(column.type), column.nullable) for column in table.columns}
         found += _columns(table.name, declared_columns, columns.get(table.name, {}))
-    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(aside, facts)}
+    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(kept_table, ROLLUP_VIEWS), *map(aside, facts)}
     found += [f"{name}: a table that nothing declares" for name in relations if name not in ours]
     found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
     found += [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
