@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
+from llm_observatory.otlp.grpc_options import connection_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.otlp.http_receiver import HttpReceiver
@@ -38,11 +39,15 @@ class OtlpServers:
 
 def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> OtlpServers:
     """The servers as the settings want them."""
+    if share_port:
+        settings = settings.sharing_ports()
+    http_age = settings.otlp_http_max_connection_age
     entrance = Entrance(ingest, settings.read_slots, read_deadline=settings.otlp_read_timeout.total_seconds())
     return OtlpServers(
         GrpcServer(
             GrpcReceiver(entrance, SIGNALS),
             max_request_bytes=settings.otlp_max_request_bytes,
+            connections=connection_options(settings),
             share_port=share_port,
             reflect=settings.grpc_reflection,
         ),
@@ -63,5 +68,6 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
             ),
             header_timeout=settings.otlp_http_header_timeout.total_seconds(),
             idle_timeout=settings.otlp_http_idle_timeout.total_seconds(),
+            max_age=None if http_age is None else http_age.total_seconds(),
         ),
     )

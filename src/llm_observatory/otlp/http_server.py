@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from llm_observatory.otlp.http_protocol import HeadLimits, OtlpHttpProtocol
+from llm_observatory.otlp.http_protocol import ConnectionLimits, OtlpHttpProtocol
 from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.listen import listeners
 
@@ -31,9 +31,11 @@ class EmbeddedServer(uvicorn.Server):
 class HttpServer:
     """The server around one receiver."""
 
-    def __init__(self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float) -> None:
+    def __init__(
+        self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float, max_age: float | None = None
+    ) -> None:
         self._receiver = receiver
-        limits = HeadLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout)
+        limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age)
         self._server = EmbeddedServer(
             uvicorn.Config(
                 cast("Any", receiver),
