@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
+from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_options import connection_options
@@ -26,8 +28,17 @@ class OtlpServers:
 
     async def start(self, settings: Settings, *, share_port: bool) -> tuple[int, int]:
         """Bind and listen. Returns the ports of gRPC and HTTP. Raises ConfigError."""
-        grpc_port = await self.grpc.start(settings.listen_host, settings.otlp_grpc_port)
-        http_port = await self.http.start(settings.listen_host, settings.otlp_http_port, share_port=share_port)
+        grpc_port = await self.grpc.start(
+            settings.listen_host, settings.otlp_grpc_port, socket=_path(settings.otlp_grpc_socket)
+        )
+        http_socket = _path(settings.otlp_http_socket)
+        try:
+            http_port = await self.http.start(
+                settings.listen_host, settings.otlp_http_port, share_port=share_port, socket=http_socket
+            )
+        except ConfigError:
+            await self.grpc.stop(0.0)
+            raise
         return grpc_port, http_port
 
     async def stop(self, grace: float) -> None:
@@ -71,3 +82,7 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
             max_age=None if http_age is None else http_age.total_seconds(),
         ),
     )
+
+
+def _path(socket: str | None) -> Path | None:
+    return None if socket is None else Path(socket)

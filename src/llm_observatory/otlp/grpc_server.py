@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import grpc
 import structlog
@@ -15,12 +16,14 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2  # noqa
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401
 
 from llm_observatory.errors import ConfigError
-from llm_observatory.otlp import health
+from llm_observatory.otlp import health, unix_socket
 from llm_observatory.otlp.grpc_options import Options, server_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.listen import addresses, bind_error, shown
 
 log = structlog.get_logger(__name__)
+
+SOCKET_SETTING = "OTLP_GRPC_SOCKET"
 
 UNREAD_ANSWERS_SECONDS = 2.0
 """How long stopping waits for clients to take answers: one that reads has them in a round trip, the others never do."""
@@ -51,14 +54,22 @@ class GrpcServer:
             names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
-    async def start(self, host: str, port: int, setting: str = "OTLP_GRPC_PORT") -> int:
-        """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
+    async def start(self, host: str, port: int, setting: str = "OTLP_GRPC_PORT", *, socket: Path | None = None) -> int:
+        """Bind and listen; port 0 takes a free one. `socket` is a unix socket beside it. Returns the port.
+
+        Raises ConfigError that names address and setting.
+        """
         for address in await addresses(host, port, setting):
             target = shown(address, port)
             try:
                 port = self._server.add_insecure_port(target)
             except RuntimeError:
                 raise ConfigError([f"cannot listen on {target} ({setting}): {_why_not(address, port)}"]) from None
+        if socket is not None:
+            unix_socket.demand(socket, SOCKET_SETTING)
+            with unix_socket.private():
+                # It removes the file when it stops.
+                self._server.add_insecure_port(f"unix:{socket}")
         await self._server.start()
         return port
 

@@ -76,6 +76,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
 """Separated by commas."""
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_parse_names)]
 UrlPath = Annotated[str, Field(pattern=r"^/[!$-;=@-Z_a-z~]*$")]
+SocketPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]{1,102}$")]
+"""Absolute, in characters that are the same in a gRPC target, and no longer than macOS allows."""
 
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
@@ -148,6 +150,8 @@ class Settings(BaseModel):
     listen_host: str = Field("127.0.0.1", description="address of every port")
     otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC")
     otlp_http_port: Port = Field(4318, description="OTLP over HTTP")
+    otlp_grpc_socket: SocketPath | None = Field(None, description="a unix socket for OTLP over gRPC, beside the port")
+    otlp_http_socket: SocketPath | None = Field(None, description="the same for OTLP over HTTP")
     query_port: Port = Field(8080, description="gRPC query service")
     otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
     otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
@@ -266,12 +270,14 @@ class Settings(BaseModel):
                 {"database_url", "db_host", "db_read_url", "db_direct_url"},
                 "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
             )
+        yield from self._place_conflicts()
+
+    def _place_conflicts(self) -> Iterator[Conflict]:
         paths = ("otlp_http_traces_path", "otlp_http_metrics_path", "otlp_http_logs_path")
         if len({getattr(self, name) for name in paths}) < len(paths):
             yield Conflict(set(paths), "OTLP_HTTP_TRACES_PATH, OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ")
-        yield from self._port_conflicts()
-
-    def _port_conflicts(self) -> Iterator[Conflict]:
+        if self.otlp_grpc_socket is not None and self.otlp_grpc_socket == self.otlp_http_socket:
+            yield Conflict({"otlp_grpc_socket", "otlp_http_socket"}, "OTLP_GRPC_SOCKET and OTLP_HTTP_SOCKET are the same")
         ports: dict[int, str] = {}
         for name in ("otlp_grpc_port", "otlp_http_port", "query_port", "health_check_port"):
             port = getattr(self, name)
