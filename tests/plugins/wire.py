@@ -16,6 +16,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     PingAckReceived,
+    PingReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -63,6 +64,10 @@ class RawClient:
         self.goaway: ConnectionTerminated | None = None
         self.closed = False
         self.ping_acks = 0
+        self.pings = 0
+        """PING frames of the server."""
+        self.silent = False
+        """Set it and nothing is sent any more by itself, such as the answer to a ping."""
 
     async def handshake(self, window: int | None) -> None:
         self._h2.initiate_connection()
@@ -96,6 +101,11 @@ class RawClient:
         if end and not self._over(stream):
             self._h2.end_stream(stream)
             await self._flush()
+
+    @property
+    def max_streams(self) -> float:
+        """How many calls at once the server allows."""
+        return self._h2.remote_settings.max_concurrent_streams
 
     def window(self, stream: int) -> int:
         """How many bytes the server would take on this stream now."""
@@ -156,7 +166,8 @@ class RawClient:
                     break  # after GOAWAY, which ends a connection for h2, grpcio still pings
                 for event in events:
                     self._take(event)
-                await self._flush()
+                if not self.silent:
+                    await self._flush()
                 async with self._changed:
                     self._changed.notify_all()
         self.closed = True
@@ -178,6 +189,8 @@ class RawClient:
                 self._responses[event.stream_id].reset = event.error_code
             case PingAckReceived():
                 self.ping_acks += 1
+            case PingReceived():
+                self.pings += 1
             case ConnectionTerminated():
                 self.goaway = event
             case _:

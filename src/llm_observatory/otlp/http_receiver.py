@@ -17,6 +17,7 @@ from llm_observatory.otlp import inflate, json
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import DEFAULT_TENANT, Arrival, Entrance
 from llm_observatory.otlp.http_body import Body, Receive, UnreadableBody
+from llm_observatory.otlp.http_protocol import LAST_REQUEST
 from llm_observatory.otlp.http_status import (
     Headers,
     MethodNotAllowed,
@@ -107,7 +108,7 @@ class HttpReceiver:
         self.entrance.came()
         try:
             answer = await self._answer(request)
-            goes_on = await body.discard() and not self.entrance.draining
+            goes_on = await body.discard() and not (self.entrance.draining or scope["state"][LAST_REQUEST])
             await _send(send, answer, (*self._cors.allowed(headers), *(() if goes_on else (CLOSE,))))
         finally:
             self.entrance.gone()

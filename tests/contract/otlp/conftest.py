@@ -12,14 +12,17 @@ import pytest
 from grpc import aio
 
 from llm_observatory.otlp.entrance import Entrance
+from llm_observatory.otlp.grpc_options import Options, connection_options
 from llm_observatory.otlp.grpc_receiver import Authenticate, GrpcReceiver, single_tenant
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.signal import SIGNALS
+from llm_observatory.settings import Settings
 from tests.plugins.scripted_ingest import ScriptedIngest
 from tests.plugins.wire import EXPORT_TRACES
 
 Call = aio.UnaryUnaryMultiCallable[bytes, bytes]
 MIB = 1024 * 1024
+CONNECTIONS = connection_options(Settings())
 
 
 def raw_method(channel: aio.Channel, path: str) -> Call:
@@ -62,13 +65,14 @@ async def serve(
     max_request_bytes: int = 4 * MIB,
     read_slots: int = 4,
     read_deadline: float = 5.0,
+    connections: Options = CONNECTIONS,
     reflect: bool = False,
     authenticate: Authenticate = single_tenant,
 ) -> AsyncIterator[Otlp]:
     ingest = ScriptedIngest()
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
     receiver = GrpcReceiver(entrance, SIGNALS, authenticate=authenticate)
-    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, reflect=reflect)
+    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, connections=connections, reflect=reflect)
     try:
         port = await server.start("127.0.0.1", 0)
         await server.set_serving(serving=True)
