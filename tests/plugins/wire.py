@@ -44,6 +44,8 @@ class RawResponse:
     ended: bool = False
     reset: ErrorCodes | int | None = None
     header_blocks: int = 0
+    trailers_only: bool = False
+    """Headers that end the stream: all that gRPC's answer to a refused call should be."""
 
     @property
     def status(self) -> int | None:
@@ -180,6 +182,7 @@ class RawClient:
                 response = self._responses[event.stream_id]
                 response.headers |= {str(name): str(value) for name, value in event.headers}
                 response.header_blocks += 1
+                response.trailers_only = isinstance(event, ResponseReceived) and event.stream_ended is not None
             case DataReceived():
                 self._responses[event.stream_id].body += event.data
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
