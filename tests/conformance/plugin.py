@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target", metavar="HOST:PORT", help="measure the OTLP/gRPC receiver there, not our own")
     group.addoption("--http", metavar="HOST:PORT", help="measure the OTLP/HTTP receiver there")
     group.addoption("--limit", metavar="BYTES", type=int, default=64 * 2**20, help="its request limit, if not 64 MiB")
+    group.addoption("--header", metavar="NAME:VALUE", action="append", help="credentials that it asks for, in every request")
     group.addoption("--conformance-json", metavar="FILE", type=Path, help="write what was seen to FILE")
     group.addoption("--conformance-renew", action="store_true", help="do not compare what is seen with the published page")
 
@@ -47,6 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def is_other(config: pytest.Config) -> bool:
     """Whether a receiver was named."""
     return bool(config.getoption("target") or config.getoption("http"))
+
+
+def header_option(config: pytest.Config) -> dict[str, str]:
+    """The headers that every request is to carry."""
+    given: list[str] = config.getoption("header") or []
+    return {name.strip().lower(): value.strip() for name, _, value in (header.partition(":") for header in given)}
 
 
 def keys_of(item: pytest.Item) -> list[tuple[str, Level]]:

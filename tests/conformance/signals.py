@@ -28,7 +28,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from tests.plugins.hostile_wire import tagged
+from tests.plugins.hostile_wire import varint
 
 SCOPE = InstrumentationScope(name="conformance", version="1")
 RESOURCE = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value="conformance"))])
@@ -115,9 +115,9 @@ def unset(response: Any) -> bool:
 
 def padding(size: int) -> bytes:
     """A request of exactly `size` bytes that carries nothing: one field that nobody knows."""
-    for content in range(size - 12, size):
-        if len(made := tagged(_UNKNOWN_FIELD, _LENGTH, bytes(content))) == size:
-            return made
+    for content in range(size - 7, size - 2):
+        if len(head := varint(_UNKNOWN_FIELD << 3 | _LENGTH) + varint(content)) + content == size:
+            return head + bytes(content)
     raise ValueError(f"no field of {size} bytes")
 
 
