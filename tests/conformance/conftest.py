@@ -17,7 +17,8 @@ from tests.plugins.service import Service
 NOWHERE = "postgresql://nobody:canary@db.invalid:1/nothing"
 """A database that cannot be reached. Its name, user and password are to stay with us."""
 
-OwnReceiver = Callable[..., Receiver]
+SHORT = {"OTLP_HTTP_HEADER_TIMEOUT": "2s", "OTLP_HTTP_IDLE_TIMEOUT": "4s", "OTLP_READ_TIMEOUT": "3s"}
+"""Nobody waits a minute for a connection to be closed."""
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def own_service(**settings: str) -> Iterator[Service]:
 
 def receiver_of(service: Service) -> Receiver:
     """A started service as a receiver."""
-    return Receiver(("127.0.0.1", service.grpc_port), None, 64 * 2**20, service)
+    return Receiver(("127.0.0.1", service.grpc_port), ("127.0.0.1", service.http_port), 64 * 2**20, service)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
     server, name = request.getfixturevalue("server"), new_name("conformance")
     url = create(server, name, request.getfixturevalue("template"))
     try:
-        with own_service(DATABASE_URL=url) as service:
+        with own_service(DATABASE_URL=url, **SHORT) as service:
             yield receiver_of(service.start())
     finally:
         drop(server, name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from tests.conformance.http_wire import Address, Connection, Response
 from tests.conformance.signals import TRACES, Signal
 from tests.plugins.service import Service
 from tests.plugins.wire import RawClient, raw_client
@@ -20,9 +21,6 @@ RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVA
 
 NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 """`NAMES[13]` is INTERNAL."""
-
-Address = tuple[str, int]
-
 
 def address(text: str) -> Address:
     """`host:port`; brackets around an IPv6 address."""
@@ -99,6 +97,16 @@ class Receiver:
         """A connection of raw HTTP/2 frames."""
         assert self.grpc is not None
         return raw_client(self.grpc[1], window, host=self.grpc[0])
+
+    def ask(self, request: bytes, within: float = 30) -> Response:
+        """One request over HTTP, on a connection of its own."""
+        with self.connect() as connection:
+            return connection.send(request).response(within)
+
+    def connect(self) -> Connection:
+        """A connection of raw HTTP/1.1."""
+        assert self.http is not None
+        return Connection(self.http)
 
     @property
     def ours(self) -> Service:
