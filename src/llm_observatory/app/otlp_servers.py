@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
@@ -26,7 +27,11 @@ class OtlpServers:
     async def start(self, settings: Settings, *, share_port: bool) -> tuple[int, int]:
         """Bind and listen. Returns the ports of gRPC and HTTP. Raises ConfigError."""
         grpc_port = await self.grpc.start(settings.listen_host, settings.otlp_grpc_port)
-        http_port = await self.http.start(settings.listen_host, settings.otlp_http_port, share_port=share_port)
+        try:
+            http_port = await self.http.start(settings.listen_host, settings.otlp_http_port, share_port=share_port)
+        except ConfigError:
+            await self.grpc.stop(0.0)
+            raise
         return grpc_port, http_port
 
     async def stop(self, grace: float) -> None:

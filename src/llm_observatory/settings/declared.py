@@ -49,6 +49,13 @@ def _parse_names(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _origin(value: str) -> str:
+    _, scheme, host = value.rpartition("://")
+    if "/" in host or not (scheme or "*" in host or host == "null"):
+        raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(le=timedelta(days=36_500))]
 Age = Annotated[timedelta | None, BeforeValidator(_parse_age)]
 Size = Annotated[int, BeforeValidator(parse_size)]
@@ -56,7 +63,8 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_begins_with("postgresql://", 
 RedisUrl = Annotated[SecretStr, AfterValidator(_begins_with("redis://", "rediss://", "unix://"))]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
-"""Separated by commas; in YAML a list, too."""
+"""Separated by commas."""
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_parse_names)]
 UrlPath = Annotated[str, Field(pattern=r"^/[!$-;=@-Z_a-z~]*$")]
 
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
@@ -135,7 +143,7 @@ class Settings(BaseModel):
     otlp_http_traces_path: UrlPath = Field("/v1/traces", description="where spans are received over HTTP")
     otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
     otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
-    otlp_http_cors_allowed_origins: Names = Field(
+    otlp_http_cors_allowed_origins: Origins = Field(
         (), description="web origins that may send, * for any text; none: browsers may not"
     )
     otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
