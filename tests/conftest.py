@@ -15,6 +15,7 @@ pytest_plugins = (
     "tests.plugins.engines",
     "tests.plugins.service",
     "tests.plugins.wasm_timescale",
+    "tests.conformance.plugin",
 )
 
 pytest.register_assert_rewrite("tests.plugins.round_trip")

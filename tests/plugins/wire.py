@@ -209,9 +209,9 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def raw_client(port: int, window: int | None = None) -> AsyncIterator[RawClient]:
-    """A connection to 127.0.0.1:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def raw_client(port: int, window: int | None = None, host: str = "127.0.0.1") -> AsyncIterator[RawClient]:
+    """A connection to `host`:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
+    reader, writer = await asyncio.open_connection(host, port)
     client = RawClient(reader, writer)
     pump = asyncio.create_task(client.pump())
     try:
