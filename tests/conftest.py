@@ -14,7 +14,8 @@ pytest_plugins = (
     "tests.plugins.database",
     "tests.plugins.engines",
     "tests.plugins.service",
+    "tests.plugins.storage",
     "tests.plugins.wasm_timescale",
 )
 
-pytest.register_assert_rewrite("tests.plugins.round_trip")
+pytest.register_assert_rewrite("tests.plugins.round_trip", "tests.plugins.corpus")
