@@ -61,17 +61,16 @@ def _below(field: FieldDescriptor, item: Item) -> Put:
     def put(value: Any, pieces: Pieces) -> int:
         if type(value) is not list:
             raise Misplaced(field.json_name, "is not an array")
-        size = 0
+        written = bytearray()  # joined as it comes: millions of empty records must not be millions of objects
         for index, one in enumerate(value):
             try:
-                data = delimited(field_tag, item(one))
+                written += delimited(field_tag, item(one))
             except Misplaced as fault:
                 raise Misplaced(f"{field.json_name}[{index}].{fault.path}", fault.fault) from None
             except Unfit:
                 raise Misplaced(f"{field.json_name}[{index}]", "is not an object") from None
-            pieces.append(data)
-            size += len(data)
-        return size
+        pieces.append(written)
+        return len(written)
 
     return put
 

@@ -17,7 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from llm_observatory.otlp.json.scalars import Unfit, encoder
 from llm_observatory.otlp.json.wire import LENGTH_DELIMITED, tag, varint
 
-Pieces: TypeAlias = list[bytes]
+Pieces: TypeAlias = list[bytes | bytearray]
 Put: TypeAlias = Callable[[Any, Pieces], int]
 """Adds a value, which is not None, to the pieces; the number of bytes. Raises `FAULTS`."""
 
@@ -81,7 +81,8 @@ def _message(field_tag: bytes, members: Table) -> Put:
         place = len(pieces)
         pieces.append(b"")
         size = put_members(value, members, pieces)
-        pieces[place] = head = field_tag + varint(size)
+        head = field_tag + varint(size)
+        pieces[place] = head
         return len(head) + size
 
     return put
