@@ -165,6 +165,23 @@ _NO_POINT = delimited(tag(_POINTS), b"")
 def _data(field: FieldDescriptor, message: Descriptor, malformed: bytes) -> Way:
     """The data of a Metric. A fault beside its points refuses them all: `malformed` is then added to the Metric."""
     field_tag = tag(field.number)
+    points, described = _points_and_others(message)
+
+    def way(cursor: Cursor, written: bytearray) -> None:
+        if _is_null(cursor):
+            return
+        own = bytearray()
+        pieces: Pieces = []
+        is_whole = _read_data(cursor, points, described, own, pieces)
+        if not is_whole and not own:
+            own += _NO_POINT
+        written += delimited(field_tag, b"".join((own, *pieces)))
+        written += b"" if is_whole else malformed
+
+    return way
+
+
+def _points_and_others(message: Descriptor) -> tuple[dict[str, Way], Table]:
     points: dict[str, Way] = {}
     others: Table = {}
     for member in message.fields:
@@ -172,26 +189,21 @@ def _data(field: FieldDescriptor, message: Descriptor, malformed: bytes) -> Way:
             points.update(keys(member, _below(member, _record(member.message_type))))
         else:
             others.update(keys(member, field_put(member)))
+    return points, others
 
-    def way(cursor: Cursor, written: bytearray) -> None:
-        if _is_null(cursor):
-            return
-        own = bytearray()
-        described: Pieces = []
-        is_whole = cursor.peek() == "{"
-        if not is_whole:
-            _pass_over(cursor)
-        for key in cursor.members() if is_whole else ():
-            try:
-                if key in points:
-                    points[key](cursor, own)
-                elif (value := cursor.value()) is not None and key in others:
-                    others[key](value, described)
-            except (*FAULTS, Misplaced):
-                is_whole = False
-        if not is_whole and not own:
-            own += _NO_POINT
-        written += delimited(field_tag, b"".join((own, *described)))
-        written += b"" if is_whole else malformed
 
-    return way
+def _read_data(cursor: Cursor, points: dict[str, Way], others: Table, own: bytearray, pieces: Pieces) -> bool:
+    """Adds points to `own`, all else to `pieces`. Whether all of it is what it has to be."""
+    if cursor.peek() != "{":
+        _pass_over(cursor)
+        return False
+    is_whole = True
+    for key in cursor.members():
+        try:
+            if key in points:
+                points[key](cursor, own)
+            elif (value := cursor.value()) is not None and key in others:
+                others[key](value, pieces)
+        except (*FAULTS, Misplaced):
+            is_whole = False
+    return is_whole

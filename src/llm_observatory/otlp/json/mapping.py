@@ -17,7 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from llm_observatory.otlp.json.scalars import Unfit, encoder
 from llm_observatory.otlp.json.wire import LENGTH_DELIMITED, tag, varint
 
-Pieces: TypeAlias = list[bytes]
+Pieces: TypeAlias = list[bytes | bytearray]
 Put: TypeAlias = Callable[[Any, Pieces], int]
 """Adds a value, which is not None, to the pieces; the number of bytes. Raises `FAULTS`."""
 

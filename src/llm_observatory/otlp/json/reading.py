@@ -30,11 +30,16 @@ class NotJson(Exception):
     """The body is no JSON from here on."""
 
 
-class Cursor:
-    """A place in a JSON text. What was read is behind it."""
+class TooManyElements(Exception):
+    """More elements have been read piece by piece than was allowed."""
 
-    def __init__(self, text: str) -> None:
+
+class Cursor:
+    """A place in a JSON text. What was read is behind it. `most_elements` may be read by `elements`, of all arrays."""
+
+    def __init__(self, text: str, most_elements: int) -> None:
         self._text = text
+        self._elements_left = most_elements
         self._at = 0
         self._counts = len(text) > UNCOUNTED_CHARACTERS
 
@@ -78,13 +83,16 @@ class Cursor:
                 return
 
     def elements(self) -> Iterator[int]:
-        """The numbers of the elements of the array here, each before its element, as for `members`."""
+        """The numbers of the elements of the array here, each before its element, as for `members`. TooManyElements."""
         self._expect("[")
         if self.peek() == "]":
             self._at += 1
             return
         number = 0
         while True:
+            if not self._elements_left:
+                raise TooManyElements
+            self._elements_left -= 1
             yield number
             number += 1
             if self._over("]"):
@@ -138,16 +146,13 @@ def _scan(text: str, at: int) -> tuple[Any, int]:
     """The value that begins exactly here, and where it ends. NotJson, RecursionError."""
     try:
         try:
-            return _DECODER.scan_once(text, at)
+            return _DECODER.raw_decode(text, at)
         except json.JSONDecodeError:
             raise
         except ValueError:  # an integer of more digits than Python reads
-            return _PATIENT_DECODER.scan_once(text, at)
+            return _PATIENT_DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise NotJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
-    except StopIteration as error:
-        fault = json.JSONDecodeError("Expecting value", text, error.value)
-        raise NotJson(f"{fault.msg} at line {fault.lineno}, column {fault.colno}") from None
 
 
 _DECODER = json.JSONDecoder()

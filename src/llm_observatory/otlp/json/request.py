@@ -6,9 +6,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_observatory.errors import InvalidPayload
+from llm_observatory.errors import InvalidPayload, RequestTooLarge
 from llm_observatory.otlp.json.levels import Item, Misplaced, request_item
-from llm_observatory.otlp.json.reading import Cursor, NotJson
+from llm_observatory.otlp.json.reading import Cursor, NotJson, TooManyElements
 
 _ITEMS: dict[str, Item] = {
     "traces": request_item(ExportTraceServiceRequest.DESCRIPTOR),
@@ -19,14 +19,23 @@ _ITEMS: dict[str, Item] = {
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def to_protobuf(signal: str, body: bytes) -> bytes:
+ELEMENTS_AN_ITEM = 4
+"""A request whose arrays around and of the records hold more than so many elements for each record it may hold is read no
+further: the codec will refuse it, and 64 MiB of `{}` would take half a minute."""
+
+
+def to_protobuf(signal: str, body: bytes, max_items: int) -> bytes:
     """The protobuf bytes of the Export*ServiceRequest that `body` is in OTLP/JSON.
 
     Raises InvalidPayload when it is none as a whole: not JSON, no object, or of the wrong shape around the records. The
-    message names place and fault and quotes nothing of the body.
+    message names place and fault and quotes nothing of the body. RequestTooLarge when it is sure to hold more than
+    `max_items` records.
+
+    CPU: 24 us a span of 390 bytes (790 as JSON), of which 5 are the parser's; encoding it takes 28. Memory beside body and
+    result: the body as text, one byte for each of its characters (four where one is beyond U+FFFF), and one record as objects.
     """
     # Bytes that are not UTF-8 become surrogates, which make a string invalid again when it is written: one record's fault.
-    cursor = Cursor(body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape"))
+    cursor = Cursor(body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape"), ELEMENTS_AN_ITEM * max_items)
     try:
         if cursor.peek() == "{":
             written = _ITEMS[signal](cursor)
@@ -34,6 +43,9 @@ def to_protobuf(signal: str, body: bytes) -> bytes:
             return bytes(written)
         cursor.value()
         fault = "it is not an object"
+    except TooManyElements:
+        message = f"the request holds more than {max_items} records (MAX_ITEMS_PER_REQUEST)"
+        raise RequestTooLarge(message) from None
     except (Misplaced, NotJson) as misplaced:
         fault = str(misplaced)
     # Outside of the `except` block: as cause or context the frames that hold the body would live on.
