@@ -251,7 +251,7 @@ LIMITS = {
     "OTLP_HTTP_LOGS_PATH": ("#",),
     "OTLP_HTTP_HEADER_TIMEOUT": ("99ms", "36501d", "off"),
     "OTLP_HTTP_IDLE_TIMEOUT": ("99ms", "36501d", "off"),
-    "OTLP_HTTP_CORS_ALLOWED_ORIGINS": ("app.example.com", "https://a.example.com, https://b.example.com/", "https://h/path"),
+    "OTLP_HTTP_CORS_ALLOWED_ORIGINS": ("app.example.com", "*.example.com", "https://a, https://b/", "https://h/path"),
     "OTLP_HTTP_CORS_MAX_AGE": ("36501d", "always"),
     "OTLP_READ_TIMEOUT": ("99ms", "301s", "off"),
     "QUERY_PORT": ("-1", "65536"),

@@ -56,7 +56,7 @@ def _parse_names(value: object) -> object:
 
 def _origin(value: str) -> str:
     _, scheme, host = value.rpartition("://")
-    if "/" in host or not (scheme or "*" in host or host == "null"):
+    if value not in ("*", "null") and ("/" in host or not scheme):
         raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
     return value
 
@@ -173,7 +173,7 @@ class Settings(BaseModel):
     otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
     otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
     otlp_http_cors_allowed_origins: Origins = Field(
-        (), description="web origins that may send, * for any text; none: browsers may not"
+        (), description="web origins that may send, * for any text of a host, or all; none: browsers may not"
     )
     otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
     otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may")
