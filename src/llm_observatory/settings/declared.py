@@ -188,7 +188,9 @@ class Settings(BaseModel):
         5 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="for the body of one request, over gRPC and HTTP"
     )
     max_items_per_request: int = Field(200_000, ge=1, le=10_000_000, description="records in one request")
-    otlp_max_request_bytes: Size = Field(64 * 1024**2, ge=1024, le=1024**3, description="one request after decompression")
+    otlp_max_request_bytes: Size = Field(
+        64 * 1024**2, ge=1024, le=1024**3, description="one request, before and after decompression"
+    )
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
     flush_interval_ms: int = Field(0, ge=0, le=1000, description="linger before a commit; 0 commits at once")
     insert_max_fields: int = Field(
