@@ -44,6 +44,8 @@ class RawResponse:
     ended: bool = False
     reset: ErrorCodes | int | None = None
     header_blocks: int = 0
+    trailers_only: bool = False
+    """Headers that end the stream: all that gRPC's answer to a refused call should be."""
 
     @property
     def status(self) -> int | None:
@@ -180,6 +182,7 @@ class RawClient:
                 response = self._responses[event.stream_id]
                 response.headers |= {str(name): str(value) for name, value in event.headers}
                 response.header_blocks += 1
+                response.trailers_only = isinstance(event, ResponseReceived) and event.stream_ended is not None
             case DataReceived():
                 self._responses[event.stream_id].body += event.data
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -206,9 +209,9 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def raw_client(port: int, window: int | None = None) -> AsyncIterator[RawClient]:
-    """A connection to 127.0.0.1:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def raw_client(port: int, window: int | None = None, host: str = "127.0.0.1") -> AsyncIterator[RawClient]:
+    """A connection to `host`:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
+    reader, writer = await asyncio.open_connection(host, port)
     client = RawClient(reader, writer)
     pump = asyncio.create_task(client.pump())
     try:

@@ -1,8 +1,8 @@
 """HTTP/1.1 as uvicorn speaks it with httptools, with the limits that uvicorn has not.
 
 The head of a request has `max_head_bytes` and `header_timeout` seconds, a connection without a request `idle_timeout`
-seconds; what is no HTTP is answered with a `google.rpc.Status` like everything else. The body has its limits elsewhere
-(`http_body.py`): nothing is read of it before somebody asks.
+seconds; what is no HTTP is answered with a `google.rpc.Status` like everything else. An offer to speak another protocol is
+not taken up. The body has its limits elsewhere (`http_body.py`): nothing is read of it before somebody asks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import logging
 import math
 import random
+from array import array
 from typing import Any, NamedTuple
 
 import httptools
@@ -46,6 +47,30 @@ class ConnectionLimits(NamedTuple):
     max_age: float | None
 
 
+class _Parser(httptools.HttpRequestParser):
+    """Reads a request that offers an upgrade as if it did not, which is how it is declined (RFC 9110, 7.8).
+
+    httptools takes every offer for accepted: it reads no body and stops behind the head. Java's HTTP client offers h2c with
+    the first POST of a connection: its data would be an empty request. So the head is read again, without the offer.
+    """
+
+    def __init__(self, protocol: OtlpHttpProtocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+
+    def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
+        """Parse `data`. Raises HttpParserError."""
+        rest = memoryview(data)
+        while True:
+            try:
+                super().feed_data(rest)
+            except httptools.HttpParserUpgrade as stopped:
+                rest = rest[stopped.args[0] :]
+                super().feed_data(self._protocol.head_without_offer())
+            else:
+                return
+
+
 class OtlpHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -60,6 +85,9 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = _Parser(self)
+        # As uvicorn sets it for its own.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.logger = _log
         self.access_log = False
         self.timeout_keep_alive = limits.idle_timeout  # type: ignore[assignment]  # seconds for call_later
@@ -112,6 +140,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         """A head begins."""
         super().on_message_begin()
         self.scope["state"][LAST_REQUEST] = self.loop.time() >= self._old_at
+        self._end_head()
         self._head_bytes = 0
         self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_overdue)
 
@@ -126,11 +155,24 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is over: the application takes the request."""
-        if self._head_too_large():
+        """The head is over: the application takes the request. One with an offer comes again."""
+        if self._head_too_large() or self.parser.get_method() == b"CONNECT":
             raise httptools.HttpParserError
-        self._end_head()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self._end_head()
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is over."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def head_without_offer(self) -> bytes:
+        """The head that was just read, but for its `Upgrade`."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in its own form
         """Answer what is no request of ours, and close. Nothing is said in the middle of an answer."""

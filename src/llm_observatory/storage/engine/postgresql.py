@@ -152,9 +152,9 @@ class PostgreSQL:
         await rollups.work_off(connection, now, since)
 
     @property
-    def compresses_copy(self) -> bool:
+    def compressed_chunk_us(self) -> int | None:
         """See Engine."""
-        return False
+        return None
 
     @property
     def analyzes_parents(self) -> bool:

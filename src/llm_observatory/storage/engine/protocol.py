@@ -64,13 +64,16 @@ class Engine(Protocol):
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it.
 
-        Only where the clock is not in doubt: since when rows are whole is remembered here.
+        `now` is a time that is believed: since when rows are whole is remembered here.
         """
         ...
 
     @property
-    def compresses_copy(self) -> bool:
-        """Whether COPY may go into the columnstore at once: the engine can, and COPY_DIRECT_COMPRESS asks for it."""
+    def compressed_chunk_us(self) -> int | None:
+        """The time span of the chunks whose columnstore COPY may write into at once, in microseconds.
+
+        None where the engine cannot, or COPY_DIRECT_COMPRESS does not ask for it.
+        """
         ...
 
     @property

@@ -19,7 +19,7 @@ from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
 from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon
-from llm_observatory.storage.engine.partitions import moment
+from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import rows_whole_for, rows_whole_since
@@ -149,19 +149,27 @@ class TimescaleDB:
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
         since = await rows_whole_since(connection, self._settings, now, remember=True)
-        if self.edition.community:
-            await prune.delete_before(connection, INGEST_TOUCHED, now - TOUCHED_RETENTION)
-            await compaction.compact(connection, now, self._settings)
-            if self.compresses_copy and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:
-                self._restore_due = time.monotonic() + RESTORE_SECONDS
-                await compaction.restore_partial(connection, now)
-        else:
+        if not self.edition.community:
             await rollups.work_off(connection, now, since)
+            return
+        parts: dict[str, Callable[[], Awaitable[object]]] = {
+            "touched hours": partial(prune.delete_before, connection, INGEST_TOUCHED, now - TOUCHED_RETENTION),
+            "chunks that are over": partial(compaction.compact, connection, now, self._settings),
+        }
+        if self._settings.copy_direct_compress and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:
+            self._restore_due = time.monotonic() + RESTORE_SECONDS
+            parts["chunks that are written to"] = partial(compaction.restore_partial, connection, now)
+
+        async def work(part: str) -> None:
+            await parts[part]()
+
+        await each(connection, "upkeep", parts, work)
 
     @property
-    def compresses_copy(self) -> bool:
+    def compressed_chunk_us(self) -> int | None:
         """See Engine."""
-        return self._settings.copy_direct_compress and self.edition.has_direct_compress
+        asked = self._settings.copy_direct_compress and self.edition.has_direct_compress
+        return microseconds(self._settings.chunk_interval) if asked else None
 
     @property
     def analyzes_parents(self) -> bool:
