@@ -104,7 +104,7 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert "not running" in result.stdout
     assert "at most about 2293 MiB" in result.stdout
     assert "Receiving OTLP over gRPC on 127.0.0.1:4317" in result.stdout
-    assert "[http.idle_timeout]" in result.stdout
+    assert "[http.read_timeout]" in result.stdout
 
 
 def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +113,11 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = json.loads(result.stdout)
     assert shown["usable"] is True
     assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "reserved": False, "collector": []}
-    assert shown["settings"]["OTLP_HTTP_IDLE_TIMEOUT"] == {
-        "value": "1min",
+    assert shown["settings"]["OTLP_READ_TIMEOUT"] == {
+        "value": "5s",
         "from": "default",
         "reserved": False,
-        "collector": ["http.idle_timeout"],
+        "collector": ["http.read_timeout"],
     }
     assert shown["receiving"] == list(explained(Settings()))
     assert {name.lower() for name, entry in shown["settings"].items() if entry["reserved"]} == RESERVED
