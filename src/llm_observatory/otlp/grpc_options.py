@@ -39,7 +39,7 @@ def connection_options(settings: Settings) -> Options:
         # answered, and is then refused (REFUSED_STREAM): of 30 calls at a limit of 7 up to a third ended as UNAVAILABLE.
         "grpc.max_concurrent_streams": settings.otlp_grpc_max_concurrent_streams,
         "grpc.keepalive_time_ms": settings.otlp_grpc_keepalive_time,
-        # keepalive_timeout_ms closes nothing (grpcio 1.85): a client that answered no ping was gone after this, by default 1 min.
+        # keepalive_timeout_ms closes nothing (grpcio 1.85). By this a client that answers no ping is gone, else after 1 min.
         "grpc.http2.ping_timeout_ms": settings.otlp_grpc_keepalive_timeout,
         # For our own pings as for theirs.
         "grpc.keepalive_permit_without_calls": int(settings.otlp_grpc_keepalive_permit_without_stream),

@@ -56,7 +56,7 @@ def _parse_names(value: object) -> object:
 
 def _origin(value: str) -> str:
     _, scheme, host = value.rpartition("://")
-    if "/" in host or not (scheme or "*" in host or host == "null"):
+    if value not in ("*", "null") and ("/" in host or not scheme):
         raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
     return value
 
@@ -173,7 +173,7 @@ class Settings(BaseModel):
     otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
     otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
     otlp_http_cors_allowed_origins: Origins = Field(
-        (), description="web origins that may send, * for any text; none: browsers may not"
+        (), description="web origins that may send, * for any text of a host, or all; none: browsers may not"
     )
     otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
     otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may")
@@ -188,7 +188,9 @@ class Settings(BaseModel):
         5 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="for the body of one request, over gRPC and HTTP"
     )
     max_items_per_request: int = Field(200_000, ge=1, le=10_000_000, description="records in one request")
-    otlp_max_request_bytes: Size = Field(64 * 1024**2, ge=1024, le=1024**3, description="one request after decompression")
+    otlp_max_request_bytes: Size = Field(
+        64 * 1024**2, ge=1024, le=1024**3, description="one request, before and after decompression"
+    )
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
     flush_interval_ms: int = Field(0, ge=0, le=1000, description="linger before a commit; 0 commits at once")
     insert_max_fields: int = Field(

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,7 @@ async def serve(
     read_slots: int = 4,
     read_deadline: float = 5.0,
     connections: Options = CONNECTIONS,
+    socket: Path | None = None,
     reflect: bool = False,
     authenticate: Authenticate = single_tenant,
 ) -> AsyncIterator[Otlp]:
@@ -74,7 +76,7 @@ async def serve(
     receiver = GrpcReceiver(entrance, SIGNALS, authenticate=authenticate)
     server = GrpcServer(receiver, max_request_bytes=max_request_bytes, connections=connections, reflect=reflect)
     try:
-        port = await server.start("127.0.0.1", 0)
+        port = await server.start("127.0.0.1", 0, socket=socket)
         await server.set_serving(serving=True)
         async with aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1)]) as channel:
             yield Otlp(ingest, receiver, server, port, channel)
