@@ -32,6 +32,7 @@ PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
 _LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864)
 _ROWS = (1, 10, 32, 100, 512, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000)
 
 
@@ -123,6 +124,20 @@ DEAD_LETTERS = Counter(
     "ingest_dead_letters_total", "Requests the database refused, kept in dead_letters.", ("signal",), registry=REGISTRY
 )
 INFLIGHT_BYTES = Gauge("ingest_inflight_bytes", "Bytes admitted and not yet committed or refused.", registry=REGISTRY)
+REQUEST_BYTES = Histogram(
+    "otlp_request_bytes",
+    "Size of a request after decompression, as protobuf or JSON.",
+    ("signal", "transport", "encoding"),
+    buckets=_BYTES,
+    registry=REGISTRY,
+)
+HTTP_BODY_BYTES = Histogram(
+    "otlp_http_body_bytes",
+    "Size of a body on the wire, by how it was compressed.",
+    ("signal", "encoding", "compression"),
+    buckets=_BYTES,
+    registry=REGISTRY,
+)
 REFUSED_REQUESTS = Counter(
     "ingest_refused_requests_total", "Requests answered with an error status.", ("signal", "reason"), registry=REGISTRY
 )
@@ -153,3 +168,6 @@ RECEIVER_FAILED = {
     noun: UnsuffixedCounter(f"otelcol_receiver_failed_{noun}", f"{noun} failed inside.", ("receiver", "transport"))
     for noun in ("spans", "metric_points", "log_records")
 }
+RECEIVER_REQUESTS = UnsuffixedCounter(
+    "otelcol_receiver_requests", "Export requests by what became of them.", ("receiver", "transport", "outcome")
+)

@@ -35,6 +35,7 @@ from llm_observatory.app.write_path import write_path
 from llm_observatory.codec.request import EncodedTable
 from llm_observatory.errors import InvalidPayload, StorageUnavailable
 from llm_observatory.otlp import grpc_server
+from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.flight import ExportResult
@@ -463,7 +464,7 @@ async def test_a_source_is_written_again_on_the_next_day_and_once_a_day() -> Non
 async def test_only_connections_to_a_shared_port_grow_old(monkeypatch: pytest.MonkeyPatch, share_port: bool) -> None:
     monkeypatch.setattr(grpc_server, "MAX_CONNECTION_AGE_MS", 200)
     monkeypatch.setattr(grpc_server, "CONNECTION_AGE_GRACE_MS", 200)
-    receiver = GrpcReceiver(ScriptedIngest(), SIGNALS, 4)
+    receiver = GrpcReceiver(Entrance(ScriptedIngest(), 4), SIGNALS)
     server = GrpcServer(receiver, max_request_bytes=1024, share_port=share_port)
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

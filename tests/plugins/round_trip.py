@@ -43,10 +43,10 @@ def encode(signal: str, payload: bytes, terms: Terms = TERMS) -> EncodedRequest:
     return codec.encode(signal, "default", payload, codec.digest(signal, "default", payload), NOW, terms)
 
 
-def check(signal: str, request: Any, style: Style, terms: Terms = TERMS) -> Expected:
-    """All that the model says about a request comes true. Returns what it says."""
+def check(signal: str, request: Any, style: Style, terms: Terms = TERMS, payload: bytes | None = None) -> Expected:
+    """All that the model says about a request comes true. Returns what it says. `payload`: it was written otherwise."""
     expected = predict(envelopes_of(request), NOW, terms, style.groups)
-    hold(signal, write(request, style), expected, terms)
+    hold(signal, write(request, style) if payload is None else payload, expected, terms)
     return expected
 
 

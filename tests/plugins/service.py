@@ -50,12 +50,13 @@ class Service:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.grpc_port, self.health_port = free_port(), free_port()
+        self.grpc_port, self.http_port, self.health_port = (free_port() for _ in range(3))
         self.log = folder / "service.log"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DB_", "DATABASE_", "LLM_"))},
             "LLM_OBSERVATORY_DATA_DIR": str(folder / "data"),
             "OTLP_GRPC_PORT": str(self.grpc_port),
+            "OTLP_HTTP_PORT": str(self.http_port),
             "HEALTH_CHECK_PORT": str(self.health_port),
             **settings,
         }
@@ -66,6 +67,11 @@ class Service:
     def endpoint(self) -> str:
         """Where OTLP over gRPC is served."""
         return f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def http_endpoint(self) -> str:
+        """The base URL of OTLP over HTTP."""
+        return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

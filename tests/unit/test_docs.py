@@ -36,7 +36,8 @@ def declared_metrics() -> dict[str, set[str]]:
             family = next(iter(instrument.describe()))
             suffix = "_total" if isinstance(instrument, Counter) else ""
             found[family.name + suffix] = set(instrument._labelnames)
-    unsuffixed = [*metrics.RECEIVER_ACCEPTED.values(), *metrics.RECEIVER_REFUSED.values(), *metrics.RECEIVER_FAILED.values()]
+    receiver = (metrics.RECEIVER_ACCEPTED, metrics.RECEIVER_REFUSED, metrics.RECEIVER_FAILED)
+    unsuffixed = [metrics.RECEIVER_REQUESTS, *(counter for counters in receiver for counter in counters.values())]
     return found | {counter._name: set(counter._labels) for counter in unsuffixed}
 
 

@@ -22,6 +22,10 @@ class Listening(Protocol):
         """OTLP over gRPC."""
 
     @property
+    def otlp_http(self) -> int:
+        """OTLP over HTTP."""
+
+    @property
     def sidecar(self) -> int:
         """Health and metrics."""
 
@@ -45,12 +49,16 @@ class Console:
         """What listens where."""
         host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
         self._endpoint = f"http://{host}:{ports.otlp_grpc}"
+        http = f"http://{host}:{ports.otlp_http}"
         sidecar = f"http://{host}:{ports.sidecar}"
         if not self._terminal:
-            log.info("listening", version=__version__, otlp_grpc=self._endpoint, sidecar=sidecar, database=database)
+            log.info(
+                "listening", version=__version__, otlp_grpc=self._endpoint, otlp_http=http, sidecar=sidecar, database=database
+            )
             return
         self._write(f"LLM Observatory storage {__version__}")
         self._write(f"  OTLP/gRPC  {self._endpoint}")
+        self._write(f"  OTLP/HTTP  {http}")
         self._write(f"  health     {sidecar}/health")
         if settings.metrics_enabled:
             self._write(f"  metrics    {sidecar}/metrics")

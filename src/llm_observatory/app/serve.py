@@ -26,14 +26,13 @@ from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part
 from llm_observatory.app.lag import watch_loop_lag
+from llm_observatory.app.otlp_servers import OtlpServers, otlp_servers
 from llm_observatory.app.reload import Reload
 from llm_observatory.app.write_check import WriteCheck
 from llm_observatory.app.write_path import LiveLimits, write_path
 from llm_observatory.errors import ObservatoryError
-from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.ingest import Ingest
-from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
@@ -62,6 +61,7 @@ class Ports:
     """What listens, and where."""
 
     otlp_grpc: int
+    otlp_http: int
     sidecar: int
 
 
@@ -105,13 +105,13 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
                 write_path(settings, database.connect, engine, health, tasks) as (ingest, check),
             ):
                 reload.follow(LiveLimits(ingest))
-                server = _otlp_server(settings, ingest, share_port=share_port)
-                grpc_port = await server.start(settings.listen_host, settings.otlp_grpc_port)
-                console.listening(settings, database.place, Ports(grpc_port, sidecar_port))
+                otlp = otlp_servers(settings, ingest, share_port=share_port)
+                grpc_port, http_port = await otlp.start(settings, share_port=share_port)
+                console.listening(settings, database.place, Ports(grpc_port, http_port, sidecar_port))
                 async with (
                     _background(tasks, "maintenance", failures.guard(_maintain(database, maintenance, stop))),
-                    _background(tasks, "health", failures.guard(_watch(database, redis, health, check, server, console))),
-                    _drained(settings, health, server, ingest, stop),
+                    _background(tasks, "health", failures.guard(_watch(database, redis, health, check, otlp.grpc, console))),
+                    _drained(settings, health, otlp, ingest, stop),
                 ):
                     await stop.wait()
     failures.raise_first()
@@ -124,16 +124,6 @@ def _redis_probe(settings: Settings) -> RedisProbe | None:
     from llm_observatory.app.cache_probe import RedisProbe  # noqa: PLC0415 - 0.4 s of import, for a cache that few have
 
     return RedisProbe.of(settings.redis_url, settings.redis_timeout_secs)
-
-
-def _otlp_server(settings: Settings, ingest: Ingest, *, share_port: bool) -> GrpcServer:
-    receiver = GrpcReceiver(ingest, SIGNALS, settings.read_slots)
-    return GrpcServer(
-        receiver,
-        max_request_bytes=settings.otlp_max_request_bytes,
-        share_port=share_port,
-        reflect=settings.grpc_reflection,
-    )
 
 
 async def _watch(
@@ -201,7 +191,7 @@ async def _background(tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, 
 
 @asynccontextmanager
 async def _drained(
-    settings: Settings, health: Health, server: GrpcServer, ingest: Ingest, stop: asyncio.Event
+    settings: Settings, health: Health, otlp: OtlpServers, ingest: Ingest, stop: asyncio.Event
 ) -> AsyncIterator[None]:
     """On leaving: refuse, flush, answer. From here on the process ends within SHUTDOWN_GRACE, if need be by force."""
     try:
@@ -214,7 +204,7 @@ async def _drained(
         loop.call_later(grace, _overdue, grace)
         with _Step("drain"):
             async with asyncio.TaskGroup() as both:
-                both.create_task(server.stop(grace * CALLS_SHARE))
+                both.create_task(otlp.stop(grace * CALLS_SHARE))
                 both.create_task(ingest.drain(loop.time() + grace * DRAIN_SHARE))
 
 

@@ -6,7 +6,6 @@ Answers come from what `Health` holds; no request touches the database, however 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -19,7 +18,8 @@ from starlette.routing import Route
 
 from llm_observatory import metrics
 from llm_observatory.app.health import Health
-from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.http_server import EmbeddedServer
+from llm_observatory.otlp.listen import listeners
 
 STOP_SECONDS = 1
 MAX_HEADER_BYTES = 16 * 1024
@@ -61,19 +61,12 @@ def application(health: Health, refresh: Refresh, *, metrics_enabled: bool) -> S
     return Starlette(routes=routes)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn inside a loop that is not its own: no signal handlers."""
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._serve(sockets)
-
-
 @asynccontextmanager
 async def serving(
     app: Starlette, host: str, port: int, tasks: asyncio.TaskGroup, setting: str = "HEALTH_CHECK_PORT"
 ) -> AsyncIterator[int]:
     """Serve `app` while the block runs; yields the port. Raises ConfigError that names address and setting."""
-    listener = await _listen(host, port, setting)
+    sockets = await listeners(host, port, setting)
     config = uvicorn.Config(
         app,
         # httptools has no limit; who asks twice a minute does not need its speed.
@@ -88,30 +81,11 @@ async def serving(
         timeout_graceful_shutdown=STOP_SECONDS,
         limit_concurrency=MAX_CONNECTIONS,
     )
-    server = _Server(config)
-    running = tasks.create_task(server.serve([listener]), name="sidecar")
+    server = EmbeddedServer(config)
+    running = tasks.create_task(server.serve(sockets), name="sidecar")
     try:
-        yield listener.getsockname()[1]
+        yield sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         with suppress(asyncio.CancelledError):
             await asyncio.shield(running)
-
-
-async def _listen(host: str, port: int, setting: str) -> socket.socket:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise ConfigError([f"cannot listen on {host}:{port} ({setting}, LISTEN_HOST): {error.strerror}"]) from None
-    try:
-        # Fast restarts; on Linux it does not let two processes share the port.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise ConfigError([f"cannot listen on {host}:{port} ({setting}): {error.strerror}"]) from None
-    listener.setblocking(False)  # noqa: FBT003 - its signature
-    return listener

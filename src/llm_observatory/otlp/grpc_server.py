@@ -6,9 +6,7 @@ grpcio ignores option names it does not know, so each is proven by a test of its
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import socket
 
 import grpc
 import structlog
@@ -22,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F4
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp import health
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
+from llm_observatory.otlp.listen import addresses, bind_error, shown
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +74,7 @@ class GrpcServer:
     def __init__(
         self, receiver: GrpcReceiver, *, max_request_bytes: int, share_port: bool = False, reflect: bool = False
     ) -> None:
-        self._receiver = receiver
+        self._entrance = receiver.entrance
         self._server = grpc.aio.server(options=server_options(max_request_bytes, share_port=share_port))
         self._server.add_generic_rpc_handlers(receiver.handlers())
         services = [signal.grpc_service for signal in receiver.signals]
@@ -87,8 +86,8 @@ class GrpcServer:
 
     async def start(self, host: str, port: int, setting: str = "OTLP_GRPC_PORT") -> int:
         """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
-        for address in await _addresses(host, port, setting):
-            target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        for address in await addresses(host, port, setting):
+            target = shown(address, port)
             try:
                 port = self._server.add_insecure_port(target)
             except RuntimeError:
@@ -105,50 +104,27 @@ class GrpcServer:
 
         The caller lets ingest commit or fail what is in flight meanwhile.
         """
-        self._receiver.start_draining()
+        self._entrance.start_draining()
         self.health.set_serving(serving=False)
         closing = asyncio.create_task(self._server.stop(grace))
         try:
             async with asyncio.timeout(grace) as end:
-                await self._receiver.answered()
+                await self._entrance.answered()
                 unread = asyncio.get_running_loop().time() + UNREAD_ANSWERS_SECONDS
                 end.reschedule(min(unread, end.when() or unread))
-                await self._receiver.drained()
+                await self._entrance.drained()
         except TimeoutError:
             log.warning(
                 "calls are cut off at the end of stopping",
-                unanswered=self._receiver.unanswered,
-                unread=self._receiver.in_flight - self._receiver.unanswered,
+                unanswered=self._entrance.unanswered,
+                unread=self._entrance.in_flight - self._entrance.unanswered,
             )
         # Health watches never end by themselves and would take the whole grace.
         await self._server.stop(None)
         await closing
 
 
-async def _addresses(host: str, port: int, setting: str) -> list[str]:
-    """The addresses of `host`. grpcio is content when one of several can be bound; we want all, or to know."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise ConfigError([f"cannot listen on {host}:{port} ({setting}, LISTEN_HOST): {error.strerror}"]) from None
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    # A host without IPv6 still resolves localhost to ::1.
-    usable = [address for address in addresses if _bind_error(address, 0) != errno.EADDRNOTAVAIL]
-    return usable or addresses
-
-
-def _bind_error(address: str, port: int) -> int:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError as error:
-        return error.errno or errno.EIO
-    return 0
-
-
 def _why_not(address: str, port: int) -> str:
     """The reason in words: grpcio tells it only to its own log."""
-    number = _bind_error(address, port)
+    number = bind_error(address, port)
     return os.strerror(number) if number else "the address could not be bound"

@@ -22,7 +22,7 @@ LIVE = frozenset({
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-RESERVED = frozenset({"otlp_http_port", "query_port", "redis_pool_size"})
+RESERVED = frozenset({"query_port", "redis_pool_size"})
 """Settings that are checked and have no effect yet."""
 
 MASK = "********"
@@ -45,12 +45,27 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _parse_names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    _, scheme, host = value.rpartition("://")
+    if "/" in host or not (scheme or "*" in host or host == "null"):
+        raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(le=timedelta(days=36_500))]
 Age = Annotated[timedelta | None, BeforeValidator(_parse_age)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_begins_with("postgresql://", "postgres://"))]
 RedisUrl = Annotated[SecretStr, AfterValidator(_begins_with("redis://", "rediss://", "unix://"))]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
+"""Separated by commas."""
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_parse_names)]
+UrlPath = Annotated[str, Field(pattern=r"^/[!$-;=@-Z_a-z~]*$")]
 
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
@@ -125,8 +140,21 @@ class Settings(BaseModel):
     otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC")
     otlp_http_port: Port = Field(4318, description="OTLP over HTTP")
     query_port: Port = Field(8080, description="gRPC query service")
+    otlp_http_traces_path: UrlPath = Field("/v1/traces", description="where spans are received over HTTP")
+    otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
+    otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
+    otlp_http_cors_allowed_origins: Origins = Field(
+        (), description="web origins that may send, * for any text; none: browsers may not"
+    )
+    otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
+    otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may")
+    otlp_http_header_timeout: Duration = Field(10 * SECOND, ge=0.1 * SECOND, description="for the head of an HTTP request")
+    otlp_http_idle_timeout: Duration = Field(60 * SECOND, ge=0.1 * SECOND, description="of an HTTP connection")
     health_check_port: Port = Field(9090, description="health and metrics over HTTP")
     read_slots: int = Field(4, ge=1, le=64, description="request bodies read at the same time")
+    otlp_read_timeout: Duration = Field(
+        5 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="for the body of one request, over gRPC and HTTP"
+    )
     max_items_per_request: int = Field(200_000, ge=1, le=10_000_000, description="records in one request")
     otlp_max_request_bytes: Size = Field(64 * 1024**2, ge=1024, le=1024**3, description="one request after decompression")
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
@@ -205,6 +233,9 @@ class Settings(BaseModel):
                 {"database_url", "db_host", "db_read_url", "db_direct_url"},
                 "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
             )
+        paths = ("otlp_http_traces_path", "otlp_http_metrics_path", "otlp_http_logs_path")
+        if len({getattr(self, name) for name in paths}) < len(paths):
+            yield Conflict(set(paths), "OTLP_HTTP_TRACES_PATH, OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ")
         yield from self._port_conflicts()
 
     def _port_conflicts(self) -> Iterator[Conflict]:
@@ -219,17 +250,19 @@ class Settings(BaseModel):
 def shown(settings: Settings, name: str) -> str:
     """The value of one setting as it would be written; a secret is masked, blank is none."""
     value = getattr(settings, name)
-    if name == "accept_max_age" and value is None:
-        return "off"
-    if value is None:
-        return ""
-    if name in SECRETS:
+    if name in SECRETS and value is not None:
         return MASK
-    if isinstance(value, timedelta):
-        return show_duration(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return show_size(value) if name.endswith("_bytes") else str(value)
+    match value:
+        case None:
+            return "off" if name == "accept_max_age" else ""
+        case timedelta():
+            return show_duration(value)
+        case tuple():
+            return ", ".join(value)
+        case bool():
+            return str(value).lower()
+        case _:
+            return show_size(value) if name.endswith("_bytes") else str(value)
 
 
 def masked(settings: Settings) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from grpc import aio
 
+from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import Authenticate, GrpcReceiver, single_tenant
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.signal import SIGNALS
@@ -65,7 +66,8 @@ async def serve(
     authenticate: Authenticate = single_tenant,
 ) -> AsyncIterator[Otlp]:
     ingest = ScriptedIngest()
-    receiver = GrpcReceiver(ingest, SIGNALS, read_slots, authenticate=authenticate, read_deadline=read_deadline)
+    entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
+    receiver = GrpcReceiver(entrance, SIGNALS, authenticate=authenticate)
     server = GrpcServer(receiver, max_request_bytes=max_request_bytes, reflect=reflect)
     try:
         port = await server.start("127.0.0.1", 0)

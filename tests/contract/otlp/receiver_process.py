@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from llm_observatory.errors import Overloaded
+from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.flight import ExportResult
@@ -52,7 +53,7 @@ def peak_mib() -> float:
 
 
 async def main() -> None:
-    receiver = GrpcReceiver(Measured(refuse=sys.argv[1] == "refuse"), SIGNALS, 4)
+    receiver = GrpcReceiver(Entrance(Measured(refuse=sys.argv[1] == "refuse"), 4), SIGNALS)
     server = GrpcServer(receiver, max_request_bytes=int(sys.argv[2]))
     port = await server.start("127.0.0.1", 0)
     before = peak_mib()

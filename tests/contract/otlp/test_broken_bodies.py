@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 
 from llm_observatory.metrics import REFUSED_REQUESTS
-from llm_observatory.otlp import grpc_receiver
+from llm_observatory.otlp import entrance
 from llm_observatory.pipeline.signal import METRICS
 from tests.contract.otlp.conftest import MIB, Otlp, Start, raw_method
 from tests.contract.otlp.payloads import trace_request
@@ -52,8 +52,8 @@ async def test_a_body_that_is_not_whole_is_refused(
         response = await client.response(stream)
     assert response.status == status
     assert response.body == b""
-    await until(lambda: otlp.receiver.in_flight == 0)
-    assert otlp.receiver.reading == 0
+    await until(lambda: otlp.receiver.entrance.in_flight == 0)
+    assert otlp.receiver.entrance.reading == 0
     assert otlp.ingest.exports == 0
     assert await otlp.export(trace_request()) == b""
 
@@ -74,14 +74,14 @@ async def test_a_client_that_leaves_in_the_middle_of_a_body_gives_its_slot_back(
     async with raw_client(otlp.port) as client:
         stream = await client.call()
         await client.send(stream, WHOLE[:-1])
-        await until(lambda: otlp.receiver.reading == 1)
+        await until(lambda: otlp.receiver.entrance.reading == 1)
         if leave == "reset-stream":
             await client.reset(stream)
         else:
             client.break_off()
-        await until(lambda: otlp.receiver.in_flight == 0)
+        await until(lambda: otlp.receiver.entrance.in_flight == 0)
     # Not at the end of the hold: nobody holds bytes of a body that never came.
-    assert otlp.receiver.reading == 0
+    assert otlp.receiver.entrance.reading == 0
     assert otlp.ingest.exports == 0
 
 
@@ -93,10 +93,10 @@ async def test_a_client_that_leaves_before_admission_keeps_its_slot_while_its_bo
             await client.send(stream, WHOLE, end=True)
             await until(lambda: otlp.ingest.unadmitted == 1)
             await client.reset(stream)
-            await until(lambda: otlp.receiver.in_flight == 0)
-        assert otlp.receiver.reading == 1
+            await until(lambda: otlp.receiver.entrance.in_flight == 0)
+        assert otlp.receiver.entrance.reading == 1
         otlp.ingest.room.set()
-        await until(lambda: otlp.receiver.reading == 0)
+        await until(lambda: otlp.receiver.entrance.reading == 0)
         assert len(otlp.ingest.committed) == 1
 
 
@@ -120,7 +120,7 @@ async def test_a_slow_body_is_refused_and_its_slot_is_free_again(start: Start) -
         response = await client.response(stream)
         assert response.status == UNAVAILABLE
         assert "google.rpc.retryinfo-bin" in response.headers
-        assert otlp.receiver.reading == 0
+        assert otlp.receiver.entrance.reading == 0
         assert await otlp.export(trace_request()) == b""
 
 
@@ -146,7 +146,7 @@ async def test_clients_that_stop_in_the_middle_and_come_again_shut_nobody_out(ot
 
     async with asyncio.TaskGroup() as both, aio.insecure_channel(f"127.0.0.1:{otlp.port}") as channel:
         stuck = [both.create_task(stick()) for _ in range(8)]
-        await until(lambda: otlp.receiver.reading == 4)
+        await until(lambda: otlp.receiver.entrance.reading == 4)
         exports = []
         while loop.time() < end:
             exports.append(asyncio.ensure_future(export(channel)))
@@ -165,13 +165,13 @@ async def test_one_connection_holds_one_slot_and_stops_nobody_else(start: Start)
     async with start(read_slots=2) as otlp, raw_client(otlp.port) as stuck, raw_client(otlp.port) as other:
         for _ in range(5):
             await stuck.send(await stuck.call(), WHOLE[:-1])
-        await until(lambda: otlp.receiver.in_flight == 5)
-        assert (otlp.receiver.reading, otlp.receiver.waiting) == (1, 4)
+        await until(lambda: otlp.receiver.entrance.in_flight == 5)
+        assert (otlp.receiver.entrance.reading, otlp.receiver.entrance.waiting) == (1, 4)
         for _ in range(3):
             stream = await other.call()
             await other.send(stream, WHOLE, end=True)
             assert (await other.response(stream)).status == 0
-        assert (otlp.receiver.reading, otlp.receiver.waiting) == (1, 4)
+        assert (otlp.receiver.entrance.reading, otlp.receiver.entrance.waiting) == (1, 4)
 
 
 async def test_waiting_connections_are_served_in_turn(start: Start) -> None:
@@ -182,10 +182,10 @@ async def test_waiting_connections_are_served_in_turn(start: Start) -> None:
         for number in range(4):
             crowd.append(stream := await busy.call())
             await busy.send(stream, frame(trace_request(mark=f"busy{number}")), end=True)
-            await until(lambda: otlp.receiver.reading + otlp.receiver.waiting == number + 1)  # noqa: B023 - awaited here
+            await until(lambda: otlp.receiver.entrance.reading + otlp.receiver.entrance.waiting == number + 1)  # noqa: B023 - awaited here
         single = await lonely.call()
         await lonely.send(single, frame(trace_request(mark="lonely")), end=True)
-        await until(lambda: otlp.receiver.waiting == 4)
+        await until(lambda: otlp.receiver.entrance.waiting == 4)
         otlp.ingest.room.set()
         await lonely.response(single)
         for stream in crowd:
@@ -204,8 +204,8 @@ async def test_no_more_bodies_wait_for_admission_than_there_are_slots(start: Sta
                 stream = await client.call()
                 await client.send(stream, WHOLE, end=True)
                 streams.append((client, stream))
-            await until(lambda: otlp.receiver.in_flight == 6 and otlp.ingest.unadmitted == 2)
-            assert otlp.receiver.waiting == 4
+            await until(lambda: otlp.receiver.entrance.in_flight == 6 and otlp.ingest.unadmitted == 2)
+            assert otlp.receiver.entrance.waiting == 4
             otlp.ingest.room.set()
             assert {(await client.response(stream)).status for client, stream in streams} == {0}
         assert otlp.ingest.most_unadmitted == 2
@@ -220,14 +220,14 @@ async def test_bodies_of_one_signal_that_wait_for_admission_leave_the_others_a_s
         for client in clients:
             stuck.append((client, stream := await client.call(EXPORT_METRICS)))
             await client.send(stream, WHOLE, end=True)
-        await until(lambda: (otlp.receiver.reading, otlp.receiver.waiting) == (2, 2))
+        await until(lambda: (otlp.receiver.entrance.reading, otlp.receiver.entrance.waiting) == (2, 2))
         for path in (EXPORT_TRACES, EXPORT_LOGS):
             # The connections of those that are stuck, too: exporters of one process share one.
             for client in clients:
                 stream = await client.call(path)
                 await client.send(stream, WHOLE, end=True)
                 assert (await client.response(stream, within=1)).status == 0
-        assert (otlp.receiver.reading, otlp.receiver.waiting) == (2, 2)
+        assert (otlp.receiver.entrance.reading, otlp.receiver.entrance.waiting) == (2, 2)
         otlp.ingest.room.set()
         assert {(await client.response(stream)).status for client, stream in stuck} == {0}
 
@@ -235,14 +235,14 @@ async def test_bodies_of_one_signal_that_wait_for_admission_leave_the_others_a_s
 async def test_calls_of_one_signal_that_wait_leave_the_others_room_to_wait(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grpc_receiver, "MAX_WAITING_CALLS", 20)
+    monkeypatch.setattr(entrance, "MAX_WAITING_CALLS", 20)
     async with start() as otlp, raw_client(otlp.port) as client:
         otlp.ingest.door.clear()
         for path, most in ((EXPORT_METRICS, 20), (EXPORT_LOGS, 2), (EXPORT_TRACES, 2)):
-            before = otlp.receiver.waiting
+            before = otlp.receiver.entrance.waiting
             for _ in range(most):
                 await client.call(path)
-            await until(lambda: otlp.receiver.waiting == before + most)  # noqa: B023 - awaited here
+            await until(lambda: otlp.receiver.entrance.waiting == before + most)  # noqa: B023 - awaited here
             assert (await client.response(await client.call(path), within=1)).status == UNAVAILABLE
         otlp.ingest.door.set()
 
@@ -252,7 +252,7 @@ async def test_slots_are_free_while_commits_wait(start: Start) -> None:
         otlp.ingest.commit.clear()
         calls = [asyncio.ensure_future(otlp.export(trace_request(mark=str(number)))) for number in range(10)]
         await until(lambda: otlp.ingest.exports == 10)
-        assert otlp.receiver.reading == 0
+        assert otlp.receiver.entrance.reading == 0
         otlp.ingest.commit.set()
         assert await asyncio.gather(*calls) == [b""] * 10
 

@@ -96,7 +96,7 @@ async def test_an_empty_message_does_not_touch_ingest(otlp: Otlp) -> None:
     otlp.ingest.failures.append(AssertionError("ingest was asked"))
     assert await otlp.export(b"") == b""
     assert otlp.ingest.exports == 0
-    assert otlp.receiver.reading == 0
+    assert otlp.receiver.entrance.reading == 0
 
 
 async def test_partial_success_is_ok_and_counted_by_item(otlp: Otlp) -> None:

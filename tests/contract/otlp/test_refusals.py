@@ -28,8 +28,8 @@ from llm_observatory.errors import (
     StorageUnavailable,
 )
 from llm_observatory.metrics import RECEIVER_FAILED, RECEIVER_REFUSED, REFUSED_REQUESTS
+from llm_observatory.otlp.grpc_status import ServicerContext
 from llm_observatory.otlp.receive import COUNT_MAX_ITEMS, KEEP_MAX_BYTES
-from llm_observatory.otlp.status import ServicerContext
 from tests.contract.otlp.conftest import Otlp, Start, trailers
 from tests.contract.otlp.payloads import counted, trace_request
 from tests.contract.otlp.waiting import until
@@ -179,7 +179,7 @@ async def test_a_request_is_held_for_a_share_of_the_deadline_and_then_refused(ot
     assert failure.code() is UNAVAILABLE
     assert retry_hints(failure) == [1.0, 1.0]
     assert 0.4 < held < 1.2
-    await until(lambda: otlp.receiver.reading == 0)
+    await until(lambda: otlp.receiver.entrance.reading == 0)
 
 
 async def test_a_request_without_deadline_is_held_for_four_seconds(otlp: Otlp) -> None:
@@ -199,10 +199,10 @@ async def test_room_in_time_saves_a_held_request(otlp: Otlp) -> None:
 
 
 async def test_too_many_waiting_calls_are_refused_at_once(otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_observatory.otlp.grpc_receiver.MAX_WAITING_CALLS", 3)
+    monkeypatch.setattr("llm_observatory.otlp.entrance.MAX_WAITING_CALLS", 3)
     otlp.ingest.door.clear()
     calls = [asyncio.ensure_future(otlp.export(trace_request())) for _ in range(3)]
-    await until(lambda: otlp.receiver.waiting == 3)
+    await until(lambda: otlp.receiver.entrance.waiting == 3)
     failure = await failure_of(otlp, trace_request())
     assert failure.code() is UNAVAILABLE
     assert retry_hints(failure) == [1.0, 1.0]
@@ -215,7 +215,7 @@ async def test_a_client_whose_deadline_passes_does_not_stop_the_commit(otlp: Otl
     request = trace_request()
     failure = await failure_of(otlp, request, deadline=0.2)
     assert failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await until(lambda: otlp.receiver.in_flight == 0)
+    await until(lambda: otlp.receiver.entrance.in_flight == 0)
     assert otlp.ingest.committed == []
     otlp.ingest.commit.set()
     await until(lambda: otlp.ingest.committed == [request])

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer, server_options
 from llm_observatory.pipeline.signal import SIGNALS
@@ -30,7 +31,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def new_server(*, share_port: bool = False) -> GrpcServer:
-    return GrpcServer(GrpcReceiver(ScriptedIngest(), SIGNALS, 4), max_request_bytes=1024, share_port=share_port)
+    return GrpcServer(GrpcReceiver(Entrance(ScriptedIngest(), 4), SIGNALS), max_request_bytes=1024, share_port=share_port)
 
 
 @pytest.mark.parametrize("share_port", [False, True])
@@ -244,8 +245,8 @@ async def test_draining_refuses_new_and_waiting_calls_at_once(start: Start) -> N
         stuck = await client.call()
         await client.send(stuck, frame(trace_request())[:-1])
         waiting = await client.call()
-        await until(lambda: (otlp.receiver.reading, otlp.receiver.waiting) == (1, 1))
-        otlp.receiver.start_draining()
+        await until(lambda: (otlp.receiver.entrance.reading, otlp.receiver.entrance.waiting) == (1, 1))
+        otlp.receiver.entrance.start_draining()
         loop = asyncio.get_running_loop()
         began = loop.time()
         assert (await client.response(waiting)).headers["grpc-message"] == "the service is shutting down"
@@ -254,11 +255,11 @@ async def test_draining_refuses_new_and_waiting_calls_at_once(start: Start) -> N
         assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "google.rpc.retryinfo-bin" in trailers(failure.value)
         assert loop.time() - began < 0.5
-        await otlp.receiver.drained()
+        await otlp.receiver.entrance.drained()
         # The body that did not come had one second more, not its five.
         assert loop.time() - began < 2
         assert (await client.response(stuck)).status == grpc.StatusCode.UNAVAILABLE.value[0]
-        assert otlp.receiver.in_flight == 0
+        assert otlp.receiver.entrance.in_flight == 0
 
 
 async def test_calls_that_never_end_are_cut_off_at_the_grace(start: Start) -> None:

@@ -54,6 +54,8 @@ def explain_settings(error: ConfigError) -> None:
     typer.echo("Names, defaults and limits: docs/configuration.md, or `llm-observatory check` once these are mended.", err=True)
 
 
+_PORTS = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "HEALTH_CHECK_PORT")
+
 _PLACES = {
     errno.EADDRINUSE: "Is another llm-observatory running? Stop it, or set {setting} to another port; 0 takes a free one.",
     errno.EACCES: "Ports below 1024 are not for everyone: set {setting} to a higher one.",
@@ -65,7 +67,7 @@ def explain_place(error: ConfigError) -> None:
     """Print why a port cannot be had, and what to do."""
     for fault in error.faults:
         typer.echo(f"Error: {fault}", err=True)
-        setting = next((name for name in ("OTLP_GRPC_PORT", "HEALTH_CHECK_PORT") if name in fault), "the port")
+        setting = next((name for name in _PORTS if name in fault), "the port")
         # The layer that binds may not know of commands: the reason comes as the system's own words.
         advice = next((words for number, words in _PLACES.items() if fault.endswith(os.strerror(number))), "")
         if advice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from llm_observatory.otlp.status import UnexpectedErrors
+from llm_observatory.otlp.refusal import UnexpectedErrors
 from llm_observatory.pipeline.signal import TRACES
 
 
@@ -14,6 +14,6 @@ def test_one_traceback_a_second_and_the_number_of_those_left_out() -> None:
     unexpected = UnexpectedErrors(lambda: next(clock))
     with structlog.testing.capture_logs() as events:
         for _ in times:
-            unexpected.log(TRACES, RuntimeError())
+            unexpected.log(TRACES.name, RuntimeError())
     assert [event["suppressed"] for event in events] == [0, 3, 1, 0]
     assert all(isinstance(event["exc_info"], RuntimeError) for event in events)

@@ -1,12 +1,9 @@
-"""From an error to the gRPC status its client acts on.
+"""From an error to what a client is told, whatever the transport.
 
-Everything that a later try may cure is UNAVAILABLE with RetryInfo, overload too: clients drop their data on
+Everything that a later try may cure is UNAVAILABLE with a hint when to come back, overload too: clients drop their data on
 RESOURCE_EXHAUSTED. So is an error that nobody foresaw (logged with its traceback): UNKNOWN and INTERNAL would make
 clients throw away what a restart or a fix could still take. Only what is wrong with the request itself is final.
 Of errors from the storage nothing is quoted: a message names no table, host or SQL.
-
-RetryInfo goes out twice, because clients look in two places: in `grpc-status-details-bin` (Collector, Go, .NET, Rust) and
-in `google.rpc.retryinfo-bin` (Python). The answer is trailers-only, which Java insists on (opentelemetry-java#8843).
 """
 
 from __future__ import annotations
@@ -14,16 +11,14 @@ from __future__ import annotations
 import functools
 import re
 import time
-from asyncio import CancelledError
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # ships no stubs
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
-from grpc_status.rpc_status import to_status
 
 from llm_observatory import metrics
 from llm_observatory.errors import RETRY_AFTER_SECONDS, DataRejected, IngestError, ObservatoryError, StorageError
@@ -31,14 +26,13 @@ from llm_observatory.pipeline.signal import Signal
 
 log = structlog.get_logger(__name__)
 
-RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 MESSAGE_MAX_CHARACTERS = 512
-"""The message travels twice, percent-encoded and in base64, and clients take 8 KiB of trailers."""
+"""Over gRPC the message travels twice, percent-encoded and in base64, and clients take 8 KiB of trailers."""
+
+NO_SIGNAL = "none"
+"""The label of requests that name no signal: a wrong path."""
 
 LOG_INTERVAL_SECONDS = 1.0
-
-Trailers = tuple[tuple[str, str | bytes], ...]
-ServicerContext = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Refusal(NamedTuple):
@@ -69,17 +63,30 @@ def _message(error: Exception) -> str:
             return "the request failed for an unexpected reason, try again"
 
 
+def retry_info(retry_after: float) -> RetryInfo:
+    """`google.rpc.RetryInfo` of so many seconds."""
+    info = RetryInfo()
+    info.retry_delay.FromNanoseconds(round(retry_after * 1e9))
+    return info
+
+
 @functools.lru_cache(maxsize=64)
-def trailers_of(refusal: Refusal) -> Trailers:
-    """The trailing metadata of a refusal. Cached: under overload the same few are sent over and over."""
-    if refusal.retry_after is None:
-        return ()
-    retry = RetryInfo()
-    retry.retry_delay.FromNanoseconds(round(refusal.retry_after * 1e9))
-    detail = AnyMessage()
-    detail.Pack(retry)
-    status = Status(code=refusal.code.value[0], message=refusal.message, details=[detail])
-    return (*to_status(status).trailing_metadata, (RETRY_INFO_KEY, retry.SerializeToString()))
+def status_of(refusal: Refusal) -> Status:
+    """`google.rpc.Status` of a refusal, RetryInfo among its details. Cached: under overload the same few are sent."""
+    status = Status(code=refusal.code.value[0], message=refusal.message)
+    if refusal.retry_after is not None:
+        detail = AnyMessage()
+        detail.Pack(retry_info(refusal.retry_after))
+        status.details.append(detail)
+    return status
+
+
+def count(signal: Signal | None, error: Exception, unexpected: UnexpectedErrors) -> Refusal:
+    """Count and, if nobody foresaw it, log an error that a client is about to hear."""
+    if not isinstance(error, ObservatoryError):
+        unexpected.log(NO_SIGNAL if signal is None else signal.name, error)
+    metrics.REFUSED_REQUESTS.labels(NO_SIGNAL if signal is None else signal.name, _reason(error)).inc()
+    return refusal_of(error)
 
 
 class UnexpectedErrors:
@@ -93,37 +100,14 @@ class UnexpectedErrors:
         self._quiet_until = clock()
         self._suppressed = 0
 
-    def log(self, signal: Signal, error: Exception) -> None:
+    def log(self, signal: str, error: Exception) -> None:
         """Say it, unless something was said within the last second."""
         now = self._clock()
         if now < self._quiet_until:
             self._suppressed += 1
             return
-        log.error("request failed unexpectedly", signal=signal.name, suppressed=self._suppressed, exc_info=error)
+        log.error("request failed unexpectedly", signal=signal, suppressed=self._suppressed, exc_info=error)
         self._quiet_until, self._suppressed = now + LOG_INTERVAL_SECONDS, 0
-
-
-async def refuse(context: ServicerContext, signal: Signal, error: Exception, unexpected: UnexpectedErrors) -> bytes:
-    """End the call with the status for `error`.
-
-    Re-raises AbortError: the call has its end already (CancelledError is no Exception). Returns only if the call ended
-    by itself meanwhile (grpcio answers an oversized or undecodable body before us): the value then reaches nobody.
-    """
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if not isinstance(error, ObservatoryError):
-        unexpected.log(signal, error)
-    metrics.REFUSED_REQUESTS.labels(signal.name, _reason(error)).inc()
-    refusal = refusal_of(error)
-    try:
-        # The stubs know only str values; keys that end in -bin take bytes.
-        trailers: Any = trailers_of(refusal)
-        await context.abort(refusal.code, refusal.message, trailers)
-    except (grpc.aio.AbortError, CancelledError):
-        raise
-    except Exception as gone:  # noqa: BLE001 - ExecuteBatchError, which grpcio does not export
-        log.debug("the call had ended before its status", signal=signal.name, error=repr(gone))
-    return b""
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,159 @@
+"""HTTP/1.1 as uvicorn speaks it with httptools, with the limits that uvicorn has not.
+
+The head of a request has `max_head_bytes` and `header_timeout` seconds, a connection without a request `idle_timeout`
+seconds; what is no HTTP is answered with a `google.rpc.Status` like everything else. The body has its limits elsewhere
+(`http_body.py`): nothing is read of it before somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from typing import Any, NamedTuple
+
+import httptools
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from llm_observatory import metrics
+from llm_observatory.otlp.refusal import NO_SIGNAL
+
+INVALID_ARGUMENT = 3
+
+UNIX = "unix"
+_unix_connections = itertools.count()
+"""Connections to a unix socket have no address; who sends must be told from others all the same."""
+
+_log = logging.getLogger("llm_observatory.otlp.http")
+# uvicorn says of every invalid request that it came: a line a packet for whoever wants to fill the disk.
+_log.setLevel(logging.ERROR)
+
+
+class HeadLimits(NamedTuple):
+    """What the head of a request may take, in bytes and seconds, and a connection without one, in seconds."""
+
+    max_head_bytes: int
+    header_timeout: float
+    idle_timeout: float
+
+
+class OtlpHttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn leaves None out
+
+    def __init__(
+        self,
+        limits: HeadLimits,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _log
+        self.access_log = False
+        self.timeout_keep_alive = limits.idle_timeout  # type: ignore[assignment]  # seconds for call_later
+        self._limits = limits
+        self._head_bytes: int | None = None
+        """Of the head that is coming; None when there is none."""
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """A connection that never sends anything ends, too."""
+        super().connection_made(transport)
+        if self.client is None:
+            self.client = (UNIX, next(_unix_connections))
+        self._wait_for_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop every clock."""
+        self._end_head()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; no more of a head than it may have."""
+        if self.transport.is_closing():
+            return
+        began_before = self._head_bytes is not None
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if began_before and self._head_bytes is not None:
+            # A line that does not end is not in the callbacks yet.
+            self._count_head(len(data))
+            if self._head_too_large():
+                self.send_400_response("")
+        if self._head_bytes is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait_for_request()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own
+        """A client that has sent all of its request may shut its side and wait for the answer."""
+        if self.cycle is None or self.cycle.more_body or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_overdue)
+
+    def on_url(self, url: bytes) -> None:
+        """More of the request line."""
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        self._count_head(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is over: the application takes the request."""
+        if self._head_too_large():
+            raise httptools.HttpParserError
+        self._end_head()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in its own form
+        """Answer what is no request of ours, and close. Nothing is said in the middle of an answer."""
+        code, message = (431, "the headers are too large") if self._head_too_large() else (400, "this is not HTTP/1.1")
+        self._end_head()
+        reason = "header_too_large" if code == 431 else "invalid_http"  # noqa: PLR2004
+        metrics.REFUSED_REQUESTS.labels(NO_SIGNAL, reason).inc()
+        if self.cycle is None or self.cycle.response_complete:
+            content = Status(code=INVALID_ARGUMENT, message=message).SerializeToString()
+            head = b"content-type: application/x-protobuf\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            self.transport.write(STATUS_LINE[code] + head % len(content) + content)
+        self.transport.close()
+
+    def _wait_for_request(self) -> None:
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _count_head(self, size: int) -> None:
+        if self._head_bytes is not None:
+            self._head_bytes += size
+
+    def _head_too_large(self) -> bool:
+        return self._head_bytes is not None and self._head_bytes > self._limits.max_head_bytes
+
+    def _end_head(self) -> None:
+        self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_overdue(self) -> None:
+        if self.flow.read_paused:
+            # The rest of it waits in the socket because we do not read: a request before it is being served.
+            self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_overdue)
+        else:
+            self._end_head()
+            self.transport.close()

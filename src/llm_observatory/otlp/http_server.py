@@ -1,0 +1,72 @@
+"""The HTTP server of the OTLP port: uvicorn in our own event loop, its binding and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+
+from llm_observatory.otlp.http_protocol import HeadLimits, OtlpHttpProtocol
+from llm_observatory.otlp.http_receiver import HttpReceiver
+from llm_observatory.otlp.listen import listeners
+
+MAX_HEAD_BYTES = 64 * 1024
+
+STOP_SECONDS = 2.0
+"""How long stopping waits, when every request is answered, for clients to take their answers."""
+
+
+class EmbeddedServer(uvicorn.Server):
+    """uvicorn inside a loop that is not its own: no signal handlers."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `should_exit`."""
+        await self._serve(sockets)
+
+
+class HttpServer:
+    """The server around one receiver."""
+
+    def __init__(self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float) -> None:
+        self._receiver = receiver
+        limits = HeadLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout)
+        self._server = EmbeddedServer(
+            uvicorn.Config(
+                cast("Any", receiver),
+                http=cast("Any", partial(OtlpHttpProtocol, limits)),  # a class for uvicorn, which only calls it
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(STOP_SECONDS),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int, setting: str = "OTLP_HTTP_PORT", *, share_port: bool = False) -> int:
+        """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
+        sockets = await listeners(host, port, setting, share_port=share_port)
+        self._serving = asyncio.create_task(self._server.serve(sockets), name="otlp-http")
+        bound: int = sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new requests, wait up to `grace` seconds for answers to those in flight, then close all connections.
+
+        The caller lets ingest commit or fail what is in flight meanwhile.
+        """
+        entrance = self._receiver.entrance
+        entrance.start_draining()
+        # The gRPC server, which stops beside it, says which are cut off.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await entrance.answered()
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        self._receiver.close()
