@@ -1,6 +1,6 @@
 """The corpus and generated requests through every entry of a running service, from several connections at once.
 
-`HOSTILE_CASES=all` takes all cases. `python -m tests.generated --requests 10000` sends as many generated requests as are asked for.
+`HOSTILE_CASES=all` takes all cases. `python -m tests.generated --requests 10000` sends so many generated requests by each.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def test_generated_requests_on_every_road(service: Service) -> None:
 
 
 def test_with_accept_max_age_off_old_times_are_stored(new_service: Callable[..., Service]) -> None:
-    """Public examples of OTLP carry times of 2018; from 1970 on all is taken."""
-    service = new_service(ACCEPT_MAX_AGE="off").start()
+    """Public examples of OTLP carry times of 2018; from 1970 on all is taken, and kept if RETENTION says so."""
+    service = new_service(ACCEPT_MAX_AGE="off", RETENTION="36500d", CONTENT_RETENTION="36500d").start()
     terms = TERMS._replace(max_age_us=None)
     account = Account()
     years = (1_544_712_660_300_000_000, 86_400_000_000_000)

@@ -13,18 +13,20 @@ from collections import Counter
 from functools import cache
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_observatory.errors import InvalidPayload
 from llm_observatory.tables.rules import REJECTIONS, REPAIRS
 from tests.plugins import otlp_messages
-from tests.plugins.corpus import CORPUS, SAID, WRITTEN, Case, by_field
+from tests.plugins.corpus import ALL, CORPUS, SAID, WRITTEN, Case, by_field
 from tests.plugins.good_requests import good_request, without_first
 from tests.plugins.hostile_wire import Path, Splice, Style, write
 from tests.plugins.normal_form import envelopes_of, predict
-from tests.plugins.otlp_messages import NOW
+from tests.plugins.otlp_messages import NOW, REQUESTS
 from tests.plugins.round_trip import check, encode, examples, hold
+from tests.plugins.validity import MALFORMED
 from tests.unit.codec.spans import TERMS
 
 
@@ -76,6 +78,23 @@ def test_an_unknown_group_is_as_deep_as_a_message(name: str) -> None:
     for case in by_field(NESTING)[name]:
         check(case.signal, case.request(), Style(unknown=True))
 
+
+@pytest.mark.parametrize("signal", REQUESTS)
+def test_what_protobuf_refuses_as_a_whole_is_salvaged(signal: str) -> None:
+    """Of a request with one bad string, or too deep a value, protobuf reads nothing; tests above say what is stored of it."""
+    refused = [
+        case
+        for case in CORPUS
+        if (case.signal, case.spoiled.rejected) == (signal, MALFORMED) and case.spoiled.label != "of another signal"
+    ]
+    levels = Counter(case.level for case in refused)
+    assert levels.keys() == {"resource", "scope", *(("metric", "point") if signal == "metrics" else ("record",))}
+    for case in refused[::SALVAGE_STEP]:
+        with pytest.raises(DecodeError):
+            REQUESTS[signal].FromString(case.payload())
+
+
+SALVAGE_STEP = 1 if ALL else 13
 
 TOGETHER = {
     (signal, kind): [case for case in CORPUS if (case.signal, case.kind) == (signal, kind) and case.may_be_with_others]
