@@ -22,10 +22,10 @@ from tests.plugins.normal_form import Expected, envelopes_in, envelopes_of, pred
 from tests.plugins.otlp_json import Style as JsonStyle
 from tests.plugins.otlp_json import to_json
 from tests.plugins.otlp_messages import REQUESTS, Builder, Random
+from tests.plugins.read_back import Reader
 from tests.plugins.roads import Answer, Road
 from tests.plugins.round_trip import WHOLE
 from tests.plugins.service import Service
-from tests.plugins.read_back import Reader
 
 TENANT = "default"
 DAY_US = 86_400_000_000
