@@ -61,7 +61,8 @@ SPAN = Span(
 
 RECORDS = [
     LogRecord(
-        **IDS, time_unix_nano=START, observed_time_unix_nano=END, severity_number=SeverityNumber.SEVERITY_NUMBER_INFO2, severity_text="Information",
+        **IDS, time_unix_nano=START, observed_time_unix_nano=END,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO2, severity_text="Information",
         flags=1, body=text("the cart is empty"), attributes=attributes(empty=AnyValue()),
     ),
     LogRecord(
