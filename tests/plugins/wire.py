@@ -16,6 +16,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     PingAckReceived,
+    PingReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -65,6 +66,10 @@ class RawClient:
         self.goaway: ConnectionTerminated | None = None
         self.closed = False
         self.ping_acks = 0
+        self.pings = 0
+        """PING frames of the server."""
+        self.silent = False
+        """Set it and nothing is sent any more by itself, such as the answer to a ping."""
 
     async def handshake(self, window: int | None) -> None:
         self._h2.initiate_connection()
@@ -98,6 +103,11 @@ class RawClient:
         if end and not self._over(stream):
             self._h2.end_stream(stream)
             await self._flush()
+
+    @property
+    def max_streams(self) -> float:
+        """How many calls at once the server allows."""
+        return self._h2.remote_settings.max_concurrent_streams
 
     def window(self, stream: int) -> int:
         """How many bytes the server would take on this stream now."""
@@ -158,7 +168,8 @@ class RawClient:
                     break  # after GOAWAY, which ends a connection for h2, grpcio still pings
                 for event in events:
                     self._take(event)
-                await self._flush()
+                if not self.silent:
+                    await self._flush()
                 async with self._changed:
                     self._changed.notify_all()
         self.closed = True
@@ -181,6 +192,8 @@ class RawClient:
                 self._responses[event.stream_id].reset = event.error_code
             case PingAckReceived():
                 self.ping_acks += 1
+            case PingReceived():
+                self.pings += 1
             case ConnectionTerminated():
                 self.goaway = event
             case _:
@@ -196,9 +209,9 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def raw_client(port: int, window: int | None = None) -> AsyncIterator[RawClient]:
-    """A connection to 127.0.0.1:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def raw_client(port: int, window: int | None = None, host: str = "127.0.0.1") -> AsyncIterator[RawClient]:
+    """A connection to `host`:`port`, closed at the end. `window` is what the server may send on a stream unasked."""
+    reader, writer = await asyncio.open_connection(host, port)
     client = RawClient(reader, writer)
     pump = asyncio.create_task(client.pump())
     try:

@@ -246,6 +246,25 @@ LIMITS = {
     "ACCEPT_MAX_AHEAD": ("36501d",),
     "OTLP_GRPC_PORT": ("-1", "65536", "http"),
     "OTLP_HTTP_PORT": ("-1", "65536"),
+    "OTLP_HTTP_TRACES_PATH": ("v1/traces", "/v1 traces", "/v1?x", "http://h/v1"),
+    "OTLP_HTTP_METRICS_PATH": ("v1",),
+    "OTLP_HTTP_LOGS_PATH": ("#",),
+    "OTLP_HTTP_HEADER_TIMEOUT": ("99ms", "36501d", "off"),
+    "OTLP_HTTP_IDLE_TIMEOUT": ("99ms", "36501d", "off"),
+    "OTLP_HTTP_MAX_CONNECTION_AGE": ("99ms", "25d", "never"),
+    "OTLP_HTTP_SOCKET": ("otlp.sock", "/a b", "/run/#1", "/", "/" + 103 * "a"),
+    "OTLP_GRPC_SOCKET": ("unix:/run/otlp.sock",),
+    "OTLP_GRPC_MAX_CONCURRENT_STREAMS": ("0", "1000001"),
+    "OTLP_GRPC_KEEPALIVE_TIME": ("99ms", "25d", "off"),
+    "OTLP_GRPC_KEEPALIVE_TIMEOUT": ("99ms", "25d"),
+    "OTLP_GRPC_KEEPALIVE_MIN_TIME": ("99ms", "25d"),
+    "OTLP_GRPC_KEEPALIVE_PERMIT_WITHOUT_STREAM": ("2",),
+    "OTLP_GRPC_MAX_CONNECTION_IDLE": ("99ms", "25d", "0"),
+    "OTLP_GRPC_MAX_CONNECTION_AGE": ("99ms", "25d", "never"),
+    "OTLP_GRPC_MAX_CONNECTION_AGE_GRACE": ("99ms", "25d", "off"),
+    "OTLP_HTTP_CORS_ALLOWED_ORIGINS": ("app.example.com", "*.example.com", "https://a, https://b/", "https://h/path"),
+    "OTLP_HTTP_CORS_MAX_AGE": ("36501d", "always"),
+    "OTLP_READ_TIMEOUT": ("99ms", "301s", "off"),
     "QUERY_PORT": ("-1", "65536"),
     "HEALTH_CHECK_PORT": ("-1", "65536"),
     "READ_SLOTS": ("0", "65"),
@@ -268,7 +287,10 @@ LIMITS = {
     "DB_DIRECT_URL": ("x",),
     "REDIS_URL": ("http://x",),
 }
-UNLIMITED = {"DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_APP_NAME", "LISTEN_HOST", "LLM_OBSERVATORY_DATA_DIR"}
+UNLIMITED = {
+    *("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_APP_NAME", "LISTEN_HOST", "LLM_OBSERVATORY_DATA_DIR"),
+    "OTLP_HTTP_CORS_ALLOWED_HEADERS",
+}
 
 
 def test_every_setting_has_its_limits_tested() -> None:
@@ -295,6 +317,9 @@ def test_beyond_a_limit(place: Place, name: str, value: str) -> None:
         ({"CONTENT_RETENTION": "91d"}, "CONTENT_RETENTION is beyond RETENTION"),
         ({"ROLLUP_RETENTION": "89d"}, "ROLLUP_RETENTION is below RETENTION"),
         ({"QUERY_PORT": "9090"}, "HEALTH_CHECK_PORT and QUERY_PORT are both 9090"),
+        ({"OTLP_HTTP_PORT": "4317"}, "OTLP_HTTP_PORT and OTLP_GRPC_PORT are both 4317"),
+        ({"OTLP_GRPC_SOCKET": "/run/a", "OTLP_HTTP_SOCKET": "/run/a"}, "OTLP_GRPC_SOCKET and OTLP_HTTP_SOCKET are the same"),
+        ({"OTLP_HTTP_LOGS_PATH": "/v1/traces"}, "OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ"),
         ({"DB_READ_URL": "postgresql://h"}, "need DATABASE_URL or DB_HOST"),
     ],
 )
@@ -330,6 +355,12 @@ def test_a_faulty_value_hides_no_contradiction_between_others(place: Place) -> N
 )
 def test_nothing_is_said_about_contradicting_a_value_that_is_not_known(place: Place, names: dict[str, str]) -> None:
     assert len(place.names(**names).faults()) == 1
+
+
+def test_a_list_is_separated_by_commas(place: Place) -> None:
+    origins = ("https://a.example.com:8443", "http://*.example.com", "*", "null", "app://shell")
+    assert place.names(OTLP_HTTP_CORS_ALLOWED_ORIGINS=", ".join(origins)).load().otlp_http_cors_allowed_origins == origins
+    assert place.names(OTLP_HTTP_CORS_ALLOWED_ORIGINS=" , ").load().otlp_http_cors_allowed_origins == ()
 
 
 def test_port_zero_may_be_given_twice(place: Place) -> None:
@@ -458,7 +489,7 @@ def test_a_setting_without_effect_is_pointed_out(place: Place) -> None:
 
 def test_reserved_settings_are_those_that_nothing_reads() -> None:
     source = Path(module.__file__).parents[1]
-    code = "\n".join(path.read_text() for path in source.rglob("*.py") if "settings" not in path.parts)
+    code = "\n".join(path.read_text() for path in source.rglob("*.py") if path.parent.name != "settings")
     declared = (source / "settings" / "declared.py").read_text()
     own = declared.partition("def embedded")[2].partition("@model_validator")[0]
     assert {name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code + own)} == RESERVED

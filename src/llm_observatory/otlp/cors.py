@@ -18,10 +18,10 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Cors:
-    """Which origins may send, and which headers. `*` stands for any text in an origin, and alone for every header."""
+    """Which origins may send, and which headers. `*` stands for any text in a host, and alone for every origin or header."""
 
     def __init__(self, origins: Iterable[str], headers: Iterable[str], max_age: timedelta) -> None:
-        patterns = (re.escape(origin.lower()).replace(r"\*", ".*") for origin in origins)
+        patterns = (".*" if origin == "*" else re.escape(origin.lower()).replace(r"\*", "[^/]*") for origin in origins)
         self._origins = re.compile("|".join(patterns) or "(?!)")
         names = {header.lower() for header in headers}
         self._any_header = "*" in names

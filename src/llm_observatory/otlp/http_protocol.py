@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
+import random
 from array import array
 from typing import Any, NamedTuple
 
@@ -24,6 +26,9 @@ from llm_observatory.otlp.refusal import NO_SIGNAL
 
 INVALID_ARGUMENT = 3
 
+LAST_REQUEST = "last_request"
+"""In the `state` of a scope: whether the connection is too old for another request."""
+
 UNIX = "unix"
 _unix_connections = itertools.count()
 """Connections to a unix socket have no address; who sends must be told from others all the same."""
@@ -33,12 +38,13 @@ _log = logging.getLogger("llm_observatory.otlp.http")
 _log.setLevel(logging.ERROR)
 
 
-class HeadLimits(NamedTuple):
-    """What the head of a request may take, in bytes and seconds, and a connection without one, in seconds."""
+class ConnectionLimits(NamedTuple):
+    """What the head of a request may take, in bytes and seconds; how long a connection may be without one, and be at all."""
 
     max_head_bytes: int
     header_timeout: float
     idle_timeout: float
+    max_age: float | None
 
 
 class _Parser(httptools.HttpRequestParser):
@@ -72,7 +78,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
 
     def __init__(
         self,
-        limits: HeadLimits,
+        limits: ConnectionLimits,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -89,12 +95,16 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         self._head_bytes: int | None = None
         """Of the head that is coming; None when there is none."""
         self._head_timer: asyncio.TimerHandle | None = None
+        self._old_at = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that never sends anything ends, too."""
         super().connection_made(transport)
         if self.client is None:
             self.client = (UNIX, next(_unix_connections))
+        if self._limits.max_age is not None:
+            # Spread by a tenth, as grpcio does: connections that began together shall not come back together.
+            self._old_at = self.loop.time() + self._limits.max_age * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -129,6 +139,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self.scope["state"][LAST_REQUEST] = self.loop.time() >= self._old_at
         self._end_head()
         self._head_bytes = 0
         self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_overdue)

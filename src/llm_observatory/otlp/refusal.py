@@ -17,7 +17,8 @@ from typing import NamedTuple
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # ships no stubs
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]  # ships no stubs
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 
 from llm_observatory import metrics
@@ -72,13 +73,23 @@ def retry_info(retry_after: float) -> RetryInfo:
 
 @functools.lru_cache(maxsize=64)
 def status_of(refusal: Refusal) -> Status:
-    """`google.rpc.Status` of a refusal, RetryInfo among its details. Cached: under overload the same few are sent."""
+    """`google.rpc.Status` of a refusal, with RetryInfo in its details, or BadRequest for what is wrong with a request.
+
+    Cached: under overload the same few are sent.
+    """
     status = Status(code=refusal.code.value[0], message=refusal.message)
     if refusal.retry_after is not None:
-        detail = AnyMessage()
-        detail.Pack(retry_info(refusal.retry_after))
-        status.details.append(detail)
+        status.details.append(_packed(retry_info(refusal.retry_after)))
+    elif refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
+        violation = BadRequest.FieldViolation(description=refusal.message)
+        status.details.append(_packed(BadRequest(field_violations=[violation])))
     return status
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed
 
 
 def count(signal: Signal | None, error: Exception, unexpected: UnexpectedErrors) -> Refusal:

@@ -1,136 +1,183 @@
-"""OTLP/JSON as the specification shows it, one request a signal, with every kind of metric; read to the last field.
-
-The files in `examples/` are written out from the specification ("JSON Protobuf Encoding") and the documentation of the
-messages: ids in hexadecimal of either case, 64-bit integers as strings or numbers, enums as numbers, lowerCamelCase.
-"""
+"""Requests as the OTLP documentation shows them, with every kind of value in them, read as what they say."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
-from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
-
-from llm_observatory.otlp.json import to_protobuf
-
-START, END = 1795838760318160575, 1795838761318160576
-TRACE_ID, SPAN_ID, PARENT_ID = "7BBA9F33312B3DBB8B2C2C62BB7ABE2D", "086e83747d0e381e", "5FB397BE34D26B51"
-
-
-def text(value: str) -> AnyValue:
-    return AnyValue(string_value=value)
-
-
-def attributes(**values: AnyValue) -> list[KeyValue]:
-    return [KeyValue(key=key.replace("__", "."), value=value) for key, value in values.items()]
-
-
-RESOURCE_READ = Resource(
-    attributes=attributes(service__name=text("checkout"), host__cores=AnyValue(int_value=8)), dropped_attributes_count=1
+from google.protobuf import text_format
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    SummaryDataPoint,
 )
-SCOPE_READ = InstrumentationScope(name="shop.cart", version="1.4.0", attributes=attributes(beta=AnyValue(bool_value=True)))
-IDS: dict[str, Any] = {"trace_id": bytes.fromhex(TRACE_ID), "span_id": bytes.fromhex(SPAN_ID)}
-INTERVAL: dict[str, Any] = {"start_time_unix_nano": START, "time_unix_nano": END}
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-SPAN = Span(
-    **IDS, parent_span_id=bytes.fromhex(PARENT_ID), trace_state="shop=1", flags=257, name="GET /cart",
-    kind=Span.SPAN_KIND_SERVER, start_time_unix_nano=START, end_time_unix_nano=END,
-    attributes=[
-        KeyValue(key="http.response.status_code", value=AnyValue(int_value=200)),
-        *attributes(
-            share=AnyValue(double_value=0.25), raw=AnyValue(bytes_value=b"\x00\xff"),
-            tags=AnyValue(array_value=ArrayValue(values=[text("a"), AnyValue(bool_value=False)])),
-            user=AnyValue(kvlist_value=KeyValueList(values=attributes(id=AnyValue(int_value=-1)))),
+from tests.plugins.otlp_json import to_protobuf
+from tests.plugins.otlp_messages import REQUESTS
+from tests.unit.codec import metrics
+from tests.unit.codec.spans import any_value, attributes, encode
+
+EXAMPLES = Path(__file__).parent / "json_examples"
+SECOND = 1_000_000_000
+TRACE_ID, SPAN_ID = bytes.fromhex("4bf92f3577b34da6a3ce929d0e0e4736"), bytes.fromhex("00f067aa0ba902b7")
+T = 1_759_999_999 * SECOND
+START = 1_759_999_900 * SECOND
+SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
+
+
+def trace() -> Any:
+    request: Any = REQUESTS["traces"]()
+    around = request.resource_spans.add(schema_url=SCHEMA)
+    around.resource.attributes.extend(attributes({"service.name": "checkout", "host.cpu.count": 8}))
+    scope = around.scope_spans.add()
+    scope.scope.name, scope.scope.version = "shop.agent", "2.1.0"
+    scope.scope.attributes.extend(attributes({"team": "payments"}))
+    given = {
+        "gen_ai.request.temperature": 0.2,
+        "gen_ai.usage.input_tokens": 812,
+        "cached": False,
+        "tags": ["a", -1, None],
+        "options": {"stream": True},
+        "digest": b"\0\xff\xbf",
+    }
+    parent = bytes.fromhex("b7ad6b7169203331")
+    scope.spans.append(
+        Span(
+            trace_id=TRACE_ID,
+            span_id=SPAN_ID,
+            parent_span_id=parent,
+            trace_state="vendor=opaque",
+            flags=257,
+            name="chat gpt-5",
+            kind=Span.SPAN_KIND_CLIENT,
+            start_time_unix_nano=T + 1,
+            end_time_unix_nano=T + SECOND // 2 + 3,
+            attributes=attributes(given),
+            dropped_attributes_count=1,
+            events=[Span.Event(time_unix_nano=T + SECOND // 4 + 2, name="first token", attributes=attributes({"index": 0}))],
+            links=[Span.Link(trace_id=bytes.fromhex("0af7651916cd43dd8448eb211c80319c"), span_id=parent, flags=1)],
+            status=Status(code=Status.STATUS_CODE_ERROR, message="rate limited"),
+        )
+    )
+    return request
+
+
+def every_kind_of_metric() -> Any:
+    request: Any = REQUESTS["metrics"]()
+    around = request.resource_metrics.add()
+    around.resource.attributes.extend(attributes({"service.name": "checkout"}))
+    scope = around.scope_metrics.add()
+    scope.scope.name = "shop.meter"
+    exemplar = metrics.exemplar(
+        time_unix_nano=T - SECOND,
+        as_double=0.0,
+        trace_id=TRACE_ID,
+        span_id=SPAN_ID,
+        filtered_attributes=attributes({"user": "u1"}),
+    )
+    gauge = Metric(name="queue.length", unit="{item}", description="Items that wait", metadata=attributes({"origin": "probe"}))
+    gauge.gauge.data_points.append(NumberDataPoint(time_unix_nano=T, as_double=2.5))
+    total = Metric(name="requests", unit="1")
+    total.sum.aggregation_temporality, total.sum.is_monotonic = 2, True  # type: ignore[assignment]  # an enum by number
+    total.sum.data_points.append(
+        NumberDataPoint(
+            start_time_unix_nano=START,
+            time_unix_nano=T,
+            as_int=0,
+            attributes=attributes({"route": "/pay"}),
+            exemplars=[exemplar],
+        )
+    )
+    latency = Metric(name="latency", unit="s")
+    latency.histogram.aggregation_temporality = 1  # type: ignore[assignment]  # an enum by number
+    latency.histogram.data_points.append(
+        HistogramDataPoint(
+            start_time_unix_nano=START, time_unix_nano=T, count=3, sum=0.0, bucket_counts=[1, 2], explicit_bounds=[0.5], min=0.0
+        )
+    )
+    buckets = ExponentialHistogramDataPoint.Buckets
+    tokens = Metric(
+        name="tokens",
+        exponential_histogram=ExponentialHistogram(
+            aggregation_temporality=1,  # type: ignore[arg-type]  # an enum by number
+            data_points=[
+                ExponentialHistogramDataPoint(
+                    time_unix_nano=T,
+                    count=4,
+                    sum=10.5,
+                    scale=-1,
+                    zero_count=1,
+                    zero_threshold=0.001,
+                    positive=buckets(offset=-2, bucket_counts=[1, 1]),
+                    negative=buckets(bucket_counts=[1]),
+                    max=8.0,
+                )
+            ],
         ),
+    )
+    pause = Metric(name="gc.pause")
+    quantile = SummaryDataPoint.ValueAtQuantile
+    values = [quantile(quantile=0.0, value=1.0), quantile(quantile=1.0, value=nan)]
+    pause.summary.data_points.append(SummaryDataPoint(time_unix_nano=T, count=2, sum=3.0, quantile_values=values))
+    scope.metrics.extend([gauge, total, latency, tokens, pause])
+    return request
+
+
+def logs() -> Any:
+    request: Any = REQUESTS["logs"]()
+    around = request.resource_logs.add()
+    around.resource.attributes.extend(attributes({"service.name": "checkout"}))
+    around.resource.dropped_attributes_count = 2
+    scope = around.scope_logs.add(schema_url=SCHEMA)
+    scope.scope.name, scope.scope.version = "shop.log", "1"
+    scope.log_records.append(
+        LogRecord(
+            time_unix_nano=T + 1,
+            observed_time_unix_nano=T + 2,
+            severity_number=17,  # type: ignore[arg-type]  # an enum by number
+            severity_text="Error",
+            trace_id=TRACE_ID,
+            span_id=SPAN_ID,
+            flags=1,
+            body=any_value("card declined: é \U0001f642"),
+            attributes=attributes({"attempt": 2**53 + 1, "empty": None}),
+        )
+    )
+    return request
+
+
+def events() -> Any:
+    request: Any = REQUESTS["logs"]()
+    around = request.resource_logs.add()
+    around.resource.attributes.extend(attributes({"service.name": "web"}))
+    scope = around.scope_logs.add()
+    scope.scope.SetInParent()
+    body = any_value({"type": 0, "url": "https://www.example.com/a", "referrer": ""})
+    scope.log_records.append(LogRecord(time_unix_nano=T, event_name="browser.page_view", body=body))
+    return request
+
+
+@pytest.mark.parametrize(
+    "name, signal, expected",
+    [
+        ("trace", "traces", trace),
+        ("metrics", "metrics", every_kind_of_metric),
+        ("logs", "logs", logs),
+        ("events", "logs", events),
     ],
-    events=[Span.Event(time_unix_nano=START, name="retry", dropped_attributes_count=2)],
-    links=[Span.Link(trace_id=IDS["trace_id"], span_id=bytes.fromhex(PARENT_ID), flags=1)],
-    dropped_attributes_count=1, dropped_events_count=2, dropped_links_count=3,
-    status=Status(code=Status.STATUS_CODE_ERROR, message="too late"),
-)  # fmt: skip
-
-RECORDS = [
-    LogRecord(
-        **IDS, time_unix_nano=START, observed_time_unix_nano=END,
-        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO2, severity_text="Information",
-        flags=1, body=text("the cart is empty"), attributes=attributes(empty=AnyValue()),
-    ),
-    LogRecord(
-        observed_time_unix_nano=END, event_name="cart.cleared",
-        body=AnyValue(kvlist_value=KeyValueList(values=attributes(items=AnyValue(array_value=ArrayValue())))),
-    ),
-]  # fmt: skip
-
-EXEMPLAR = m.Exemplar(time_unix_nano=START, as_double=1.5, filtered_attributes=attributes(user=text("u1")), **IDS)
-NUMBER = m.NumberDataPoint(**INTERVAL, as_int=2**53 + 1, attributes=attributes(region=text("eu")), exemplars=[EXEMPLAR])
-LATENCY = m.HistogramDataPoint(
-    **INTERVAL, count=3, sum=3.5, bucket_counts=[1, 2], explicit_bounds=[1.0], min=0.5, max=2.0
-)  # fmt: skip
-BUCKETS = m.ExponentialHistogramDataPoint.Buckets
-SIZES = m.ExponentialHistogramDataPoint(
-    **INTERVAL, count=6, sum=-1.5, scale=-1, zero_count=1, zero_threshold=0.001, min=-2.0, max=4.0,
-    positive=BUCKETS(offset=-2, bucket_counts=[3, 0]), negative=BUCKETS(offset=1, bucket_counts=[2]),
-)  # fmt: skip
-AT = m.SummaryDataPoint.ValueAtQuantile
-WAITS = m.SummaryDataPoint(
-    **INTERVAL, count=2, sum=3.0, quantile_values=[AT(quantile=0.5, value=1.0), AT(quantile=1.0, value=float("nan"))]
 )
-DELTA, CUMULATIVE = m.AGGREGATION_TEMPORALITY_DELTA, m.AGGREGATION_TEMPORALITY_CUMULATIVE
-OF_EVERY_KIND = [
-    m.Metric(
-        name="carts", unit="{cart}", description="carts so far", metadata=attributes(k=text("v")),
-        sum=m.Sum(aggregation_temporality=DELTA, is_monotonic=True, data_points=[NUMBER]),
-    ),
-    m.Metric(
-        name="temperature",
-        gauge=m.Gauge(data_points=[m.NumberDataPoint(**INTERVAL, as_double=-10.5), m.NumberDataPoint(**INTERVAL, flags=1)]),
-    ),
-    m.Metric(name="latency", unit="s", histogram=m.Histogram(aggregation_temporality=CUMULATIVE, data_points=[LATENCY])),
-    m.Metric(
-        name="sizes", exponential_histogram=m.ExponentialHistogram(aggregation_temporality=DELTA, data_points=[SIZES])
-    ),
-    m.Metric(name="waits", summary=m.Summary(data_points=[WAITS])),
-]  # fmt: skip
-
-READ: dict[str, Message] = {
-    "traces": ExportTraceServiceRequest(
-        resource_spans=[
-            ResourceSpans(
-                resource=RESOURCE_READ,
-                schema_url="https://example.com/1",
-                scope_spans=[ScopeSpans(scope=SCOPE_READ, spans=[SPAN])],
-            )
-        ]
-    ),
-    "metrics": ExportMetricsServiceRequest(
-        resource_metrics=[
-            m.ResourceMetrics(resource=RESOURCE_READ, scope_metrics=[m.ScopeMetrics(scope=SCOPE_READ, metrics=OF_EVERY_KIND)])
-        ]
-    ),
-    "logs": ExportLogsServiceRequest(
-        resource_logs=[
-            ResourceLogs(
-                resource=RESOURCE_READ,
-                scope_logs=[ScopeLogs(scope=SCOPE_READ, schema_url="https://example.com/2", log_records=RECORDS)],
-            )
-        ]
-    ),
-}
-
-
-@pytest.mark.parametrize("signal", READ)
-@pytest.mark.parametrize("indent", [None, 2], ids=["minified", "as people write"])
-def test_the_example_is_read_to_the_last_field(signal: str, indent: int | None) -> None:
-    written = json.loads((Path(__file__).parent / "examples" / f"{signal}.json").read_bytes())
-    read = READ[signal]
-    assert str(type(read).FromString(to_protobuf(signal, json.dumps(written, indent=indent).encode()))) == str(read)
+def test_examples(name: str, signal: str, expected: Callable[[], Any]) -> None:
+    payload = to_protobuf(signal, (EXAMPLES / f"{name}.json").read_bytes())
+    read = REQUESTS[signal].FromString(payload)
+    assert text_format.MessageToString(read) == text_format.MessageToString(expected())
+    found = encode(payload, signal=signal)
+    assert found.accepted == (5 if signal == "metrics" else 1)
+    assert (found.rejected, dict(found.repaired), dict(found.odd)) == ((), {}, {})
