@@ -6,10 +6,11 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -168,11 +169,30 @@ def samples(service: Service, name: str, **labels: str) -> float:
 
 
 @contextmanager
-def frozen(service: Service) -> Iterator[psycopg.Connection]:
-    """No fact can be written until the connection commits."""
+def locked(service: Service) -> Iterator[Callable[[], None]]:
+    """No fact can be written until the yielded function is called."""
     with psycopg.connect(service.dsn()) as connection:
         connection.execute("LOCK TABLE llm_traces, llm_metrics, llm_logs IN ACCESS EXCLUSIVE MODE")
-        yield connection
+        yield connection.commit
+
+
+@contextmanager
+def frozen(service: Service) -> Iterator[Callable[[], None]]:
+    """Every process of the server stands still until the yielded function is called."""
+    postmaster = service.postmaster()
+    stopped = [postmaster, *postmaster.children(recursive=True)]
+    for process in stopped:
+        process.suspend()
+
+    def thaw() -> None:
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    try:
+        yield thaw
+    finally:
+        thaw()
 
 
 def assert_stored_once(reader: Reader, road: Road, run: str, at: int, signal: str) -> None:
@@ -184,23 +204,29 @@ def assert_stored_once(reader: Reader, road: Road, run: str, at: int, signal: st
         assert (found.total(), len(found)) == (ITEMS_OF_NODE[signal], ITEMS_OF_NODE[signal])
 
 
-def test_a_short_hold_saves_what_every_exporter_sends(shared_service: Service, reader: Reader) -> None:
+@pytest.mark.parametrize("trouble", [locked, frozen])
+def test_a_short_hold_saves_what_every_exporter_sends(
+    shared_service: Service, reader: Reader, trouble: Callable[[Service], AbstractContextManager[Callable[[], None]]]
+) -> None:
     """gRPC-js above all: it never tries again, whatever the answer says."""
-    roads, run, at = [*PYTHON, *NODE], "held", time.time_ns()
-    with clients(shared_service, roads, run, at) as running, frozen(shared_service) as lock:
-        counters = ("otlp_request_bytes_count", "storage_retries_total", "ingest_refused_requests_total")
-        before = [samples(shared_service, name) for name in counters]
+    roads, run, at = [*PYTHON, *NODE], trouble.__name__, time.time_ns()
+    counters = ("otlp_request_bytes_count", "storage_retries_total", "ingest_refused_requests_total")
+    before = [samples(shared_service, name) for name in counters]
 
-        def held() -> bool:
-            came, tries, _ = (samples(shared_service, name) - was for name, was in zip(counters, before, strict=True))
-            return came == 3 * len(roads) and tries >= len(ENCODERS)
+    def since() -> list[float]:
+        return [samples(shared_service, name) - was for name, was in zip(counters, before, strict=True)]
 
+    with clients(shared_service, roads, run, at) as running, trouble(shared_service) as end:
         running.send()
-        wait_for(held, 30, "all requests are in, and the first write of each signal was in vain")
-        lock.commit()
+        wait_for(lambda: since()[0] == len(ENCODERS) * len(roads), 30, "all requests are in")
+        if trouble is locked:
+            wait_for(lambda: since()[1] >= len(ENCODERS), 30, "the first write of each signal was in vain")
+        else:
+            time.sleep(2)
+        end()
         said = running.said()
     assert said == Said({(road.service(run), signal): "SUCCESS" for road in roads for signal in ENCODERS}, [])
-    assert samples(shared_service, counters[-1]) == before[-1], "nobody was refused"
+    assert since()[2] == 0, "nobody was refused"
     for road in roads:
         for signal in ENCODERS:
             assert_stored_once(reader, road, run, at, signal)
@@ -209,7 +235,7 @@ def test_a_short_hold_saves_what_every_exporter_sends(shared_service: Service, r
 def test_after_a_longer_outage_every_retry_is_stored_once(shared_service: Service, reader: Reader) -> None:
     roads = [road for road in [*PYTHON, *NODE] if road.compression == "none"]
     run, at = "refused", time.time_ns()
-    with clients(shared_service, roads, run, at) as running, frozen(shared_service) as lock:
+    with clients(shared_service, roads, run, at) as running, locked(shared_service) as end:
 
         def refused() -> list[float]:
             name, reason = "ingest_refused_requests_total", "storage_unavailable"
@@ -220,7 +246,7 @@ def test_after_a_longer_outage_every_retry_is_stored_once(shared_service: Servic
         wait_for(
             lambda: all(now >= was + len(roads) for now, was in zip(refused(), before, strict=True)), 30, "everybody is refused"
         )
-        lock.commit()
+        end()
         said = running.said()
     for road in roads:
         for signal in ENCODERS:
