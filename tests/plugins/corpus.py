@@ -51,7 +51,7 @@ class Case:
 
     @property
     def level(self) -> str:
-        """What a broken field costs: all of a resource, of a scope, of a metric, or one record or point."""
+        """See level_of."""
         return level_of(self.signal, self.path)
 
     @property

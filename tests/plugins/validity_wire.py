@@ -107,8 +107,7 @@ def in_message(signal: str, path: Path, below: int) -> Iterator[Spoiled]:
     refused = NO_REQUEST if is_outer else MALFORMED
     for label, data in UNKNOWN.items():
         yield _spliced(f"unknown after: {label}", after=data)
-        if not (path[-1:] == ("log_records",) and data[:1] == b"\x0a"):
-            yield _spliced(f"unknown before: {label}", before=data)
+        yield _spliced(f"unknown before: {label}", before=data)
     left = DEPTH_MAX if is_outer else DEPTH_MAX - below
     yield _spliced("groups as deep as can be", after=groups(left))
     for depth in sorted({left + 1, *DEPTHS}):
