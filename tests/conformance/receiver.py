@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc import Compression
 
 from tests.conformance.http_wire import Address, Connection, Response
 from tests.conformance.signals import TRACES, Signal
 from tests.plugins.service import Service
 from tests.plugins.wire import RawClient, raw_client
 
-UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1))
+UNLIMITED = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+)
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 """https://opentelemetry.io/docs/specs/otlp/#failures; RESOURCE_EXHAUSTED only with RetryInfo."""
 
 NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 """`NAMES[13]` is INTERNAL."""
+
 
 def address(text: str) -> Address:
     """`host:port`; brackets around an IPv6 address."""
@@ -51,7 +57,7 @@ class Answer:
 class Client:
     """A stock gRPC client over a connection of its own: bytes in, bytes out."""
 
-    def __init__(self, to: Address, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
+    def __init__(self, to: Address, compression: Compression = Compression.NoCompression) -> None:
         self.channel = grpc.insecure_channel(f"{to[0]}:{to[1]}", options=UNLIMITED, compression=compression)
 
     def call(self, method: str, payload: bytes, timeout: float = 30) -> Answer:
@@ -88,7 +94,7 @@ class Receiver:
     limit: int
     service: Service | None = None
 
-    def client(self, compression: grpc.Compression = grpc.Compression.NoCompression) -> Client:
+    def client(self, compression: Compression = Compression.NoCompression) -> Client:
         """A stock client; the caller closes its channel."""
         assert self.grpc is not None
         return Client(self.grpc, compression)

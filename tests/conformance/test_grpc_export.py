@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 
 from tests.conformance.frames import GZIP, exchange, message_of, outcome
@@ -86,13 +87,20 @@ async def test_a_response_lists_the_encodings_that_are_taken(receiver: Receiver,
 def empty_requests(signal: Signal) -> dict[str, Any]:
     """A request that carries nothing, at every depth at which it can end."""
     scope, resource = signal.make(1), signal.make(1)
-    [resources] = [getattr(scope, name) for name in ("resource_spans", "resource_metrics", "resource_logs") if hasattr(scope, name)]
+    [resources] = [
+        getattr(scope, name) for name in ("resource_spans", "resource_metrics", "resource_logs") if hasattr(scope, name)
+    ]
     field = resources[0].DESCRIPTOR.fields_by_number[2].name
     inner = getattr(resources[0], field)[0]
     inner.ClearField(inner.DESCRIPTOR.fields_by_number[2].name)
     outer = getattr(resource, resource.DESCRIPTOR.fields_by_number[1].name)[0]
     outer.ClearField(field)
-    return {"no bytes": b"", "no items in its scope": scope, "no scope in its resource": resource, "nothing known": padding(100)}
+    return {
+        "no bytes": b"",
+        "no items in its scope": scope,
+        "no scope in its resource": resource,
+        "nothing known": padding(100),
+    }
 
 
 EMPTY = ["no bytes", "no items in its scope", "no scope in its resource", "nothing known"]
@@ -244,8 +252,6 @@ def test_200_calls_at_once_are_each_stored_once(receiver: Receiver, client: Clie
 @pytest.mark.requirement("G17", "RECOMMENDED")
 @pytest.mark.own_process("a table that is locked meanwhile")
 def test_a_request_retried_after_its_deadline_is_stored_once(receiver: Receiver, client: Client, seen: Seen) -> None:
-    import psycopg
-
     request = traces(3)
     before = receiver.rows("llm_traces")
     with psycopg.connect(receiver.ours.dsn()) as other:

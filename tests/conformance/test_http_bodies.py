@@ -340,9 +340,7 @@ def test_trouble_of_the_database(
 @pytest.mark.own_process("a database that is away")
 @EVERY_SIGNAL
 @EITHER
-def test_an_empty_request_needs_no_database(
-    without_database: Receiver, seen: Seen, signal: Signal, content_type: str
-) -> None:
+def test_an_empty_request_needs_no_database(without_database: Receiver, seen: Seen, signal: Signal, content_type: str) -> None:
     response = without_database.ask(post(signal.path, b"" if content_type == PROTOBUF else b"{}", content_type))
     seen(f"without a database, empty: {response.status}")
     assert response.status == 200

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,7 +51,9 @@ def a_record(**fields: Any) -> Document:
 def a_point(exemplars: list[Document] | None = None, **fields: Any) -> Document:
     """A request of one data point of a gauge."""
     point = {"timeUnixNano": now(), "asInt": "1", "exemplars": exemplars or [], **fields}
-    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": uuid.uuid4().hex, "gauge": {"dataPoints": [point]}}]}]}]}
+    return {
+        "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": uuid.uuid4().hex, "gauge": {"dataPoints": [point]}}]}]}]
+    }
 
 
 def name_of(document: Document) -> str:
@@ -73,17 +76,23 @@ def verdict(response: Response, signal: Signal) -> str:
 
 
 UPPER, LOWER = "5B8EFFF798038103D269B633813FC60C", "5b8efff798038103d269b633813fc60c"
-WITH_IDS: dict[str, tuple[Signal, Any]] = {
+WITH_IDS: dict[str, tuple[Signal, Callable[[Callable[[str], str]], Document]]] = {
     "span": (TRACES, lambda case: a_span(traceId=case(UPPER), spanId=case("EEE19B7EC3C1B174"))),
     "parent of a span": (TRACES, lambda case: a_span(parentSpanId=case("EEE19B7EC3C1B173"))),
     "link": (TRACES, lambda case: a_span(links=[{"traceId": case(UPPER), "spanId": case("EEE19B7EC3C1B172")}])),
     "log record": (LOGS, lambda case: a_record(traceId=case(UPPER), spanId=case("EEE19B7EC3C1B171"))),
     "exemplar": (
         METRICS,
-        lambda case: a_point([{"timeUnixNano": now(), "asInt": "1", "traceId": case(UPPER), "spanId": case("EEE19B7EC3C1B170")}]),
+        lambda case: a_point(
+            [{"timeUnixNano": now(), "asInt": "1", "traceId": case(UPPER), "spanId": case("EEE19B7EC3C1B170")}]
+        ),
     ),
 }
-CASES = {"upper": str.upper, "lower": str.lower, "mixed": lambda text: text[:5].lower() + text[5:]}
+CASES: dict[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "mixed": lambda text: text[:5].lower() + text[5:],
+}
 
 
 @pytest.mark.requirement("H10", "MUST")
@@ -103,7 +112,9 @@ def test_ids_are_stored_as_the_bytes_they_are(receiver: Receiver, seen: Seen, ca
     """One 16-byte id in every message that has one: a database that holds it as anything else is found out."""
     trace, write = uuid.uuid4(), CASES[case]
     written = write(trace.hex.upper())
-    span = a_span(traceId=written, spanId=write("EEE19B7EC3C1B174"), links=[{"traceId": written, "spanId": write("EEE19B7EC3C1B172")}])
+    span = a_span(
+        traceId=written, spanId=write("EEE19B7EC3C1B174"), links=[{"traceId": written, "spanId": write("EEE19B7EC3C1B172")}]
+    )
     assert taken(ask(receiver, TRACES, span), TRACES)
     assert taken(ask(receiver, LOGS, a_record(traceId=written, spanId=write("EEE19B7EC3C1B171"))), LOGS)
     exemplar = {"timeUnixNano": now(), "asInt": "1", "traceId": written, "spanId": write("EEE19B7EC3C1B170")}
@@ -180,11 +191,18 @@ def test_enums_are_stored_as_numbers(receiver: Receiver, seen: Seen) -> None:
         assert stored == 2
 
 
-SNAKE = {
-    "resource_spans": [{"scope_spans": [{"spans": [
-        {"trace_id": UPPER, "span_id": "EEE19B7EC3C1B174", "name": "snake", "start_time_unix_nano": now(), "end_time_unix_nano": now()}
-    ]}]}]
-}  # fmt: skip
+SNAKE_SPAN = {
+    "trace_id": UPPER,
+    "span_id": "EEE19B7EC3C1B174",
+    "name": "snake",
+    "start_time_unix_nano": now(),
+    "end_time_unix_nano": now(),
+}
+
+
+def snake(**fields: str) -> Document:
+    """A request of one span under the names of the .proto files."""
+    return {"resource_spans": [{"scope_spans": [{"spans": [{**SNAKE_SPAN, **fields}]}]}]}
 
 
 @pytest.mark.requirement("H12", "MUST")
@@ -208,7 +226,7 @@ def test_what_is_under_camel_case_keys_is_stored(receiver: Receiver, seen: Seen,
 
 @pytest.mark.requirement("H12", "RECOMMENDED")
 def test_original_field_names_do_no_harm(receiver: Receiver, seen: Seen) -> None:
-    response = ask(receiver, TRACES, SNAKE)
+    response = ask(receiver, TRACES, snake())
     seen(f"snake_case: {verdict(response, TRACES)}")
     assert response.status in (200, 400)
     assert response.status == 400 or taken(response, TRACES)
@@ -218,8 +236,7 @@ def test_original_field_names_do_no_harm(receiver: Receiver, seen: Seen) -> None
 @pytest.mark.own_process("rows")
 def test_what_is_under_original_field_names_is_stored(receiver: Receiver, seen: Seen) -> None:
     before = receiver.rows("llm_traces")
-    span = SNAKE["resource_spans"][0]["scope_spans"][0]["spans"][0]  # type: ignore[index]  # a literal
-    ask(receiver, TRACES, {"resource_spans": [{"scope_spans": [{"spans": [{**span, "trace_id": uuid.uuid4().hex}]}]}]})
+    ask(receiver, TRACES, snake(trace_id=uuid.uuid4().hex))
     seen(f"snake_case: {receiver.rows('llm_traces') - before} rows of 1")
     assert receiver.rows("llm_traces") == before + 1
 
