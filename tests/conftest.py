@@ -14,8 +14,9 @@ pytest_plugins = (
     "tests.plugins.database",
     "tests.plugins.engines",
     "tests.plugins.service",
+    "tests.plugins.storage",
     "tests.plugins.wasm_timescale",
     "tests.conformance.plugin",
 )
 
-pytest.register_assert_rewrite("tests.plugins.round_trip")
+pytest.register_assert_rewrite("tests.plugins.round_trip", "tests.plugins.corpus")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg import sql
 
 from llm_observatory import codec, tables
 from llm_observatory.codec import EncodedRequest
+from llm_observatory.storage import binary
 from llm_observatory.tables import Table
 from tests.unit.codec import metrics, spans
 
@@ -272,3 +274,15 @@ def test_hostile_text_never_breaks_a_copy(connection: psycopg.Connection, seed: 
     for table in (tables.LLM_TRACES, tables.LLM_CONTENT, tables.TELEMETRY_SOURCES):
         (received,) = through(connection, table, rows_of(made, table))
         assert spans.read_row(table.name, received) == spans.read_row(table.name, rows_of(made, table)[0])
+
+
+def test_types_of_others_are_dumped_as_ever(server: str) -> None:
+    """That fields are sent as they are is no business of a COPY that names its types."""
+    assert binary.parameters(tables.INGEST_TOUCHED, []) == []
+    with psycopg.connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE theirs (number int8, at timestamptz, names text[])")
+        row = (7, datetime(2026, 11, 23, tzinfo=UTC), ["a", "é"])
+        with cursor.copy("COPY theirs FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int8", "timestamptz", "text[]"])
+            copy.write_row(row)
+        assert cursor.execute("SELECT * FROM theirs").fetchall() == [row]

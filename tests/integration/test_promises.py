@@ -105,10 +105,10 @@ async def run(database: str) -> AsyncIterator[Running]:
         yield run
 
 
-def payload_of(service_name: str, *, days_ago: int = 0, spans: int = 2) -> bytes:
+def payload_of(service_name: str, *, days_ago: float = 0, spans: int = 2) -> bytes:
     made = [llm_span(uuid.uuid4().bytes, number) for number in range(spans)]
     for span in made:
-        span.start_time_unix_nano -= days_ago * DAY_NS
+        span.start_time_unix_nano -= int(days_ago * DAY_NS)
     return request_of(*made, service_name=service_name).SerializeToString()
 
 

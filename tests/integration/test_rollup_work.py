@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 import psycopg
 import pytest
 
 from llm_observatory.errors import StorageError
-from llm_observatory.storage.connection import connect
+from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine.whole import remember_what_is_dropped
+from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.rollups import work
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import fetch, payload_of, session_on, write_request
+from tests.plugins import brute_force
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
 from tests.plugins.database import execute
 
@@ -29,6 +35,14 @@ WHERE c.relname LIKE 'trace_metrics_daily_state' OR c.relname LIKE '\\_materiali
 ORDER BY 1
 """
 """The tables behind `trace_metrics_daily`, and of continuous aggregates all: a refresh writes them last."""
+
+
+_collect = work._collect
+
+
+async def collect_all(connection: AsyncConnection, _deadline: float) -> None:
+    """Where a round has no time, all is collected all the same."""
+    await _collect(connection, time.monotonic() + 60)
 
 
 @pytest.fixture
@@ -102,6 +116,28 @@ async def test_every_reader_sees_exact_sums_at_every_moment(store: Store) -> Non
     assert watched.result() > 1
 
 
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_an_hour_that_is_filed_again_while_it_is_computed(store: Store) -> None:
+    """The hour was filed before, and the collector has not committed yet: neither hour nor day stay behind."""
+    hour = (now() - timedelta(days=2)).replace(hour=7, minute=0, second=0, microsecond=0)
+    await store.add(30, spread(30, hour, timedelta(hours=1), 20))
+    await store.settle()
+    await store.add(31, spread(31, hour, timedelta(hours=1), 20))
+    async with await connect(store.url) as computing, await connect(store.url) as collecting:
+        await work._collect(computing, time.monotonic() + 60)
+        await store.add(32, spread(32, hour, timedelta(hours=1), 20))
+        async with collecting.transaction():
+            await work._collect(collecting, time.monotonic() + 60)
+            pending = work.PendingHour("default", "traces", hour)
+            compute = asyncio.create_task(work.compute(computing, pending))
+            async with asyncio.timeout(30):
+                while not compute.done() and not await fetch(store.url, WAITS):
+                    pass
+        assert await compute
+    await store.settle()
+    assert store.assert_exact() > 0
+
+
 async def test_a_retried_request_is_summed_once(store: Store) -> None:
     """The second copy is known by its digest: neither its rows nor its sums are there twice."""
     requests = [write_request(payload_of("shop", days_ago=days, spans=40)) for days in (0, 1, 2)]
@@ -142,6 +178,45 @@ async def test_a_backlog_is_worked_off_in_rounds(store: Store, monkeypatch: pyte
 
 
 @pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_hours_that_change_again_and_again_keep_no_other_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hour a round, and before each round all but the oldest change: the oldest has its turn before any is served twice."""
+    hours = [(now() - timedelta(hours=back)).replace(minute=5, second=0, microsecond=0) for back in range(2, 8)]
+    await store.add(24, hours)
+    monkeypatch.setattr(work, "BUDGET_SECONDS", 0)
+    monkeypatch.setattr(work, "_collect", collect_all)
+    async with await connect(store.url) as connection:
+        await work._collect(connection, 0)
+        [(oldest, rounds)] = await fetch(store.url, "SELECT min(hour), count(*) FROM rollup_pending")
+        for _ in range(rounds):
+            await store.add(25, hours[:-1])
+            assert await work.work_off(connection, now(), now() - timedelta(days=30)) == 1
+    assert await fetch(store.url, f"SELECT count(*) FROM rollup_pending WHERE hour = '{oldest}'") == [(0,)]
+    store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_an_hour_that_cannot_be_computed_goes_to_the_end_of_the_queue(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.add(26, spread(26, now() - timedelta(days=1), timedelta(hours=9), 30))
+    monkeypatch.setattr(work, "BUDGET_SECONDS", 0)
+    monkeypatch.setattr(work, "_collect", collect_all)
+    compute, tried = work.compute, list[work.PendingHour]()
+
+    async def fail_the_first(connection: AsyncConnection, pending: work.PendingHour, *, expired: bool = False) -> bool:
+        tried.append(pending)
+        if pending == tried[0]:
+            raise StorageError("it takes too long")
+        return await compute(connection, pending, expired=expired)
+
+    monkeypatch.setattr(work, "compute", fail_the_first)
+    async with await connect(store.url) as connection:
+        computed = [await work.work_off(connection, now(), now() - timedelta(days=30)) for _ in range(4)]
+    assert computed == [0, 1, 1, 1]
+    store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
 async def test_expired_hours_are_forgotten_and_what_was_computed_of_them_stays(store: Store) -> None:
     await store.add(22, spread(22, now() - timedelta(days=6), timedelta(days=1), 50))
     await store.settle()
@@ -173,3 +248,24 @@ async def test_nobody_waits_for_the_work(store: Store) -> None:
             await store.settle()
         computed = await fetch(store.url, "SELECT count(*) FROM trace_metrics_daily_state")
         assert computed[0][0] > 0
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_what_expired_while_nobody_worked_is_summed_up_before_it_is_dropped(store: Store) -> None:
+    """RETENTION of two hours, and the service was down for four."""
+    settings = Settings(retention="2h", chunk_interval="1h")
+    store.settings = settings
+    async with await connect(store.url) as connection:
+        await remember_what_is_dropped(connection, settings, now() - timedelta(hours=6))
+    await store.add(40, spread(40, now() - timedelta(hours=6), timedelta(hours=5), 100))
+    with psycopg.connect(store.url) as reading:
+        ever = {table: brute_force.read(reading, table) for table in ("llm_traces", "llm_metrics")}
+    engine = CurrentEngine(lambda: connect(store.url), settings)
+    maintenance = Maintenance(lambda: connect(store.url), settings, engine)
+    try:
+        assert set((await maintenance.run_once()).values()) == {"success"}
+    finally:
+        await maintenance.close()
+    with psycopg.connect(store.url) as reading:
+        assert len(brute_force.read(reading, "llm_traces")) < len(ever["llm_traces"])
+        assert assert_rollups_say_what_the_rows_say(reading, ever) > 50

@@ -9,18 +9,21 @@ from typing import Any
 import psycopg
 import pytest
 
-from llm_observatory.errors import StorageError
+from llm_observatory import metrics
+from llm_observatory.errors import StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.engine import compaction, detect, kept
-from llm_observatory.storage.engine.kept import refreshed_for
+from llm_observatory.storage.engine import compaction, detect
+from llm_observatory.storage.engine.kept import refresh_window
+from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, time_us
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
-from llm_observatory.tables.rollups import GRAINS
+from llm_observatory.tables.rollups import GRAINS, RollupView
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import payload_of, session_on, write_request
 from tests.plugins.database import execute
@@ -87,16 +90,16 @@ async def test_changed_settings_change_the_jobs_and_back_leaves_nothing(connecti
     assert jobs["llm_content", "policy_retention"] == (None, "10 days", None)
     assert jobs["llm_traces", "policy_compression"] == ("2 days", None, None)
     assert jobs["trace_metrics_daily", "policy_retention"] == (None, "60 days", None)
-    assert jobs["trace_metrics_hourly", "policy_refresh_continuous_aggregate"] == (None, None, "29 days")
+    assert jobs["trace_metrics_hourly", "policy_refresh_continuous_aggregate"] == (None, None, "29 days 19:00:00")
     intervals = "SELECT DISTINCT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = ANY(%s)"
     assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(hours=6),)]
     assert await engine.reconcile(connection, other) == []
-    await engine.follow_changes(connection, datetime.now(UTC))
+    await engine.drop_expired(connection, time_us(datetime.now(UTC)))
     await engine.reconcile(connection, Settings())
     # How far back rollups are refreshed does not come back at once: what was dropped meanwhile must not be summed up anew.
     after = await fetch(connection, JOBS)
     assert [job[:4] for job in after] == [job[:4] for job in before]
-    assert {job[4] for job in after} == {None, "28 days"}
+    assert {job[4] for job in after} == {None, "29 days 01:00:00", "30 days"}
     assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(days=1),)]
 
 
@@ -118,7 +121,7 @@ async def test_policies_that_others_added_are_replaced(connection: AsyncConnecti
     changed = await engine.reconcile(connection, Settings())
     assert await fetch(connection, JOBS) == before
     assert changed == [
-        "llm_usage_daily: refresh from 89d to 1h before now",
+        "llm_usage_daily: refresh from 90d to 1h before now",
         "llm_traces: compress after 7d",
         "llm_logs: drop after 90d",
     ]
@@ -132,7 +135,8 @@ async def test_any_retention_has_policies_that_timescaledb_takes(connection: Asy
     await engine.reconcile(connection, settings)
     assert await engine.reconcile(connection, settings) == []
     for view in ROLLUP_VIEWS:
-        assert refreshed_for(view.grain, settings, settings.retention) > kept.REFRESH_END
+        window = refresh_window(view.grain, settings, settings.retention)
+        assert window.start - window.end >= (timedelta(hours=2) if view.grain == "hourly" else timedelta(days=2))
 
 
 async def test_the_columnstore_is_as_declared(connection: AsyncConnection) -> None:
@@ -242,10 +246,47 @@ async def test_from_tables_to_continuous_aggregates_and_back(url: str, connectio
     assert await fetch(connection, taken_over) == [(7,)]
 
 
+@pytest.mark.timescaledb("locks")
+async def test_nobody_waits_for_the_rows_while_what_is_kept_is_put_back(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted just then it is put back the next time, and nothing is there twice."""
+    store = Store(database)
+    execute(database, "SELECT _timescaledb_functions.stop_background_workers()")
+    await store.add(1, spread(1, now() - timedelta(days=4), timedelta(days=4), 100))
+    put_back = kept.put_back
+    locks = "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'llm_traces'::regclass"
+    held = list[tuple[Any, ...]]()
+
+    async def interrupted(connection: AsyncConnection, view: RollupView) -> None:
+        held.extend(await fetch(connection, locks))
+        await put_back(connection, view)
+        raise StorageError("interrupted")
+
+    connection = await connect(database)
+    try:
+        await store.settle()
+        [(behind,)] = await fetch(connection, kept._BEHIND_CONTINUOUS_AGGREGATE, "trace_metrics_daily")
+        long_ago = "date_trunc('day', now(), 'UTC') - INTERVAL '700 days'"
+        insert = f"INSERT INTO {behind} (tenant, bucket, span_count) VALUES ('default', {long_ago}, 7)"
+        await connection.execute(insert.encode())
+        await connection.execute("COMMENT ON VIEW trace_metrics_daily IS 'of another version'")
+        monkeypatch.setattr(existing, "put_back", interrupted)
+        with pytest.raises(StorageError):
+            await (await engine_on(connection)).reconcile(connection, Settings())
+        assert held == []
+        monkeypatch.undo()
+        assert await (await engine_on(connection)).reconcile(connection, Settings()) == []
+        await store.settle()
+        left = "SELECT span_count FROM trace_metrics_daily WHERE bucket < now() - INTERVAL '600 days'"
+        assert await fetch(connection, left) == [(7,)]
+        assert await fetch(connection, "SELECT relname FROM pg_class WHERE relname ~ '_kept$'") == []
+    finally:
+        await connection.close()
+
+
 @pytest.fixture
 def direct(database: str) -> CopyWriter:
     """Writes as COPY_DIRECT_COMPRESS has it."""
-    return CopyWriter(60, lambda: True)
+    return CopyWriter(60, lambda: DAY_US)
 
 
 def of_services(services: list[str], spans: int, days_ago: int = 1) -> list[WriteRequest]:
@@ -264,6 +305,37 @@ async def test_large_commits_go_into_the_columnstore_and_small_ones_do_not(datab
         assert await fetch(connection, STATUS, "llm_traces") == [(0,), (COMPRESSED | UNORDERED,)]
         assert await fetch(connection, "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces") == [(398, 398)]
         Store(database).assert_exact()
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_segments_are_counted_by_chunks(database: str) -> None:
+    """150 spans in two hours: enough for one chunk of a day, too few for two chunks of an hour."""
+    spans = [write_request(payload_of("a", days_ago=days, spans=75)) for days in (1, 1 + 1 / 24)]
+    connection = await connect(database)
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        await connection.execute("SELECT set_chunk_time_interval('llm_traces', INTERVAL '1 hour')")
+        async with session_on(database, CopyWriter(60, lambda: HOUR_US)) as session:
+            await session.write(spans)
+        assert set(await fetch(connection, STATUS, "llm_traces")) == {(0,)}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_small_commits_are_not_compressed_whatever_the_session_says(database: str, direct: CopyWriter) -> None:
+    connection = await connect(database)
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        database_name = connection.info.dbname
+        await connection.execute(f"ALTER DATABASE {database_name} SET timescaledb.enable_direct_compress_copy = on".encode())
+        async with session_on(database, direct) as session:
+            await session.write(of_services(["a"], 20))
+        assert await fetch(connection, STATUS, "llm_traces") == [(0,)]
     finally:
         await connection.close()
 
@@ -307,6 +379,35 @@ async def test_what_was_compressed_by_copy_is_put_in_order_when_its_time_is_over
         assert await fetch(connection, STATUS, "llm_traces") == [(COMPRESSED,)]
         assert await fetch(connection, "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces") == [(455, 455)]
     finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_a_chunk_that_cannot_be_put_in_order_keeps_no_other_waiting(database: str, direct: CopyWriter) -> None:
+    """Of three days of spans the first is held by somebody; the other two, and the next table, are put in order."""
+    connection = await connect(database)
+    holder = await connect(database)
+    status = "SELECT _timescaledb_functions.chunk_status(chunk) FROM show_chunks(%s) chunk ORDER BY chunk::text"
+    try:
+        if not (await engine_on(connection)).edition.has_direct_compress:
+            pytest.skip("this version cannot")
+        async with session_on(database, direct) as session:
+            for days in (3, 2, 1):
+                await session.write(of_services(["a"], 150, days_ago=days))
+        await connection.execute("SET lock_timeout = '50ms'")
+        failed = metrics.ERRORS.labels("unavailable")._value.get()
+        async with holder.transaction():
+            [(first,)] = await fetch(holder, "SELECT min(chunk::text) FROM show_chunks('llm_traces') chunk")
+            await holder.execute(f"LOCK TABLE {first} IN ROW EXCLUSIVE MODE".encode())
+            with pytest.raises(StorageUnavailable):
+                await compaction.compact(connection, datetime.now(UTC) + timedelta(days=1), Settings())
+        unordered, ordered = (COMPRESSED | UNORDERED,), (COMPRESSED,)
+        assert await fetch(connection, status, "llm_traces") == [unordered, ordered, ordered]
+        assert set(await fetch(connection, status, "trace_index")) == {ordered}
+        assert metrics.ERRORS.labels("unavailable")._value.get() == failed + 1
+        assert await compaction.compact(connection, datetime.now(UTC) + timedelta(days=1), Settings()) == 1
+    finally:
+        await holder.close()
         await connection.close()
 
 

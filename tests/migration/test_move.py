@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from llm_observatory.errors import SchemaMismatch, StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import dbmate, migrate, move
-from llm_observatory.storage.connection import connect
+from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import detect
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
 from llm_observatory.storage.locks import Lock, try_session_lock
@@ -155,8 +158,8 @@ async def test_rows_that_differ_are_not_moved(store: Store) -> None:
     await fill(store)
     connection = await connect(store.url)
     try:
-        await swap.swap_table(connection, "llm_traces", lambda _line: None)
-        [newest, *others] = await rows.waiting(connection, "llm_traces")
+        await swap.swap_table(connection, "llm_traces", timedelta(days=1), lambda _line: None)
+        [*others, newest] = await rows.waiting(connection, "llm_traces")
         await connection.execute(
             "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN CASE WHEN NEW.timestamp_nanos >= 0 THEN NULL END; END $$"
@@ -165,7 +168,7 @@ async def test_rows_that_differ_are_not_moved(store: Store) -> None:
         with pytest.raises(move.MoveFailed, match="was left where it was"):
             async for _ in rows.move(connection, "llm_traces", "timestamp", newest):
                 pass
-        assert [newest, *others] == await rows.waiting(connection, "llm_traces")
+        assert [*others, newest] == await rows.waiting(connection, "llm_traces")
     finally:
         await connection.close()
 
@@ -193,6 +196,65 @@ async def test_a_plain_database_is_refused_in_words_that_say_what_to_do(database
         pytest.skip("this server has TimescaleDB")
     with pytest.raises(SchemaMismatch, match="shared_preload_libraries"):
         await move.to_timescaledb(database, Settings(), lambda _line: None)
+
+
+async def test_the_newest_of_all_tables_come_first(store: Store) -> None:
+    """Who asks for a trace of today asks for its content and its logs too."""
+    await fill(store)
+    lines: list[str] = []
+    await move.to_timescaledb(store.url, SETTINGS, lines.append)
+    days = [line.partition("(")[2][:10] for line in lines if "checksums agree" in line]
+    assert len(set(days)) > 5
+    assert days == sorted(days, reverse=True)
+
+
+async def test_each_part_reads_its_blocks_and_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a table that has no index on its time."""
+    monkeypatch.setattr(rows, "STEP_BLOCKS", 3)
+    await store.add(2, spread(2, now() - timedelta(hours=2), timedelta(hours=2), 300))
+    connection = await connect(store.url)
+    try:
+        await swap.swap_table(connection, "llm_metrics", timedelta(days=1), lambda _line: None)
+        sizes = {
+            partition: await rows.size(connection, partition) for partition in await rows.waiting(connection, "llm_metrics")
+        }
+        largest = max(sizes, key=lambda partition: sizes[partition])
+        steps = await rows._steps(connection, "llm_metrics", largest)
+        assert len(steps) > 1
+        plans = [await (await connection.execute(sql.SQL("EXPLAIN {}").format(step))).fetchall() for step in steps]
+        copied = [progress async for progress in rows.move(connection, "llm_metrics", "timestamp", largest)]
+    finally:
+        await connection.close()
+    assert all("Tid Range Scan" in str(plan) for plan in plans)
+    assert copied == sorted(copied)
+    assert len(copied) == len(steps)
+
+
+@pytest.mark.parametrize("hours, least", [(6, 20), (7 * 24, 1)])
+async def test_chunks_longer_and_shorter_than_partitions(
+    store: Store, monkeypatch: pytest.MonkeyPatch, hours: int, least: int
+) -> None:
+    """The settings' chunks from the first one on; all are there before the long transaction begins."""
+    await fill(store)
+    before = sums(store.url)
+    settings = SETTINGS.model_copy(update={"chunk_interval": timedelta(hours=hours)})
+    chunks = f"SELECT count(*) FROM timescaledb_information.chunks WHERE range_end - range_start = INTERVAL '{hours} hours'"
+    repeatable_read, counts = rows._repeatable_read, list[Any]()
+
+    @asynccontextmanager
+    async def counted(connection: AsyncConnection) -> AsyncIterator[None]:
+        counts.append(await (await connection.execute(chunks.encode())).fetchone())
+        async with repeatable_read(connection):
+            yield
+        counts.append(await (await connection.execute(chunks.encode())).fetchone())
+
+    monkeypatch.setattr(rows, "_repeatable_read", counted)
+    await move.to_timescaledb(store.url, settings, lambda _line: None)
+    assert counts[::2] == counts[1::2]
+    assert counts[-1][0] >= least
+    assert sums(store.url) == before
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM timescaledb_information.chunks").fetchone() == counts[-1]
 
 
 @pytest.mark.timescaledb("two sessions, and locks")

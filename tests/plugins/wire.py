@@ -16,6 +16,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     PingAckReceived,
+    PingReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -43,6 +44,8 @@ class RawResponse:
     ended: bool = False
     reset: ErrorCodes | int | None = None
     header_blocks: int = 0
+    trailers_only: bool = False
+    """Headers that end the stream: all that gRPC's answer to a refused call should be."""
 
     @property
     def status(self) -> int | None:
@@ -63,6 +66,10 @@ class RawClient:
         self.goaway: ConnectionTerminated | None = None
         self.closed = False
         self.ping_acks = 0
+        self.pings = 0
+        """PING frames of the server."""
+        self.silent = False
+        """Set it and nothing is sent any more by itself, such as the answer to a ping."""
 
     async def handshake(self, window: int | None) -> None:
         self._h2.initiate_connection()
@@ -96,6 +103,11 @@ class RawClient:
         if end and not self._over(stream):
             self._h2.end_stream(stream)
             await self._flush()
+
+    @property
+    def max_streams(self) -> float:
+        """How many calls at once the server allows."""
+        return self._h2.remote_settings.max_concurrent_streams
 
     def window(self, stream: int) -> int:
         """How many bytes the server would take on this stream now."""
@@ -156,7 +168,8 @@ class RawClient:
                     break  # after GOAWAY, which ends a connection for h2, grpcio still pings
                 for event in events:
                     self._take(event)
-                await self._flush()
+                if not self.silent:
+                    await self._flush()
                 async with self._changed:
                     self._changed.notify_all()
         self.closed = True
@@ -169,6 +182,7 @@ class RawClient:
                 response = self._responses[event.stream_id]
                 response.headers |= {str(name): str(value) for name, value in event.headers}
                 response.header_blocks += 1
+                response.trailers_only = isinstance(event, ResponseReceived) and event.stream_ended is not None
             case DataReceived():
                 self._responses[event.stream_id].body += event.data
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -178,6 +192,8 @@ class RawClient:
                 self._responses[event.stream_id].reset = event.error_code
             case PingAckReceived():
                 self.ping_acks += 1
+            case PingReceived():
+                self.pings += 1
             case ConnectionTerminated():
                 self.goaway = event
             case _:

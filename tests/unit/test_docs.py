@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from llm_observatory import metrics
 from llm_observatory.app.cli import cli
-from llm_observatory.settings import LIVE, Settings, shown
+from llm_observatory.settings import COLLECTOR_OPTIONS, LIVE, Settings, shown
 from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table, content
 from llm_observatory.tables.rollups import INPUT_BANDS, ROLLUP_VIEWS, RollupView
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
@@ -57,6 +57,15 @@ def test_every_setting_and_its_default() -> None:
     settings = Settings()
     expected = {name.upper(): shown(settings, name) for name in Settings.model_fields}
     assert {name: row[0].strip("`") for name, row in table_rows("configuration.md").items()} == expected
+
+
+def test_every_option_of_the_collector_that_is_a_setting() -> None:
+    text = (DOCS / "otlp.md").read_text(encoding="utf-8")
+    section = text.partition("\n## From the Collector's configuration")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split("|") for line in section.splitlines() if line.startswith("| `")]
+    documented = {(option, name.lower()) for row in rows for option in names_in(row[0]) for name in names_in(row[1])}
+    assert documented == {(option, name) for name, options in COLLECTOR_OPTIONS.items() for option in options}
+    assert COLLECTOR_OPTIONS.keys() <= Settings.model_fields.keys()
 
 
 def test_what_changes_without_a_restart() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
+from llm_observatory.otlp.grpc_options import connection_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.otlp.http_receiver import HttpReceiver
@@ -26,9 +28,14 @@ class OtlpServers:
 
     async def start(self, settings: Settings, *, share_port: bool) -> tuple[int, int]:
         """Bind and listen. Returns the ports of gRPC and HTTP. Raises ConfigError."""
-        grpc_port = await self.grpc.start(settings.listen_host, settings.otlp_grpc_port)
+        grpc_port = await self.grpc.start(
+            settings.listen_host, settings.otlp_grpc_port, socket=_path(settings.otlp_grpc_socket)
+        )
+        http_socket = _path(settings.otlp_http_socket)
         try:
-            http_port = await self.http.start(settings.listen_host, settings.otlp_http_port, share_port=share_port)
+            http_port = await self.http.start(
+                settings.listen_host, settings.otlp_http_port, share_port=share_port, socket=http_socket
+            )
         except ConfigError:
             await self.grpc.stop(0.0)
             raise
@@ -43,11 +50,15 @@ class OtlpServers:
 
 def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> OtlpServers:
     """The servers as the settings want them."""
+    if share_port:
+        settings = settings.sharing_ports()
+    http_age = settings.otlp_http_max_connection_age
     entrance = Entrance(ingest, settings.read_slots, read_deadline=settings.otlp_read_timeout.total_seconds())
     return OtlpServers(
         GrpcServer(
             GrpcReceiver(entrance, SIGNALS),
             max_request_bytes=settings.otlp_max_request_bytes,
+            connections=connection_options(settings),
             share_port=share_port,
             reflect=settings.grpc_reflection,
         ),
@@ -60,6 +71,7 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
                     settings.otlp_http_logs_path: LOGS,
                 },
                 max_request_bytes=settings.otlp_max_request_bytes,
+                max_items=settings.max_items_per_request,
                 cors=Cors(
                     settings.otlp_http_cors_allowed_origins,
                     settings.otlp_http_cors_allowed_headers,
@@ -68,5 +80,10 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
             ),
             header_timeout=settings.otlp_http_header_timeout.total_seconds(),
             idle_timeout=settings.otlp_http_idle_timeout.total_seconds(),
+            max_age=None if http_age is None else http_age.total_seconds(),
         ),
     )
+
+
+def _path(socket: str | None) -> Path | None:
+    return None if socket is None else Path(socket)

@@ -7,6 +7,7 @@ not come whole is never empty.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
@@ -22,6 +23,10 @@ from llm_observatory.pipeline.signal import Signal
 
 TRANSPORT = "grpc"
 METHOD = "Export"
+
+UNIX = "unix:"
+_unix_calls = itertools.count()
+"""All clients of a unix socket have the same name with grpcio. Each call counts as a connection, or one would stop all."""
 
 Authenticate = Callable[[ServicerContext], str]
 
@@ -74,11 +79,16 @@ class GrpcReceiver:
         # A client without a deadline gives None, which the stubs deny.
         remaining: float | None = context.time_remaining()
         return Arrival(
-            signal, self._authenticate(context), context.peer(), TRANSPORT, remaining, partial(_read, signal, context)
+            signal, self._authenticate(context), _connection(context), TRANSPORT, remaining, partial(_read, signal, context)
         )
 
     def _end(self, _context: ServicerContext) -> None:
         self.entrance.gone()
+
+
+def _connection(context: ServicerContext) -> str:
+    peer = context.peer()
+    return f"{peer}{next(_unix_calls)}" if peer == UNIX else peer
 
 
 async def _read(signal: Signal, context: ServicerContext) -> bytes:

@@ -1,8 +1,8 @@
 """HTTP/1.1 as uvicorn speaks it with httptools, with the limits that uvicorn has not.
 
 The head of a request has `max_head_bytes` and `header_timeout` seconds, a connection without a request `idle_timeout`
-seconds; what is no HTTP is answered with a `google.rpc.Status` like everything else. The body has its limits elsewhere
-(`http_body.py`): nothing is read of it before somebody asks.
+seconds; what is no HTTP is answered with a `google.rpc.Status` like everything else. An offer to speak another protocol is
+not taken up. The body has its limits elsewhere (`http_body.py`): nothing is read of it before somebody asks.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
+import random
+from array import array
 from typing import Any, NamedTuple
 
 import httptools
@@ -23,6 +26,9 @@ from llm_observatory.otlp.refusal import NO_SIGNAL
 
 INVALID_ARGUMENT = 3
 
+LAST_REQUEST = "last_request"
+"""In the `state` of a scope: whether the connection is too old for another request."""
+
 UNIX = "unix"
 _unix_connections = itertools.count()
 """Connections to a unix socket have no address; who sends must be told from others all the same."""
@@ -32,12 +38,37 @@ _log = logging.getLogger("llm_observatory.otlp.http")
 _log.setLevel(logging.ERROR)
 
 
-class HeadLimits(NamedTuple):
-    """What the head of a request may take, in bytes and seconds, and a connection without one, in seconds."""
+class ConnectionLimits(NamedTuple):
+    """What the head of a request may take, in bytes and seconds; how long a connection may be without one, and be at all."""
 
     max_head_bytes: int
     header_timeout: float
     idle_timeout: float
+    max_age: float | None
+
+
+class _Parser(httptools.HttpRequestParser):
+    """Reads a request that offers an upgrade as if it did not, which is how it is declined (RFC 9110, 7.8).
+
+    httptools takes every offer for accepted: it reads no body and stops behind the head. Java's HTTP client offers h2c with
+    the first POST of a connection: its data would be an empty request. So the head is read again, without the offer.
+    """
+
+    def __init__(self, protocol: OtlpHttpProtocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+
+    def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
+        """Parse `data`. Raises HttpParserError."""
+        rest = memoryview(data)
+        while True:
+            try:
+                super().feed_data(rest)
+            except httptools.HttpParserUpgrade as stopped:
+                rest = rest[stopped.args[0] :]
+                super().feed_data(self._protocol.head_without_offer())
+            else:
+                return
 
 
 class OtlpHttpProtocol(HttpToolsProtocol):
@@ -47,13 +78,16 @@ class OtlpHttpProtocol(HttpToolsProtocol):
 
     def __init__(
         self,
-        limits: HeadLimits,
+        limits: ConnectionLimits,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = _Parser(self)
+        # As uvicorn sets it for its own.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.logger = _log
         self.access_log = False
         self.timeout_keep_alive = limits.idle_timeout  # type: ignore[assignment]  # seconds for call_later
@@ -61,12 +95,16 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         self._head_bytes: int | None = None
         """Of the head that is coming; None when there is none."""
         self._head_timer: asyncio.TimerHandle | None = None
+        self._old_at = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that never sends anything ends, too."""
         super().connection_made(transport)
         if self.client is None:
             self.client = (UNIX, next(_unix_connections))
+        if self._limits.max_age is not None:
+            # Spread by a tenth, as grpcio does: connections that began together shall not come back together.
+            self._old_at = self.loop.time() + self._limits.max_age * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,6 +139,8 @@ class OtlpHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self.scope["state"][LAST_REQUEST] = self.loop.time() >= self._old_at
+        self._end_head()
         self._head_bytes = 0
         self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_overdue)
 
@@ -115,11 +155,24 @@ class OtlpHttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is over: the application takes the request."""
-        if self._head_too_large():
+        """The head is over: the application takes the request. One with an offer comes again."""
+        if self._head_too_large() or self.parser.get_method() == b"CONNECT":
             raise httptools.HttpParserError
-        self._end_head()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self._end_head()
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is over."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def head_without_offer(self) -> bytes:
+        """The head that was just read, but for its `Upgrade`."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in its own form
         """Answer what is no request of ours, and close. Nothing is said in the middle of an answer."""

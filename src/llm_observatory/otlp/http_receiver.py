@@ -17,6 +17,7 @@ from llm_observatory.otlp import inflate, json
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import DEFAULT_TENANT, Arrival, Entrance
 from llm_observatory.otlp.http_body import Body, Receive, UnreadableBody
+from llm_observatory.otlp.http_protocol import LAST_REQUEST
 from llm_observatory.otlp.http_status import (
     Headers,
     MethodNotAllowed,
@@ -83,12 +84,14 @@ class HttpReceiver:
         paths: Mapping[str, Signal],
         *,
         max_request_bytes: int,
+        max_items: int,
         cors: Cors,
         authenticate: Authenticate = single_tenant,
     ) -> None:
         self.entrance = entrance
         self._paths = paths
         self._limit = max_request_bytes
+        self._max_items = max_items
         self._cors = cors
         self._authenticate = authenticate
         self._unexpected = UnexpectedErrors()
@@ -107,7 +110,7 @@ class HttpReceiver:
         self.entrance.came()
         try:
             answer = await self._answer(request)
-            goes_on = await body.discard() and not self.entrance.draining
+            goes_on = await body.discard() and not (self.entrance.draining or scope["state"][LAST_REQUEST])
             await _send(send, answer, (*self._cors.allowed(headers), *(() if goes_on else (CLOSE,))))
         finally:
             self.entrance.gone()
@@ -137,23 +140,27 @@ class HttpReceiver:
             raise UnsupportedMediaType("the content type must be application/x-protobuf or application/json")
         host, port = request.scope["client"]
         read = partial(self._read, request, request.encoding, signal, _inflater(request.headers))
-        arrival = Arrival(signal, tenant, f"http:{host}:{port}", TRANSPORT, None, read)
+        decode = partial(self._decode, signal) if request.encoding == JSON else None
+        arrival = Arrival(signal, tenant, f"http:{host}:{port}", TRANSPORT, None, read, decode)
         content = await self.entrance.export(arrival)
         if request.encoding == JSON:
             content = json.answer_to_json(signal.name, content)
         return Answer(200, content, CONTENT_TYPES[request.encoding])
 
     async def _read(self, request: _Request, encoding: str, signal: Signal, inflater: inflate.Inflater | None) -> bytes:
-        """The payload of the request as protobuf."""
+        """The body of the request, inflated."""
         payload = await request.body.read(inflater)
         metrics.REQUEST_BYTES.labels(signal.name, TRANSPORT, encoding).observe(len(payload))
         compression = "none" if inflater is None else inflater.encoding
         metrics.HTTP_BODY_BYTES.labels(signal.name, encoding, compression).observe(request.body.received)
-        if encoding == PROTOBUF:
-            return payload
-        if len(payload) <= INLINE_MAX_BYTES:
-            return json.to_protobuf(signal.name, payload)
-        return await asyncio.get_running_loop().run_in_executor(self._json_thread, json.to_protobuf, signal.name, payload)
+        return payload
+
+    async def _decode(self, signal: Signal, body: bytes) -> bytes:
+        """JSON as protobuf."""
+        to_protobuf = partial(json.to_protobuf, signal.name, body, self._max_items)
+        if len(body) <= INLINE_MAX_BYTES:
+            return to_protobuf()
+        return await asyncio.get_running_loop().run_in_executor(self._json_thread, to_protobuf)
 
     def _refusal(self, request: _Request, signal: Signal | None, error: Exception) -> Answer:
         if isinstance(error, UnreadableBody):

@@ -6,13 +6,18 @@ import asyncio
 import socket
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
 
-from llm_observatory.otlp.http_protocol import HeadLimits, OtlpHttpProtocol
+from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.http_protocol import ConnectionLimits, OtlpHttpProtocol
 from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.listen import listeners
+from llm_observatory.otlp.unix_socket import SocketFile, unix_listener
+
+SOCKET_SETTING = "OTLP_HTTP_SOCKET"
 
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -31,9 +36,11 @@ class EmbeddedServer(uvicorn.Server):
 class HttpServer:
     """The server around one receiver."""
 
-    def __init__(self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float) -> None:
+    def __init__(
+        self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float, max_age: float | None = None
+    ) -> None:
         self._receiver = receiver
-        limits = HeadLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout)
+        limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age)
         self._server = EmbeddedServer(
             uvicorn.Config(
                 cast("Any", receiver),
@@ -47,10 +54,24 @@ class HttpServer:
             )
         )
         self._serving: asyncio.Task[None] | None = None
+        self._socket_file: SocketFile | None = None
 
-    async def start(self, host: str, port: int, setting: str = "OTLP_HTTP_PORT", *, share_port: bool = False) -> int:
-        """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
+    async def start(
+        self, host: str, port: int, setting: str = "OTLP_HTTP_PORT", *, share_port: bool = False, socket: Path | None = None
+    ) -> int:
+        """Bind and listen; port 0 takes a free one. `socket` is a unix socket beside it. Returns the port.
+
+        Raises ConfigError that names address and setting.
+        """
         sockets = await listeners(host, port, setting, share_port=share_port)
+        if socket is not None:
+            try:
+                sockets.append(unix_listener(socket, SOCKET_SETTING))
+            except ConfigError:
+                for listener in sockets:
+                    listener.close()
+                raise
+            self._socket_file = SocketFile(socket)
         self._serving = asyncio.create_task(self._server.serve(sockets), name="otlp-http")
         bound: int = sockets[0].getsockname()[1]
         return bound
@@ -69,4 +90,6 @@ class HttpServer:
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self._socket_file is not None:
+            self._socket_file.remove()
         self._receiver.close()

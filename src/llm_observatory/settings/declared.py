@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
@@ -27,9 +27,14 @@ RESERVED = frozenset({"query_port", "redis_pool_size"})
 
 MASK = "********"
 
+SHARED_PORT_AGE = timedelta(minutes=5)
+"""Where processes share a port, only connections that end are spread anew."""
 
-def _parse_age(value: object) -> timedelta | None:
-    return None if value is None or str(value).lower() == "off" else parse_duration(value)
+T = TypeVar("T")
+
+
+def _none_if_off(value: object) -> object:
+    return None if str(value).lower() == "off" else value
 
 
 def _begins_with(*schemes: str) -> Callable[[SecretStr], SecretStr]:
@@ -51,13 +56,18 @@ def _parse_names(value: object) -> object:
 
 def _origin(value: str) -> str:
     _, scheme, host = value.rpartition("://")
-    if "/" in host or not (scheme or "*" in host or host == "null"):
+    if value not in ("*", "null") and ("/" in host or not scheme):
         raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
     return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(le=timedelta(days=36_500))]
-Age = Annotated[timedelta | None, BeforeValidator(_parse_age)]
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+ConnectionTime = Annotated[timedelta, BeforeValidator(parse_duration), Field(ge=0.1 * SECOND, le=24 * DAY)]
+"""grpcio takes milliseconds up to 2^31."""
+OFF = BeforeValidator(_none_if_off)
+OrOff = Annotated[T | None, OFF]
+"""The word `off` is None, and None is shown as it."""
 Size = Annotated[int, BeforeValidator(parse_size)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_begins_with("postgresql://", "postgres://"))]
 RedisUrl = Annotated[SecretStr, AfterValidator(_begins_with("redis://", "rediss://", "unix://"))]
@@ -66,12 +76,13 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
 """Separated by commas."""
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_parse_names)]
 UrlPath = Annotated[str, Field(pattern=r"^/[!$-;=@-Z_a-z~]*$")]
+SocketPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]{1,102}$")]
+"""Absolute, in characters that are the same in a gRPC target, and no longer than macOS allows."""
 
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Codec = Annotated[Literal["auto", "native", "reference"], BeforeValidator(_lower)]
 ContentCapture = Annotated[Literal["full", "truncated", "off"], BeforeValidator(_lower)]
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 class Conflict(NamedTuple):
@@ -122,7 +133,7 @@ class Settings(BaseModel):
         90 * DAY, ge=7200 * SECOND, description="the same for what was said (llm_content); never longer than RETENTION"
     )
     rollup_retention: Duration = Field(
-        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept for RETENTION"
+        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept two days longer than facts"
     )
     content_capture: ContentCapture = Field(
         "full", description="what was said in spans and logs: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
@@ -131,7 +142,7 @@ class Settings(BaseModel):
     content_preview_bytes: Size = Field(1024, ge=1, le=1024**2, description="the same with CONTENT_CAPTURE=truncated")
     copy_direct_compress: bool = Field(default=False, description="TimescaleDB 2.28.1+: COPY into compressed chunks")
     ledger_retention: Duration = Field(21_600 * SECOND, ge=60 * SECOND, description="how long a retried request is recognised")
-    accept_max_age: Age = Field(
+    accept_max_age: OrOff[Duration] = Field(
         None, description="older records are rejected; retention - one chunk by default, off allows all"
     )
     accept_max_ahead: Duration = Field(DAY, description="records further in the future are rejected")
@@ -139,24 +150,47 @@ class Settings(BaseModel):
     listen_host: str = Field("127.0.0.1", description="address of every port")
     otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC")
     otlp_http_port: Port = Field(4318, description="OTLP over HTTP")
+    otlp_grpc_socket: SocketPath | None = Field(None, description="a unix socket for OTLP over gRPC, beside the port")
+    otlp_http_socket: SocketPath | None = Field(None, description="the same for OTLP over HTTP")
     query_port: Port = Field(8080, description="gRPC query service")
+    otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
+    otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
+    otlp_grpc_keepalive_timeout: ConnectionTime = Field(
+        20 * SECOND, description="and its connection closed when it does not answer within"
+    )
+    otlp_grpc_keepalive_min_time: ConnectionTime = Field(
+        10 * SECOND, description="clients that ping more often are sent away (too_many_pings)"
+    )
+    otlp_grpc_keepalive_permit_without_stream: bool = Field(
+        default=True, description="pings of connections without a call, theirs and ours"
+    )
+    otlp_grpc_max_connection_idle: OrOff[ConnectionTime] = Field(None, description="a connection without a call ends after")
+    otlp_grpc_max_connection_age: OrOff[ConnectionTime] = Field(
+        None, description="any connection ends after, so that load spreads; 5min by default with --share-port"
+    )
+    otlp_grpc_max_connection_age_grace: ConnectionTime = Field(30 * SECOND, description="its calls have so long to end then")
     otlp_http_traces_path: UrlPath = Field("/v1/traces", description="where spans are received over HTTP")
     otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
     otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
     otlp_http_cors_allowed_origins: Origins = Field(
-        (), description="web origins that may send, * for any text; none: browsers may not"
+        (), description="web origins that may send, * for any text of a host, or all; none: browsers may not"
     )
     otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
     otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may")
     otlp_http_header_timeout: Duration = Field(10 * SECOND, ge=0.1 * SECOND, description="for the head of an HTTP request")
     otlp_http_idle_timeout: Duration = Field(60 * SECOND, ge=0.1 * SECOND, description="of an HTTP connection")
+    otlp_http_max_connection_age: OrOff[ConnectionTime] = Field(
+        None, description="as OTLP_GRPC_MAX_CONNECTION_AGE: the first answer after it closes an HTTP connection"
+    )
     health_check_port: Port = Field(9090, description="health and metrics over HTTP")
     read_slots: int = Field(4, ge=1, le=64, description="request bodies read at the same time")
     otlp_read_timeout: Duration = Field(
         5 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="for the body of one request, over gRPC and HTTP"
     )
     max_items_per_request: int = Field(200_000, ge=1, le=10_000_000, description="records in one request")
-    otlp_max_request_bytes: Size = Field(64 * 1024**2, ge=1024, le=1024**3, description="one request after decompression")
+    otlp_max_request_bytes: Size = Field(
+        64 * 1024**2, ge=1024, le=1024**3, description="one request, before and after decompression"
+    )
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
     flush_interval_ms: int = Field(0, ge=0, le=1000, description="linger before a commit; 0 commits at once")
     insert_max_fields: int = Field(
@@ -182,6 +216,11 @@ class Settings(BaseModel):
         """How many bytes of an item of content are stored."""
         kept = {"full": self.content_max_bytes, "truncated": min(self.content_preview_bytes, self.content_max_bytes), "off": 0}
         return kept[self.content_capture]
+
+    def sharing_ports(self) -> Self:
+        """As they are where other processes listen on the same ports, for what is not set."""
+        ages = dict.fromkeys(("otlp_grpc_max_connection_age", "otlp_http_max_connection_age"), SHARED_PORT_AGE)
+        return self.model_copy(update={name: age for name, age in ages.items() if name not in self.model_fields_set})
 
     @model_validator(mode="before")
     @classmethod
@@ -233,12 +272,14 @@ class Settings(BaseModel):
                 {"database_url", "db_host", "db_read_url", "db_direct_url"},
                 "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
             )
+        yield from self._place_conflicts()
+
+    def _place_conflicts(self) -> Iterator[Conflict]:
         paths = ("otlp_http_traces_path", "otlp_http_metrics_path", "otlp_http_logs_path")
         if len({getattr(self, name) for name in paths}) < len(paths):
             yield Conflict(set(paths), "OTLP_HTTP_TRACES_PATH, OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ")
-        yield from self._port_conflicts()
-
-    def _port_conflicts(self) -> Iterator[Conflict]:
+        if self.otlp_grpc_socket is not None and self.otlp_grpc_socket == self.otlp_http_socket:
+            yield Conflict({"otlp_grpc_socket", "otlp_http_socket"}, "OTLP_GRPC_SOCKET and OTLP_HTTP_SOCKET are the same")
         ports: dict[int, str] = {}
         for name in ("otlp_grpc_port", "otlp_http_port", "query_port", "health_check_port"):
             port = getattr(self, name)
@@ -254,7 +295,7 @@ def shown(settings: Settings, name: str) -> str:
         return MASK
     match value:
         case None:
-            return "off" if name == "accept_max_age" else ""
+            return "off" if OFF in Settings.model_fields[name].metadata else ""
         case timedelta():
             return show_duration(value)
         case tuple():

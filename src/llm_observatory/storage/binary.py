@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import cast
+from typing import ClassVar
 
 import psycopg
+from psycopg.abc import AdaptContext
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
@@ -25,20 +26,30 @@ COPY_BUFFER_BYTES = 128 * 1024
 """psycopg cuts larger blocks at this size because libpq grows its buffer quadratically."""
 
 
+class _Field(bytes):
+    """What psycopg sends as it is, as a binary parameter of the type `oid`."""
+
+    oid: ClassVar[int]
+
+
 class _FieldDumper(Dumper):
     format = Format.BINARY
+
+    def __init__(self, cls: type[_Field], context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+        # Not of the class: psycopg would take it for the dumper of everything that is of this type, whoever sends it.
+        self.oid = cls.oid
 
     def dump(self, obj: bytes) -> Buffer:
         return obj
 
 
-def _field_class(pg_type: PgType) -> type[bytes]:
-    """A class of bytes that psycopg sends as they are, as a binary parameter of this type."""
+def _field_class(pg_type: PgType) -> type[_Field]:
     info = psycopg.adapters.types[pg_type.removesuffix("[]")]
     oid = info.array_oid if pg_type.endswith("[]") else info.oid
-    field = type(f"Field_{pg_type}", (bytes,), {})
-    psycopg.adapters.register_dumper(field, type(f"FieldDumper_{pg_type}", (_FieldDumper,), {"oid": oid}))
-    return cast("type[bytes]", field)
+    field = type(f"Field_{pg_type}", (_Field,), {"oid": oid})
+    psycopg.adapters.register_dumper(field, _FieldDumper)
+    return field
 
 
 _PG_TYPES: tuple[PgType, ...] = (

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.names import aside
+from llm_observatory.storage.rollups.kept import kept_table
 from llm_observatory.storage.rollups.sql import state_table
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS, Table
@@ -25,7 +26,7 @@ _MIGRATIONS_TABLE = "schema_migrations"
 _RELATIONS = """
 SELECT c.relname, pg_get_partkeydef(c.oid)
 FROM pg_class c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1
 """
@@ -37,12 +38,13 @@ WHERE hypertable_schema = current_schema() AND dimension_number = 1
 
 _HAS_TIMESCALEDB = "SELECT to_regnamespace('timescaledb_information') IS NOT NULL"
 
-_VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'"
+_VIEWS = "SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'v'"
 
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = ANY(%s)
+  AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.relname, a.attnum
 """
 
@@ -53,7 +55,7 @@ WITH fact AS (
         SELECT root.oid::regclass AS relid UNION SELECT relid FROM pg_partition_tree(root.oid)
         UNION SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = root.oid
     ) tree
-    WHERE root.relnamespace = current_schema()::regnamespace AND root.relname = ANY(%s)
+    WHERE root.relnamespace = quote_ident(current_schema())::regnamespace AND root.relname = ANY(%s)
 )
 SELECT fact.fact, 'unique index ' || i.indexrelid::regclass
 FROM fact JOIN pg_index i ON i.indrelid = fact.oid WHERE i.indisunique
@@ -96,7 +98,7 @@ async def differences(
         found += _partitioning(table, relations[table.name])
         declared_columns = {column.name: (_type(column.type), column.nullable) for column in table.columns}
         found += _columns(table.name, declared_columns, columns.get(table.name, {}))
-    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(aside, facts)}
+    ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(kept_table, ROLLUP_VIEWS), *map(aside, facts)}
     found += [f"{name}: a table that nothing declares" for name in relations if name not in ours]
     found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
     found += [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]

@@ -52,8 +52,8 @@ class CopyWriter:
     """
 
     insert_max_fields: int
-    compresses: Callable[[], bool] = lambda: False
-    """Whether COPY may go into the columnstore at once: asked for every transaction."""
+    compressed_chunk_us: Callable[[], int | None] = lambda: None
+    """Asked for every transaction, see Engine."""
 
     def method(self, group: Sequence[WriteRequest]) -> str:
         """How the facts of `group` are sent: `insert` when all of them are few, else `copy`."""
@@ -90,13 +90,13 @@ class CopyWriter:
         return outcomes
 
     async def _send_all(self, connection: AsyncConnection, requests: Sequence[WriteRequest]) -> None:
-        compresses, direct_compress = self.compresses(), DirectCompress(connection)
+        chunk_us, direct_compress = self.compressed_chunk_us(), DirectCompress(connection)
         for table in TABLES:
             parts = _parts(requests, table)
             if not parts:
                 continue
-            if compresses and table.partitioned:
-                await direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests))
+            if chunk_us is not None and table.partitioned:
+                await direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, chunk_us))
             await self._send(connection, table, parts)
 
     def _is_little(self, table: Table, parts: Sequence[EncodedTable]) -> bool:

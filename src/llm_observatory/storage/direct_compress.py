@@ -2,7 +2,7 @@
 
 Every COPY leaves at least one batch for each segment and chunk that it writes, and small ones cost more than rows in the
 rowstore do: 5,000 rows a commit take 92 bytes a row, 100 take 283, one takes 1,147 and is fifty times slower. So it is decided
-for every commit and table, by how many rows a segment gets.
+for every commit and table, by how many rows a segment of a chunk gets.
 """
 
 from __future__ import annotations
@@ -10,34 +10,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.partitions import slots
 from llm_observatory.storage.write import WriteRequest
 from llm_observatory.tables import Table
 
 MIN_ROWS_PER_SEGMENT = 100
 """A segment has this many rows on average, or its table is written to the rowstore."""
 
-_DAY_US = 86_400_000_000
 
-
-def pays(table: Table, rows: int, requests: Sequence[WriteRequest]) -> bool:
-    """Whether `rows` rows of `table`, those of `requests`, fill the batches they would make.
+def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: int) -> bool:
+    """Whether `rows` rows of `table`, those of `requests`, fill the batches they would make in chunks of `chunk_us`.
 
     What is known without looking at the rows: there are at least as many sources as services, and series as metrics.
     """
-    days = {hour // _DAY_US for request in requests for hour in request.encoded.hours}
+    chunks = slots((hour for request in requests for hour in request.encoded.hours), chunk_us)
     if table.segments is None:
         segments = len({request.tenant for request in requests})
     else:
         segments = len({key for request in requests for key in request.encoded.dimensions.get(table.segments, ())})
-    return rows >= MIN_ROWS_PER_SEGMENT * segments * len(days)
+    return rows >= MIN_ROWS_PER_SEGMENT * segments * len(chunks)
 
 
 class DirectCompress:
-    """The switch inside one transaction; off at its beginning, whatever the session says."""
+    """The switch inside one transaction. What the session says is not known, so the first `set` is always sent."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._on = False
+        self._on: bool | None = None
 
     async def set(self, *, on: bool) -> None:
         """For the COPY that follows. An INSERT has a switch of its own, which nobody sets."""

@@ -9,7 +9,7 @@ SELECT format('GRANT %%s ON %%I TO %%s%%s', privilege_type, %s::text,
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
               CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM pg_class c, aclexplode(c.relacl)
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = %s AND grantee <> c.relowner
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = %s AND grantee <> c.relowner
 """
 
 

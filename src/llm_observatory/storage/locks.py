@@ -18,7 +18,7 @@ class Lock(IntEnum):
     RECONCILE = _NAMESPACE | 2
     """Transaction lock: settings are applied to one table by one process at a time."""
     ROLLUPS = _NAMESPACE | 3
-    """Transaction lock: one hour of the rollup tables is computed at a time."""
+    """Transaction lock: one at a time computes an hour of the rollup tables, or files which hours changed."""
     MOVE = _NAMESPACE | 4
     """Session lock: one process moves partitions to TimescaleDB."""
 

@@ -19,6 +19,7 @@ from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import prune
+from llm_observatory.storage.clock import Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
 from llm_observatory.storage.each import each
@@ -39,9 +40,7 @@ AHEAD = timedelta(days=7)
 """Whatever ACCEPT_MAX_AHEAD lets in beyond that gets its partitions on demand."""
 QUIET_SECONDS = 3600.0
 """No ledger row is pruned within this time of a start, an outage or a jump of the clock: clients are still sending again what
-they held. After a jump nothing expires either: a clock that is set wrong is mostly set right again within the hour."""
-JUMP_SECONDS = 300.0
-"""A clock that gained more than this on the monotonic one since the last round was set ahead, or the host slept."""
+they held. While the clock is in doubt nothing else expires either (see `clock`); what does not expire goes on."""
 STOP_SECONDS = 1.0
 """For the server to answer when we stop; then the connection is severed."""
 ANALYZE_SECONDS = 86_400.0
@@ -68,8 +67,7 @@ class Maintenance:
         self._engine = engine
         self._monotonic = monotonic
         self._quiet_from = monotonic()
-        self._jumped_at = -math.inf
-        self._clocks: tuple[datetime, float] | None = None
+        self._clock = Clock(monotonic)
         self._analyze_due: dict[str, float] = {}
         self._connection: AsyncConnection | None = None
         self._leading = False
@@ -157,14 +155,15 @@ class Maintenance:
         steps: dict[str, Step] = {
             "reconcile": self._reconcile,
             "partitions": self._make_ahead,
+            "rollups": self._follow_changes,  # of what is about to expire, too
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
-            "rollups": self._follow_changes,
             "dead_letters": self._prune_dead_letters,
             "analyze": self._analyze,
         }
         outcome: dict[str, str] = {}
-        self._watch_clock(await _now(connection))
+        if self._clock.look(await _now(connection)):
+            self._quiet_from = self._monotonic()
         for name, step in steps.items():
             outcome[name] = "error"
             try:
@@ -184,16 +183,6 @@ class Maintenance:
                     metrics.MAINTENANCE_RUNS.labels(name, outcome[name]).inc()
         return outcome
 
-    def _watch_clock(self, now: datetime) -> None:
-        """Notice that the clock was set ahead: what seems to have expired since may be a minute old."""
-        monotonic = self._monotonic()
-        if self._clocks is not None:
-            gained = (now - self._clocks[0]).total_seconds() - (monotonic - self._clocks[1])
-            if gained > JUMP_SECONDS:
-                _log.warning("the clock jumped ahead, nothing expires for an hour", seconds=round(gained))
-                self._quiet_from = self._jumped_at = monotonic
-        self._clocks = (now, monotonic)
-
     async def _reconcile(self, connection: AsyncConnection) -> None:
         for change in await (await self._engine.get(connection)).reconcile(connection, self._settings):
             _log.info("setting applied", change=change)
@@ -206,11 +195,8 @@ class Maintenance:
         engine = await self._engine.get(connection)
         await engine.ensure_partitions(connection, PARTITIONED, map(time_us, times))
 
-    def _clock_is_doubtful(self) -> bool:
-        return self._monotonic() - self._jumped_at < QUIET_SECONDS
-
     async def _drop_expired(self, connection: AsyncConnection) -> None:
-        if self._clock_is_doubtful():
+        if self._clock.doubtful:
             return
         await (await self._engine.get(connection)).drop_expired(connection, time_us(await _now(connection)))
 
@@ -221,13 +207,12 @@ class Maintenance:
         await prune.delete_before(connection, INGEST_LEDGER, horizon)
 
     async def _follow_changes(self, connection: AsyncConnection) -> None:
-        if self._clock_is_doubtful():
-            return
-        await (await self._engine.get(connection)).follow_changes(connection, await _now(connection))
+        now = self._clock.believed(await _now(connection))
+        await (await self._engine.get(connection)).follow_changes(connection, now)
 
     async def _prune_dead_letters(self, connection: AsyncConnection) -> None:
         expired = 0
-        if not self._clock_is_doubtful():
+        if not self._clock.doubtful:
             expired = await prune.delete_before(connection, DEAD_LETTERS, await _now(connection) - self._settings.retention)
         crowded = await prune.cap_dead_letters(connection)
         if expired or crowded:

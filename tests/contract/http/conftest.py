@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.contract.http.connection import Answer, connected
 from tests.plugins.scripted_ingest import ScriptedIngest
 
 LIMIT = 1024 * 1024
+MAX_ITEMS = 1000
 
 
 @dataclass
@@ -47,6 +49,8 @@ async def serve(
     read_deadline: float = 5.0,
     header_timeout: float = 10.0,
     idle_timeout: float = 60.0,
+    max_age: float | None = None,
+    socket: Path | None = None,
     origins: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
     authenticate: Authenticate = single_tenant,
@@ -55,9 +59,9 @@ async def serve(
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
     paths = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
     cors = Cors(origins, headers, timedelta(hours=1))
-    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, cors=cors, authenticate=authenticate)
-    server = HttpServer(receiver, header_timeout=header_timeout, idle_timeout=idle_timeout)
-    port = await server.start("127.0.0.1", 0)
+    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, max_items=MAX_ITEMS, cors=cors, authenticate=authenticate)
+    server = HttpServer(receiver, header_timeout=header_timeout, idle_timeout=idle_timeout, max_age=max_age)
+    port = await server.start("127.0.0.1", 0, socket=socket)
     try:
         yield Http(ingest, entrance, server, port)
     finally:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 
@@ -87,9 +88,12 @@ def chunked(body: bytes, size: int) -> bytes:
 
 
 @asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
-    """A connection to a port of this machine."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def connected(place: int | Path) -> AsyncIterator[Connection]:
+    """A connection to a port of this machine, or to a unix socket."""
+    if isinstance(place, int):
+        reader, writer = await asyncio.open_connection("127.0.0.1", place)
+    else:
+        reader, writer = await asyncio.open_unix_connection(place)
     try:
         yield Connection(reader, writer)
     finally:

@@ -80,6 +80,21 @@ async def test_a_connection_without_a_request_ends(start: Start, sent: bytes) ->
         assert await connection.closed()
 
 
+async def test_an_old_connection_is_closed_by_its_next_answer(start: Start) -> None:
+    async with start(max_age=0.2) as http, connected(http.port) as connection, connected(http.port) as idle:
+        await connection.send(post(BODY))
+        assert "connection" not in (await connection.answer()).headers
+        assert not await connection.closed(within=0.3)
+        await connection.send(post(BODY))
+        answer = await connection.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert await connection.closed()
+        # A refusal closes as well; in between nobody is disturbed.
+        await idle.send(post(b"", "/v1/nothing"))
+        answer = await idle.answer()
+        assert (answer.status, answer.headers["connection"]) == (404, "close")
+
+
 async def test_a_head_that_dribbles_ends_in_its_time(start: Start) -> None:
     async with start(header_timeout=0.3) as http, connected(http.port) as connection:
         began = time.monotonic()

@@ -6,20 +6,24 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from grpc import aio
 
 from llm_observatory.otlp.entrance import Entrance
+from llm_observatory.otlp.grpc_options import Options, connection_options
 from llm_observatory.otlp.grpc_receiver import Authenticate, GrpcReceiver, single_tenant
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.signal import SIGNALS
+from llm_observatory.settings import Settings
 from tests.plugins.scripted_ingest import ScriptedIngest
 from tests.plugins.wire import EXPORT_TRACES
 
 Call = aio.UnaryUnaryMultiCallable[bytes, bytes]
 MIB = 1024 * 1024
+CONNECTIONS = connection_options(Settings())
 
 
 def raw_method(channel: aio.Channel, path: str) -> Call:
@@ -62,15 +66,17 @@ async def serve(
     max_request_bytes: int = 4 * MIB,
     read_slots: int = 4,
     read_deadline: float = 5.0,
+    connections: Options = CONNECTIONS,
+    socket: Path | None = None,
     reflect: bool = False,
     authenticate: Authenticate = single_tenant,
 ) -> AsyncIterator[Otlp]:
     ingest = ScriptedIngest()
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
     receiver = GrpcReceiver(entrance, SIGNALS, authenticate=authenticate)
-    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, reflect=reflect)
+    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, connections=connections, reflect=reflect)
     try:
-        port = await server.start("127.0.0.1", 0)
+        port = await server.start("127.0.0.1", 0, socket=socket)
         await server.set_serving(serving=True)
         async with aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1)]) as channel:
             yield Otlp(ingest, receiver, server, port, channel)

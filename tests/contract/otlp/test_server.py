@@ -1,23 +1,21 @@
-"""The server around the receiver: ports, keepalive, health, reflection, stopping."""
+"""The server around the receiver: ports, health, reflection, stopping."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from grpc import aio
-from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the compiled core, to look option names up in
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
-from llm_observatory.otlp.grpc_server import GrpcServer, server_options
+from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.signal import SIGNALS
 from tests.contract.otlp.conftest import Otlp, Start, raw_method, trailers
 from tests.contract.otlp.payloads import trace_request
@@ -32,13 +30,6 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 def new_server(*, share_port: bool = False) -> GrpcServer:
     return GrpcServer(GrpcReceiver(Entrance(ScriptedIngest(), 4), SIGNALS), max_request_bytes=1024, share_port=share_port)
-
-
-@pytest.mark.parametrize("share_port", [False, True])
-def test_grpcio_knows_every_option(share_port: bool) -> None:
-    library = Path(cygrpc.__file__).read_bytes()
-    unknown = [name for name, _ in server_options(1, share_port=share_port) if name.encode() not in library]
-    assert unknown == []
 
 
 async def test_a_second_server_on_the_port_does_not_start(otlp: Otlp) -> None:
@@ -75,31 +66,6 @@ async def test_share_port_lets_two_servers_in() -> None:
     port = await first.start("127.0.0.1", 0)
     assert await second.start("127.0.0.1", port) == port
     await asyncio.gather(first.stop(0), second.stop(0))
-
-
-async def test_pinging_clients_are_not_thrown_out(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The interval is shortened to 20 ms here: with an option that grpcio ignores, its own 5 minutes would apply."""
-    monkeypatch.setattr("llm_observatory.otlp.grpc_server.MIN_PING_INTERVAL_MS", 20)
-    async with start() as otlp, raw_client(otlp.port) as client:
-        loop = asyncio.get_running_loop()
-        for number in range(10):
-            await client.ping()
-            await client.until(lambda: client.ping_acks == number + 1 or client.closed)  # noqa: B023 - awaited here
-            pause = loop.create_future()
-            loop.call_later(0.05, pause.set_result, None)
-            await pause
-        assert client.goaway is None
-        stream = await client.call()
-        await client.send(stream, frame(trace_request()), end=True)
-        assert (await client.response(stream)).status == 0
-
-
-async def test_pings_faster_than_allowed_end_the_connection(otlp: Otlp) -> None:
-    async with raw_client(otlp.port) as client:
-        await client.ping(times=10)
-        await client.until(lambda: client.goaway is not None or client.closed)
-        assert client.goaway is not None
-        assert client.goaway.additional_data == b"too_many_pings"
 
 
 async def test_health_of_every_service(otlp: Otlp) -> None:

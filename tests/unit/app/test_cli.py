@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from llm_observatory import __version__
 from llm_observatory.app.cli import cli
 from llm_observatory.app.cli import database as reaching
+from llm_observatory.app.cli.explain import explained
 from llm_observatory.errors import ConfigError, EmbeddedServerError, SchemaMismatch
 from llm_observatory.settings import OUR_PREFIXES, RESERVED, Settings
 from llm_observatory.storage import migrate
@@ -102,6 +103,8 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert CANARY not in result.output
     assert "not running" in result.stdout
     assert "at most about 2293 MiB" in result.stdout
+    assert "Receiving OTLP over gRPC on 127.0.0.1:4317" in result.stdout
+    assert "[http.read_timeout]" in result.stdout
 
 
 def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +112,14 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run.invoke(cli, ["check", "--json"])
     shown = json.loads(result.stdout)
     assert shown["usable"] is True
-    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "reserved": False}
-    assert shown["settings"]["RETENTION"] == {"value": "90d", "from": "default", "reserved": False}
+    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "reserved": False, "collector": []}
+    assert shown["settings"]["OTLP_READ_TIMEOUT"] == {
+        "value": "5s",
+        "from": "default",
+        "reserved": False,
+        "collector": ["http.read_timeout"],
+    }
+    assert shown["receiving"] == list(explained(Settings()))
     assert {name.lower() for name, entry in shown["settings"].items() if entry["reserved"]} == RESERVED
     assert shown["faults"] == []
     assert "the embedded PostgreSQL is used" in shown["notices"][0]

@@ -1,4 +1,4 @@
-"""`check`: every setting with its value, where it came from and what it is for; and what the database says of itself."""
+"""`check`: every setting with its value, its origin and what it is for; what follows from them; what the database says."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from llm_observatory.app import preflight
+from llm_observatory.app.cli.explain import explained
 from llm_observatory.app.memory import hostile_ceiling_bytes
 from llm_observatory.errors import EmbeddedServerError, StorageError
-from llm_observatory.settings import RESERVED, Loaded, Settings, shown
+from llm_observatory.settings import COLLECTOR_OPTIONS, RESERVED, Loaded, Settings, shown
 from llm_observatory.storage.embedded import binaries_version, running_conninfo
 from llm_observatory.storage.probe import DatabaseProbe, ServerFacts, words
 from llm_observatory.storage.target import Target, data_dir, describe, target
@@ -55,9 +56,11 @@ class Report:
                     "value": shown(settings, name),
                     "from": self.loaded.origins.get(name, "default"),
                     "reserved": name in RESERVED,
+                    "collector": list(COLLECTOR_OPTIONS.get(name, ())),
                 }
                 for name in Settings.model_fields
             },
+            "receiving": list(explained(settings)),
             "notices": list(self.loaded.notices()),
             "memory_ceiling_bytes": hostile_ceiling_bytes(settings),
             "database": {
@@ -116,7 +119,7 @@ def show(found: Report, console: Console | None = None) -> None:
         _show_table(found.loaded, console)
     else:
         _show_lines(found.loaded, console)
-    console.print()
+    console.print("\nIn brackets: the same in a Collector's otlpreceiver, below protocols.\n", style="dim", markup=False)
     for notice in found.loaded.notices():
         console.print(f"Note: {notice}.", markup=False)
     summary = Table.grid(padding=(0, 1))
@@ -146,13 +149,19 @@ def _show_lines(loaded: Loaded, console: Console) -> None:
 
 
 def _what_it_is(name: str) -> str:
-    return f"{Settings.model_fields[name].description}{' (reserved: without effect yet)' if name in RESERVED else ''}"
+    options = COLLECTOR_OPTIONS.get(name)
+    collector = f" [{', '.join(options)}]" if options else ""
+    return (
+        f"{Settings.model_fields[name].description}{collector}{' (reserved: without effect yet)' if name in RESERVED else ''}"
+    )
 
 
 def _summary(found: Report) -> list[tuple[str, str]]:
     """What follows from the settings and what the database said, each line with its title or none."""
     ceiling = hostile_ceiling_bytes(found.loaded.settings) / 1024**2
+    receiving = [("" if number else "Receiving", line) for number, line in enumerate(explained(found.loaded.settings))]
     lines = [
+        *receiving,
         ("Memory", f"at most about {ceiling:.0f} MiB, whatever clients send (READ_SLOTS, OTLP_MAX_REQUEST_BYTES)"),
         ("Database", found.place),
     ]

@@ -47,9 +47,9 @@ class CurrentEngine:
             self._engine = found
 
     @property
-    def compresses_copy(self) -> bool:
-        """See Engine; False until it is known."""
-        return self._engine is not None and self._engine.compresses_copy
+    def compressed_chunk_us(self) -> int | None:
+        """See Engine; None until it is known."""
+        return None if self._engine is None else self._engine.compressed_chunk_us
 
     async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
         """See Engine.ensure_partitions. Without I/O when all are known; of several callers for the same tables one works."""

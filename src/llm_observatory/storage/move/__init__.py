@@ -1,7 +1,8 @@
 """From PostgreSQL's partitions to TimescaleDB's hypertables, in the same database, while the service goes on.
 
 First every table is swapped for a hypertable, which takes an instant each; from then on new records go there. Then the rows of
-the old partitions follow, the newest first. Interrupted at any point it goes on where it was when it is run again.
+the old partitions follow, the newest of all tables first. Interrupted at any point it goes on where it was when it is run
+again.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
         with translated():
             if not await try_session_lock(connection, Lock.MOVE):
                 raise StorageUnavailable("another process is moving this database already")
-            await demand(connection, [table.name for table in TABLES])
+            await demand(connection, [table.name for table in TABLES], settings.chunk_interval)
             for table in TABLES:
-                await swap_table(connection, table.name, progress)
+                await swap_table(connection, table.name, settings.chunk_interval, progress)
             moved = await _move_all(connection, progress)
         engine = await detect(connection, settings)
         for change in await engine.reconcile(connection, settings):
@@ -67,24 +68,24 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
 
 
 async def _move_all(connection: AsyncConnection, progress: Callable[[str], None]) -> list[Moved]:
-    waiting = {table.name: await rows.waiting(connection, table.name) for table in TABLES}
-    sizes = {partition: await rows.size(connection, partition) for found in waiting.values() for partition in found}
+    """The newest partitions first, of all tables: what is asked for most, and the records of a trace in all of them at once."""
+    waiting = [(partition, table) for table in TABLES for partition in await rows.waiting(connection, table.name)]
+    sizes = {partition: await rows.size(connection, partition) for partition, _ in waiting}
     meter = _Meter(sum(sizes.values()), progress)
-    moved = []
-    for table in TABLES:
-        done = Moved(table.name)
+    moved = {table.name: Moved(table.name) for table in TABLES}
+    for partition, table in sorted(waiting, key=lambda each: -each[0].lower):
         time_column = next(column.name for column in table.columns if column.role == "time")
-        for partition in waiting[table.name]:
-            began = time.monotonic()
-            copied = 0
-            async for copied in rows.move(connection, table.name, time_column, partition):
-                meter.report(partition, copied)
-            done.partitions, done.rows = done.partitions + 1, done.rows + copied
-            done.seconds += time.monotonic() - began
-            meter.finished(partition, sizes[partition], copied, time.monotonic() - began)
-        await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(aside(table.name))))
-        moved.append(done)
-    return moved
+        began = time.monotonic()
+        copied = 0
+        async for copied in rows.move(connection, table.name, time_column, partition):
+            meter.report(partition, copied)
+        seconds = time.monotonic() - began
+        done = moved[table.name]
+        done.partitions, done.rows, done.seconds = done.partitions + 1, done.rows + copied, done.seconds + seconds
+        meter.finished(partition, sizes[partition], copied, seconds)
+    for name in moved:
+        await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(aside(name))))
+    return list(moved.values())
 
 
 class _Meter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import psycopg
 
@@ -40,7 +41,7 @@ FROM facts JOIN pg_type t ON t.typrelid = facts.oid JOIN pg_depend d ON d.refobj
 """
 
 
-async def demand(connection: AsyncConnection, tables: Sequence[str]) -> None:
+async def demand(connection: AsyncConnection, tables: Sequence[str], chunk_interval: timedelta) -> None:
     """Raise SchemaMismatch, in words that say what to do, where this database cannot be moved as it is."""
     await connection.execute("SET client_min_messages = warning")
     if await edition(connection) is None:
@@ -53,7 +54,7 @@ async def demand(connection: AsyncConnection, tables: Sequence[str]) -> None:
         raise SchemaMismatch("nothing was changed; in the way of the move: " + "; ".join(hindrances))
     for table in tables:
         try:
-            await rehearse(connection, table)
+            await rehearse(connection, table, chunk_interval)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             continue  # in use now: the swap itself is more patient
         except psycopg.Error as error:

@@ -1,27 +1,32 @@
 """Rows from the partitions that stand aside into the hypertable: a partition a transaction, counted and summed on both sides.
 
 What is moved is gone from the old place in the same transaction, so that a row is always in exactly one of them and an
-interrupted move goes on where it was. The newest partitions come first: they are what is asked for.
+interrupted move goes on where it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import NamedTuple
 
 from psycopg import sql
 
 from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.engine.partitions import Partition, existing, moment
+from llm_observatory.storage.engine.partitions import Partition, Range, existing, gaps, moment, time_us
 from llm_observatory.storage.names import aside
 from llm_observatory.storage.statements import statement
 from llm_observatory.tables import ROLLUPS
 
-STEP = timedelta(hours=1)
-"""Of progress: a partition is copied in parts of this length."""
+STEP_BLOCKS = 8192
+"""A partition is copied in parts of this size (64 MiB), so that progress is seen. By where rows lie, not by time: each part
+reads its blocks and no other, on tables without an index that begins with the time as well."""
+
+_CHUNKS = """
+SELECT chunk_schema, chunk_name, range_start, range_end FROM timescaledb_information.chunks
+WHERE hypertable_schema = current_schema() AND hypertable_name = %s ORDER BY range_start
+"""
 
 
 class Sums(NamedTuple):
@@ -39,11 +44,11 @@ class MoveFailed(StorageError):
 
 
 async def waiting(connection: AsyncConnection, table: str) -> list[Partition]:
-    """The partitions of `table` that are still aside, the newest first."""
+    """The partitions of `table` that are still aside, by time."""
     cursor = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [aside(table)])
     if await cursor.fetchone() != (True,):
         return []
-    return sorted(await existing(connection, aside(table)), key=lambda partition: -partition.lower)
+    return await existing(connection, aside(table))
 
 
 async def size(connection: AsyncConnection, partition: Partition) -> int:
@@ -59,19 +64,14 @@ async def move(connection: AsyncConnection, table: str, time_column: str, partit
     Raises MoveFailed when counts or checksums differ. In one snapshot: what others write into the same time meanwhile does not
     show in the sums.
     """
-    await _make_chunk(connection, table, partition)
+    await _make_chunks(connection, table, time_column, partition)
     async with _repeatable_read(connection):
         old = await _sums(connection, _name(partition))
         within = _within(time_column, partition.lower, partition.upper)
         before = await _sums(connection, sql.Identifier(table), within)
         copied = 0
-        for lower, upper in _steps(partition):
-            cursor = await connection.execute(
-                sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE {}").format(
-                    sql.Identifier(table), _name(partition), _within(time_column, lower, upper)
-                )
-            )
-            copied += cursor.rowcount
+        for step in await _steps(connection, table, partition):
+            copied += (await connection.execute(step)).rowcount
             yield copied
         new = await _sums(connection, sql.Identifier(table), within) - before
         if new != old:
@@ -79,25 +79,42 @@ async def move(connection: AsyncConnection, table: str, time_column: str, partit
             raise MoveFailed(message)
         for rollup in ROLLUPS:
             if rollup.source == table:
-                # Where they are continuous aggregates, TimescaleDB notices by itself, and the queue is emptied at the end.
-                await connection.execute(
-                    sql.SQL(statement("queue_rollup_hours").format(signal=rollup.signal, source="{}")).format(_name(partition)),
-                    {"oldest": moment(partition.lower)},
-                )
+                # Where they are continuous aggregates, TimescaleDB notices by itself, and nobody reads the queue.
+                queue = statement("queue_rollup_hours").format(signal=rollup.signal, source=_name(partition).as_string())
+                await connection.execute(queue.encode(), {"oldest": moment(partition.lower)})
         await connection.execute(sql.SQL("DROP TABLE {}").format(_name(partition)))
 
 
-async def _make_chunk(connection: AsyncConnection, table: str, partition: Partition) -> None:
-    """Have the chunk before the long transaction: who makes one keeps all others from making any until COMMIT."""
+async def _make_chunks(connection: AsyncConnection, table: str, time_column: str, partition: Partition) -> None:
+    """Have the chunks before the long transaction: who makes one keeps all others from making any until COMMIT."""
+    spans = gaps(await _chunks(connection, table), Range(partition.lower, partition.upper))
+    while spans:
+        span = spans.pop()
+        if await _make_chunk(connection, table, partition, _within(time_column, *span)):
+            spans += gaps(await _chunks(connection, table), span)
+
+
+async def _make_chunk(connection: AsyncConnection, table: str, partition: Partition, within: sql.Composed) -> bool:
+    """Have the chunk of some row that lies there, by storing it and taking it away again. False where none lies."""
     async with connection.transaction():
         cursor = await connection.execute(
-            sql.SQL("INSERT INTO {} SELECT * FROM {} LIMIT 1 RETURNING tableoid::regclass::text, ctid::text").format(
-                sql.Identifier(table), _name(partition)
+            sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE {} LIMIT 1 RETURNING tableoid::regclass::text, ctid::text").format(
+                sql.Identifier(table), _name(partition), within
             )
         )
         row = await cursor.fetchone()
         if row is not None:
             await connection.execute(f"DELETE FROM {row[0]} WHERE ctid = %s::tid".encode(), [row[1]])
+    return row is not None
+
+
+async def _chunks(connection: AsyncConnection, table: str) -> list[Partition]:
+    """The chunks of `table`, which are what partitions are."""
+    rows = await (await connection.execute(_CHUNKS, [table])).fetchall()
+    return [
+        Partition(schema, name, detaching=False, lower=time_us(lower), upper=time_us(upper))
+        for schema, name, lower, upper in rows
+    ]
 
 
 async def _sums(connection: AsyncConnection, relation: sql.Composable, where: sql.Composable | None = None) -> Sums:
@@ -116,10 +133,18 @@ def _within(column: str, lower: int, upper: int) -> sql.Composed:
     )
 
 
-def _steps(partition: Partition) -> list[tuple[int, int]]:
-    length = STEP // timedelta(microseconds=1)
-    starts = range(partition.lower, partition.upper, length)
-    return [(start, min(start + length, partition.upper)) for start in starts]
+async def _steps(connection: AsyncConnection, table: str, partition: Partition) -> list[sql.Composed]:
+    """An INSERT for each part of `partition`."""
+    cursor = await connection.execute(
+        "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int8", [_name(partition).as_string()]
+    )
+    row = await cursor.fetchone()
+    return [
+        sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE ctid >= {} AND ctid < {}").format(
+            sql.Identifier(table), _name(partition), f"({begin},0)", f"({begin + STEP_BLOCKS},0)"
+        )
+        for begin in range(0, row[0] if row else 0, STEP_BLOCKS)
+    ]
 
 
 def _name(partition: Partition) -> sql.Identifier:

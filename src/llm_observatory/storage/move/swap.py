@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -24,7 +26,9 @@ LOCK_TIMEOUT = "200ms"
 ATTEMPTS = 100
 """Everybody who comes while the lock is waited for waits behind it: shortly, and often."""
 
-_KINDS = "SELECT relname, relkind FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)"
+_KINDS = """
+SELECT relname, relkind FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY(%s)
+"""
 
 _INDEXES = """
 SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -41,8 +45,10 @@ WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = %s::regclass AND d.dep
 _COMMENT = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 
 
-async def swap_table(connection: AsyncConnection, table: str, progress: Callable[[str], None]) -> None:
-    """Have `table` be a hypertable; goes on where an earlier call was interrupted. Nothing to do where it is one.
+async def swap_table(
+    connection: AsyncConnection, table: str, chunk_interval: timedelta, progress: Callable[[str], None]
+) -> None:
+    """Have `table` be a hypertable of such chunks. Goes on where an earlier call was interrupted; what is one stays as it is.
 
     Raises StorageUnavailable when it is always in use; then it is what it was, or a hypertable whose views are still to follow.
     """
@@ -50,7 +56,7 @@ async def swap_table(connection: AsyncConnection, table: str, progress: Callable
         await _patiently(connection, table, _put_aside, progress)
     if table not in await _kinds(connection, table):
         try:
-            await _patiently(connection, table, _put_in_place, progress)
+            await _patiently(connection, table, partial(_put_in_place, chunk_interval=chunk_interval), progress)
         except BaseException:
             await _patiently(connection, table, _put_back, progress)
             raise
@@ -59,7 +65,7 @@ async def swap_table(connection: AsyncConnection, table: str, progress: Callable
         await _patiently(connection, table, _redefine_views, progress)
 
 
-async def rehearse(connection: AsyncConnection, table: str) -> None:
+async def rehearse(connection: AsyncConnection, table: str, chunk_interval: timedelta) -> None:
     """Do all of it in one transaction that is rolled back: what cannot be done shows before anything is changed.
 
     Raises psycopg.Error; LockNotAvailable only says that the table is in use now.
@@ -68,7 +74,7 @@ async def rehearse(connection: AsyncConnection, table: str) -> None:
         return
     async with connection.transaction(force_rollback=True):
         await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        for step in (_put_aside, _put_in_place, _redefine_views):
+        for step in (_put_aside, partial(_put_in_place, chunk_interval=chunk_interval), _redefine_views):
             await step(connection, table)
 
 
@@ -103,7 +109,7 @@ async def _put_aside(connection: AsyncConnection, table: str) -> None:
     await _rename(connection, "TABLE", table)
 
 
-async def _put_in_place(connection: AsyncConnection, table: str) -> None:
+async def _put_in_place(connection: AsyncConnection, table: str, chunk_interval: timedelta) -> None:
     """All of it is told by what stands aside."""
     old = aside(table)
     # After every COPY that waited for the old table by its name; readers through views may go on reading it.
@@ -113,7 +119,7 @@ async def _put_in_place(connection: AsyncConnection, table: str) -> None:
     )
     time = next(column.name for column in BY_NAME[table].columns if column.role == "time")
     await connection.execute(
-        "SELECT create_hypertable(%s, by_range(%s, INTERVAL '1 day'), create_default_indexes => false)", [table, time]
+        "SELECT create_hypertable(%s, by_range(%s, %s), create_default_indexes => false)", [table, time, chunk_interval]
     )
     for name, definition in await (await connection.execute(_INDEXES, [old])).fetchall():
         # Of a partitioned table it says ON ONLY, which a hypertable does not know.

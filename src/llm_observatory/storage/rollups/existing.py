@@ -11,9 +11,11 @@ import structlog
 
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
+from llm_observatory.storage.grants import grants_on, run_grants
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
-from llm_observatory.storage.rollups.make import Kept, make_continuous_aggregate, make_table, queue_hours, run
+from llm_observatory.storage.rollups.kept import keep, kept_table, put_back
+from llm_observatory.storage.rollups.make import make_continuous_aggregate, make_table, queue_hours, run
 from llm_observatory.tables.rollups import ROLLUPS, Grain, Rollup, RollupView
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +35,7 @@ _MARK = "llm-observatory rollup, "
 # From pg_class itself, not by to_regclass: its cache knows nothing of what another session has made while we waited for it.
 _RELATIONS = """
 SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)
+WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY(%s)
 """
 
 
@@ -41,13 +43,16 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
     """Have every rollup in `form`, by the definition of this version. Returns what was made, a line each.
 
     What is there in another form or by another definition is made anew from the rows that are stored. They are whole `since`
-    then: buckets before that are taken over as they were. Each rollup is one transaction. Raises StorageError, at the end.
+    then: buckets before that are taken over as they were. Each rollup is one transaction where it is tables. To make a
+    continuous aggregate anew keeps everybody from the rows until COMMIT, so what is taken over follows in a second one.
+    Raises StorageError, at the end.
     """
     made: list[str] = []
     rollups = {rollup.name: rollup for rollup in ROLLUPS}
 
     async def ensure_one(name: str) -> None:
         rollup = rollups[name]
+        await _put_back(connection, rollup)
         if await _as_it_should_be(connection, rollup, form):
             return
         async with connection.transaction():
@@ -56,6 +61,7 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
             if not await _as_it_should_be(connection, rollup, form):
                 await _make(connection, rollup, form, since)
                 made.append(f"rollup {name}: {form}")
+        await _put_back(connection, rollup)
 
     await each(connection, "rollups", rollups, ensure_one)
     return made
@@ -73,31 +79,49 @@ async def _relations(connection: AsyncConnection, names: list[str]) -> dict[str,
 
 
 async def _make(connection: AsyncConnection, rollup: Rollup, form: Form, since: Mapping[Grain, datetime]) -> None:
-    kept = await _drop(connection, rollup, since)
+    grants = await _drop(connection, rollup, since)
     for view in _views(rollup):
         make = make_table if form == "tables" else make_continuous_aggregate
-        table = await make(connection, view, _comment(view, form))
-        if view in kept:
-            await kept[view].put_into(table)
+        await make(connection, view, _comment(view, form))
+    await run_grants(connection, grants)
+    if form == "tables":
+        for view in await _kept(connection, rollup):
+            await put_back(connection, view)
     if form == "continuous aggregates":
         await run(connection, f"DELETE FROM rollup_pending WHERE signal = '{rollup.signal}'")
     else:
         await queue_hours(connection, rollup, since["hourly"])
 
 
-async def _drop(connection: AsyncConnection, rollup: Rollup, since: Mapping[Grain, datetime]) -> dict[RollupView, Kept]:
-    """Drop what there is, the coarser first: it is made of the finer. Returns what is to be put into the new ones."""
-    kept: dict[RollupView, Kept] = {}
+async def _put_back(connection: AsyncConnection, rollup: Rollup) -> None:
+    """Have in the new ones what is still kept aside, where there are new ones."""
+    for view in await _kept(connection, rollup):
+        async with connection.transaction():
+            await connection.execute(_LIMITS, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
+            await transaction_lock(connection, Lock.RECONCILE)
+            if view in await _kept(connection, rollup) and await _relations(connection, [view.name]):
+                await put_back(connection, view)
+
+
+async def _kept(connection: AsyncConnection, rollup: Rollup) -> list[RollupView]:
+    """The views of which something is kept aside."""
+    found = await _relations(connection, [kept_table(view) for view in _views(rollup)])
+    return [view for view in _views(rollup) if kept_table(view) in found]
+
+
+async def _drop(connection: AsyncConnection, rollup: Rollup, since: Mapping[Grain, datetime]) -> list[str]:
+    """Drop what there is, the coarser first: it is made of the finer. Returns the grants that were on it."""
+    grants: list[str] = []
     for view in reversed(_views(rollup)):
         table = sql.state_table(view)
         found = await _relations(connection, [view.name, table])
         if view.name in found:
             _log.warning("a rollup is made anew", name=view.name)
-            kept[view] = Kept(connection, view)
-            await kept[view].take(since[view.grain])
+            grants += await grants_on(connection, view.name, view.name)
+            await keep(connection, view, since[view.grain])
             await run(connection, f"DROP {'VIEW' if table in found else 'MATERIALIZED VIEW'} {view.name}")
         await run(connection, f"DROP TABLE IF EXISTS {table}")
-    return kept
+    return grants
 
 
 def _views(rollup: Rollup) -> Sequence[RollupView]:
@@ -106,5 +130,5 @@ def _views(rollup: Rollup) -> Sequence[RollupView]:
 
 def _comment(view: RollupView, form: Form) -> str:
     """Tells by which definition it was made."""
-    defined = {"continuous aggregates": sql.continuous_aggregate, "tables": sql.view_over_state}[form](view)
+    defined = sql.continuous_aggregate(view) if form == "continuous aggregates" else f"{sql.OPEN}; {sql.view_over_state(view)}"
     return f"{_MARK}{form}, {hashlib.sha256(defined.encode()).hexdigest()[:16]}"

@@ -70,17 +70,25 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
                 if connection.closed:
                     raise
                 _log.warning("an hour is left for later", **hour._asdict(), error=str(error), sqlstate=error.sqlstate)
+                await connection.execute(statement("put_off_rollup_hour"), {**hour._asdict(), "now": now})
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
     return computed
 
 
 async def _collect(connection: AsyncConnection, deadline: float) -> None:
+    """File what was touched; never while an hour is computed.
+
+    If that hour is filed already, its computing would take the entry away, and leave the day, which still looks open, for
+    later: nobody would come later.
+    """
     signals = sorted({rollup.signal for rollup in ROLLUPS})
     collected = COLLECT_ROWS
     while collected == COLLECT_ROWS and time.monotonic() < deadline:
-        cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
-        row = await cursor.fetchone()
+        async with connection.transaction():
+            await transaction_lock(connection, Lock.ROLLUPS)
+            cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
+            row = await cursor.fetchone()
         collected = row[0] if row else 0
 
 

@@ -1,9 +1,8 @@
 -- From the queue of what changed to the hours that are to be computed, in one statement: an hour is always in one of the two.
--- One that is being computed right now is waited for: its entry is gone then, and is made anew. Sorted, so that two
--- collectors cannot deadlock.
+-- Nobody computes meanwhile (Lock.ROLLUPS).
 WITH collected AS (
     DELETE FROM ingest_touched
-    WHERE ctid = ANY(ARRAY(SELECT ctid FROM ingest_touched LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    WHERE ctid = ANY(ARRAY(SELECT ctid FROM ingest_touched LIMIT %(limit)s))
     RETURNING tenant, signal, hour, touched_at
 ), filed AS (
     INSERT INTO rollup_pending (tenant, signal, hour, pending_since)
@@ -11,7 +10,6 @@ WITH collected AS (
     FROM collected
     WHERE signal = ANY(%(signals)s)
     GROUP BY tenant, signal, hour
-    ORDER BY tenant, signal, hour
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM collected
