@@ -41,15 +41,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
         for encoding in ("br", "zstd2")
     ),
     *(
-        Deviation(
-            f"test_grpc_bodies.py::test_encodings_of_the_collector[{encoding}]", (f"{encoding}: INTERNAL",), _NO_ENCODING
-        )
+        Deviation(f"test_grpc_bodies.py::test_encodings_of_the_collector[{encoding}]", (f"{encoding}: INTERNAL",), _NO_ENCODING)
         for encoding in ("zstd", "snappy")
     ),
     *(
-        Deviation(
-            f"test_grpc_bodies.py::test_its_code_is_invalid_argument[{body}]", (f"{body}: INTERNAL",), _CORRUPT
-        )
+        Deviation(f"test_grpc_bodies.py::test_its_code_is_invalid_argument[{body}]", (f"{body}: INTERNAL",), _CORRUPT)
         for body in ("no gzip", "gzip cut off", "gzip with a wrong checksum")
     ),
 )

@@ -103,9 +103,7 @@ def _judge(item: pytest.Item, finding: Finding, *, holds: bool) -> verdict.Verdi
     if not item.config.getoption("conformance_renew"):
         on_page = item.config.stash[RECORDED].get(finding.test)
         recorded = on_page.seen if on_page is not None else []
-    return verdict.judge_ours(
-        finding.seen, holds=holds, deviation=deviations.BY_TEST.get(finding.test), recorded=recorded
-    )
+    return verdict.judge_ours(finding.seen, holds=holds, deviation=deviations.BY_TEST.get(finding.test), recorded=recorded)
 
 
 @pytest.hookimpl(wrapper=True)

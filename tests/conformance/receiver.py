@@ -14,13 +14,18 @@ from tests.conformance.signals import TRACES, Signal
 from tests.plugins.service import Service
 from tests.plugins.wire import RawClient, raw_client
 
-UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1))
+UNLIMITED = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+)
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 """https://opentelemetry.io/docs/specs/otlp/#failures; RESOURCE_EXHAUSTED only with RetryInfo."""
 
 NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 """`NAMES[13]` is INTERNAL."""
+
 
 def address(text: str) -> Address:
     """`host:port`; brackets around an IPv6 address."""

@@ -37,7 +37,8 @@ def read(file: Path = FILE) -> Run:
     """A run from its file."""
     loaded = json.loads(file.read_text(encoding="utf-8"))
     findings = [
-        Finding(**{**finding, "requirements": [tuple(key) for key in finding["requirements"]]}) for finding in loaded["findings"]
+        Finding(**{**finding, "requirements": [tuple(key) for key in finding["requirements"]]})
+        for finding in loaded["findings"]
     ]
     return Run(loaded["receiver"], loaded["date"], findings)
 

@@ -20,7 +20,9 @@ from tests.plugins.wire import RawResponse, frame
 pytestmark = pytest.mark.timeout(180)
 
 RETRY_INFO = ("grpc-status-details-bin", "google.rpc.retryinfo-bin")
-INTERNALS = re.compile(r"psycopg|Traceback|\.py\b|site-packages|llm_|goroutine|\.go:|SELECT |COPY |/usr/|/home/|db\.invalid|canary")
+INTERNALS = re.compile(
+    r"psycopg|Traceback|\.py\b|site-packages|llm_|goroutine|\.go:|SELECT |COPY |/usr/|/home/|db\.invalid|canary"
+)
 """What shows of the inside of a server: of ours, and of others."""
 
 

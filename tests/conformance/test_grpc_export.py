@@ -86,13 +86,20 @@ async def test_a_response_lists_the_encodings_that_are_taken(receiver: Receiver,
 def empty_requests(signal: Signal) -> dict[str, Any]:
     """A request that carries nothing, at every depth at which it can end."""
     scope, resource = signal.make(1), signal.make(1)
-    [resources] = [getattr(scope, name) for name in ("resource_spans", "resource_metrics", "resource_logs") if hasattr(scope, name)]
+    [resources] = [
+        getattr(scope, name) for name in ("resource_spans", "resource_metrics", "resource_logs") if hasattr(scope, name)
+    ]
     field = resources[0].DESCRIPTOR.fields_by_number[2].name
     inner = getattr(resources[0], field)[0]
     inner.ClearField(inner.DESCRIPTOR.fields_by_number[2].name)
     outer = getattr(resource, resource.DESCRIPTOR.fields_by_number[1].name)[0]
     outer.ClearField(field)
-    return {"no bytes": b"", "no items in its scope": scope, "no scope in its resource": resource, "nothing known": padding(100)}
+    return {
+        "no bytes": b"",
+        "no items in its scope": scope,
+        "no scope in its resource": resource,
+        "nothing known": padding(100),
+    }
 
 
 EMPTY = ["no bytes", "no items in its scope", "no scope in its resource", "nothing known"]

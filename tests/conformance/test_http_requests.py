@@ -125,7 +125,9 @@ def test_the_default_port(seen: Seen) -> None:
 
 @pytest.mark.requirement("H1", "RECOMMENDED")
 @EITHER
-@pytest.mark.parametrize("path", ["/", "/v1/traces/v1/logs", "/v1/traces/", "/v1/trace", "/V1/traces", "//v1/traces", PROFILES_PATH])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/traces/v1/logs", "/v1/traces/", "/v1/trace", "/V1/traces", "//v1/traces", PROFILES_PATH]
+)
 def test_another_path_is_404(receiver: Receiver, seen: Seen, path: str, content_type: str) -> None:
     response = receiver.ask(post(path, encoded(traces(), content_type), content_type))
     seen(f"{path}: {response.status}")
@@ -163,7 +165,9 @@ def test_parameters_and_letter_case(receiver: Receiver, seen: Seen, signal: Sign
 
 
 @pytest.mark.requirement("H2", "SHOULD")
-@pytest.mark.parametrize("sent", [None, "text/plain", "application/octet-stream", "application/x-ndjson", "json", "application/jsonx"])
+@pytest.mark.parametrize(
+    "sent", [None, "text/plain", "application/octet-stream", "application/x-ndjson", "json", "application/jsonx"]
+)
 def test_another_content_type_is_415(receiver: Receiver, seen: Seen, sent: str | None) -> None:
     response = receiver.ask(post("/v1/traces", encoded(traces(), PROTOBUF), sent))
     seen(f"{sent}: {response.status}")
@@ -297,7 +301,10 @@ def test_cors_for_an_origin_that_is_allowed(seen: Seen, start_service: Any) -> N
     assert "POST" in preflight.headers["access-control-allow-methods"]
     assert {"content-type", "x-api-key"} <= set(re.split(r",\s*", preflight.headers["access-control-allow-headers"].lower()))
     for sent, allowed in ((ORIGIN[1], True), ("https://a.example.org", True), ("https://evil.example", False)):
-        for request in (post("/v1/traces", b"{}", JSON, [("origin", sent)]), post("/v1/traces", b"{", JSON, [("origin", sent)])):
+        for request in (
+            post("/v1/traces", b"{}", JSON, [("origin", sent)]),
+            post("/v1/traces", b"{", JSON, [("origin", sent)]),
+        ):
             response = receiver.ask(request)
             found = response.headers.get("access-control-allow-origin")
             seen(f"{response.status} to {sent}: {found}")

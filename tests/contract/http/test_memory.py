@@ -1,0 +1,96 @@
+"""Resident memory of an HTTP receiver process under requests that would fill it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import zlib
+
+import pytest
+
+from llm_observatory.otlp.http_json import BYTES_PER_MARK, PEAK_PER_BYTE
+from llm_observatory.otlp import inflate
+from tests.contract.http.connection import JSON, Answer, connected, post
+from tests.contract.otlp.conftest import MIB
+from tests.contract.otlp.payloads import trace_request
+from tests.contract.otlp.test_memory import receiver_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of the resident size from /proc")
+
+
+async def flood(port: int, requests: int, request: bytes, connections: int) -> list[Answer]:
+    """So many requests at once, over separate connections; the answers."""
+    answers: list[Answer] = []
+
+    async def client(number: int) -> None:
+        async with connected(port) as connection:
+            for _ in range(number, requests, connections):
+                await connection.send(request)
+                answers.append(await connection.answer())
+
+    await asyncio.gather(*map(client, range(connections)))
+    return answers
+
+
+def statuses(answers: list[Answer]) -> set[int]:
+    return {answer.status for answer in answers}
+
+
+async def test_refused_bodies_are_never_in_memory() -> None:
+    async with receiver_process("refuse", 64 * MIB, "http") as child:
+        assert statuses(await flood(child.port, 40, post(bytes(20 * MIB)), 10)) == {503}
+        assert await child.growth() < 16
+
+
+async def test_bodies_in_memory_are_as_many_as_slots() -> None:
+    body = trace_request(name_bytes=8 * MIB)
+    async with receiver_process("slow", 16 * MIB, "http") as child:
+        answers = statuses(await flood(child.port, 40, post(body), 20))
+        assert answers <= {200, 503}
+        assert 200 in answers
+        # 40 bodies are 320 MiB; four slots cost twice their bodies, and what they have read so far.
+        assert await child.growth() < 4 * 8 * 3.2 + 20
+
+
+def gzip_bomb(wbits: int) -> bytes:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    return b"".join(squeeze.compress(bytes(MIB)) for _ in range(200)) + squeeze.flush()
+
+
+BOMBS = {
+    "gzip": lambda: gzip_bomb(31),
+    "deflate": lambda: gzip_bomb(15),
+    "zstd": lambda: inflate.zstd.compress(bytes(200 * MIB)),
+}
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+async def test_bombs_do_not_unfold(encoding: str) -> None:
+    bomb = BOMBS[encoding]()
+    async with receiver_process("slow", MIB, "http") as child:
+        answers = await flood(child.port, 12, post(bomb, content_encoding=encoding), 4)
+        assert statuses(answers) == {413}
+        assert await child.growth() < 16
+
+
+async def test_json_costs_what_is_said_of_it() -> None:
+    limit = 8 * MIB
+    item, around = b'{"key":"abcdef"},', b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[%s{}]}]}]}]}'
+    dense = around % (item * (limit // BYTES_PER_MARK // 2 - 10))
+    async with receiver_process("slow", limit, "http") as child:
+        answers = await flood(child.port, 8, post(dense, content_type=JSON), 8)
+        assert statuses(answers) <= {200, 503}
+        assert 200 in statuses(answers)
+        # One is read at a time; beside it four slots hold bodies.
+        assert await child.growth() < PEAK_PER_BYTE * 8 + 4 * 8 * 3.2 + 20
+
+
+@pytest.mark.parametrize("mark", [b"0,", b"{},", b"[],"])
+async def test_json_of_nothing_but_values_is_not_read(mark: bytes) -> None:
+    limit = 8 * MIB
+    body = b'{"x":[%s0]}' % (mark * (limit // len(mark) - 10))
+    async with receiver_process("slow", limit, "http") as child:
+        answers = await flood(child.port, 8, post(body, content_type=JSON), 8)
+        assert statuses(answers) == {413}
+        assert "OTLP_MAX_REQUEST_BYTES" in answers[0].body.decode()
+        assert await child.growth() < 4 * 8 * 3.2 + 20
