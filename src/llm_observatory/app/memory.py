@@ -27,10 +27,11 @@ ROWS_IN_THE_MAKING = 3
 
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + ((READ_SLOTS + 2) x 3.2 + 28) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record in the making.
+    """Base + ((READ_SLOTS + 2) x 3.2 + 28) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
 
-    The 28 are JSON, of which one large request is read at a time. What may be admitted is the reserves of all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request
-    larger than it. A record is as large as a request, and its row no larger than ROW_MAX_BYTES.
+    The 28 are JSON, of which one large request is read at a time. What may be admitted is the reserves of all signals, and the
+    shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as large as a request,
+    and its row no larger than ROW_MAX_BYTES.
     """
     slots = most_held(settings.read_slots, len(SIGNALS))
     reading = (slots * PER_BYTE_READ + PEAK_PER_BYTE) * settings.otlp_max_request_bytes

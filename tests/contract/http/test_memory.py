@@ -8,8 +8,12 @@ import zlib
 
 import pytest
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 from llm_observatory.otlp.http_json import BYTES_PER_MARK, PEAK_PER_BYTE
-from llm_observatory.otlp import inflate
 from tests.contract.http.connection import JSON, Answer, connected, post
 from tests.contract.otlp.conftest import MIB
 from tests.contract.otlp.payloads import trace_request
@@ -52,21 +56,18 @@ async def test_bodies_in_memory_are_as_many_as_slots() -> None:
         assert await child.growth() < 4 * 8 * 3.2 + 20
 
 
-def gzip_bomb(wbits: int) -> bytes:
+def zlib_bomb(wbits: int) -> bytes:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, wbits)
     return b"".join(squeeze.compress(bytes(MIB)) for _ in range(200)) + squeeze.flush()
 
 
-BOMBS = {
-    "gzip": lambda: gzip_bomb(31),
-    "deflate": lambda: gzip_bomb(15),
-    "zstd": lambda: inflate.zstd.compress(bytes(200 * MIB)),
-}
+def bomb_of(encoding: str) -> bytes:
+    return zstd.compress(bytes(200 * MIB)) if encoding == "zstd" else zlib_bomb(31 if encoding == "gzip" else 15)
 
 
-@pytest.mark.parametrize("encoding", BOMBS)
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 async def test_bombs_do_not_unfold(encoding: str) -> None:
-    bomb = BOMBS[encoding]()
+    bomb = bomb_of(encoding)
     async with receiver_process("slow", MIB, "http") as child:
         answers = await flood(child.port, 12, post(bomb, content_encoding=encoding), 4)
         assert statuses(answers) == {413}

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from llm_observatory.errors import InvalidPayload, RequestTooLarge
-from llm_observatory.otlp import http_json
 from llm_observatory.otlp.http_json import BYTES_PER_MARK, INLINE_MAX_BYTES, JsonReader
 from tests.contract.otlp.waiting import until
 
@@ -40,7 +39,7 @@ async def reader() -> AsyncIterator[JsonReader]:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     made = Slow()
-    monkeypatch.setattr(http_json.json, "to_protobuf", made)
+    monkeypatch.setattr("llm_observatory.otlp.json.to_protobuf", made)
     return made
 
 
