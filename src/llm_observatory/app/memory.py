@@ -14,8 +14,8 @@ BASE_BYTES = 120 * 1024**2
 
 PER_BYTE_READ = 3.2
 """A request of the largest size in a read slot: grpcio's buffers, the message, its copy for us. Over HTTP it is 2, the pieces
-and the whole: 100 requests of 60 MiB at once took 486 MiB, 50 of them compressed 484, 50 bombs of 2 GiB 262; 12 of JSON as dense
-as it may be 1,558, where 28 a byte is said below."""
+and the whole: 100 requests of 60 MiB at once took 486 MiB, 50 of them compressed 484, 50 bombs of 2 GiB 262. JSON is beside
+it: 12 requests as dense as they may be took 1,558 MiB."""
 
 PER_BYTE_ADMITTED = 2
 """What is admitted: its bytes, and its rows until they are committed. Twelve clients that sent 60 MiB each took 1,000 MiB."""
