@@ -36,10 +36,10 @@ class Child:
 
 
 @contextlib.asynccontextmanager
-async def receiver_process(mode: str, limit: int) -> AsyncIterator[Child]:
+async def receiver_process(mode: str, limit: int, transport: str = "grpc") -> AsyncIterator[Child]:
     program = Path(__file__).with_name("receiver_process.py")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, program, mode, str(limit), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable, program, transport, mode, str(limit), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert process.stdout is not None
