@@ -93,9 +93,12 @@ def _packed(field_tag: bytes, encode: Callable[[Any], bytes]) -> Put:
     """Repeated numbers."""
 
     def put(value: Any, pieces: Pieces) -> int:
-        data = b"".join(map(encode, listed(value)))
+        # One after the other: joined at the end, a number of one digit would be sixty bytes meanwhile.
+        data = bytearray()
+        for number in listed(value):
+            data += encode(number)
         head = field_tag + varint(len(data))
-        pieces += head, data
+        pieces += head, bytes(data)
         return len(head) + len(data)
 
     return put
