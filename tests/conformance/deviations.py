@@ -18,17 +18,19 @@ class Deviation(NamedTuple):
 
 
 _NO_ENCODING = (
-    "grpcio 1.85.1 knows identity, deflate and gzip, and ends a stream with another grpc-encoding while it parses the headers:"
-    " INTERNAL, without grpc-accept-encoding, which clients take for permanent. Nothing changes that: the channel arguments"
-    " `grpc.compression_enabled_algorithms_bitset` (1, 7, 255), `grpc.per_message_compression`, `grpc.per_message_decompression`"
-    " and `grpc.minimal_stack` were tried, and an interceptor and a handler that abort at once: both are entered, and their status"
-    " comes too late. Only an encoding that grpcio knows and that the bitset switches off is UNIMPLEMENTED. A Collector that is"
-    " set to zstd over gRPC loses its data here: gzip over gRPC, or zstd over HTTP."
+    "grpcio 1.85.1 knows identity, deflate and gzip, and ends a stream with another grpc-encoding while it parses the"
+    " headers: INTERNAL, without grpc-accept-encoding, which clients take for permanent. Nothing changes that: the channel"
+    " arguments `grpc.compression_enabled_algorithms_bitset` (1, 7, 255), `grpc.per_message_compression`,"
+    " `grpc.per_message_decompression` and `grpc.minimal_stack` were tried, and an interceptor and a handler that abort at"
+    " once: both are entered, and their status comes too late. Only an encoding that grpcio knows and that the bitset"
+    " switches off is UNIMPLEMENTED. A Collector that is set to zstd over gRPC loses its data here: gzip over gRPC, or"
+    " zstd over HTTP."
 )
 _CORRUPT = (
-    "grpcio inflates messages itself and answers INTERNAL to one that does not inflate. INTERNAL is not retried either, so nothing"
-    " is lost that could be kept. (With `grpc.per_message_decompression` 0 the compressed bytes come to the handler, which would"
-    " then have to inflate, and to bound, every message; the handler does not see whether the flag of a message was set.)"
+    "grpcio inflates messages itself and answers INTERNAL to one that does not inflate. INTERNAL is not retried either,"
+    " so nothing is lost that could be kept. (With `grpc.per_message_decompression` 0 the compressed bytes come to the"
+    " handler, which would then have to inflate, and to bound, every message; the handler does not see whether the flag of"
+    " a message was set.)"
 )
 
 DEVIATIONS: tuple[Deviation, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import zlib
@@ -67,10 +68,8 @@ class Connection:
 
     def send(self, data: bytes) -> Self:
         """Send all; a server that has closed meanwhile shows in `response`."""
-        try:
+        with contextlib.suppress(ConnectionError):
             self._socket.sendall(data)
-        except ConnectionError:
-            pass
         return self
 
     def end(self) -> None:

@@ -58,7 +58,7 @@ def write(run: Run) -> None:
 
 def _row(requirement: Requirement, run: Run) -> str:
     findings = record.of(requirement.key, run.findings)
-    seen = "; ".join(dict.fromkeys(line for finding in findings for line in finding.seen)) or "–"
+    seen = "; ".join(dict.fromkeys(line for finding in findings for line in finding.seen)) or "-"
     cells = (requirement.id, requirement.level, f"{requirement.sentence} *{requirement.source}*", _result(findings), seen)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 

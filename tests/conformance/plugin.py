@@ -8,7 +8,7 @@ A test says `@pytest.mark.requirement("G4", "MUST")`, and what it saw with the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, level): what the test is about, from tests/conformance/manifest.py")
     config.addinivalue_line("markers", "own_process(why): what the test looks at can only be seen in a process of our own")
+    config.addinivalue_line("markers", "runs_last(why): the test waits for something that goes on beside all others")
     config.stash[FINDINGS] = []
     renew = config.getoption("conformance_renew")
     found = record.read().findings if record.FILE.exists() and not renew else []
@@ -62,13 +63,14 @@ def keys_of(item: pytest.Item) -> list[tuple[str, Level]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that is about a requirement nobody made is an error; one that waits for minutes comes last."""
+    """A test that is about a requirement nobody made is an error. One that waits comes last."""
     for item in items:
         keys = keys_of(item)
         if unknown := [key for key in keys if key not in BY_KEY]:
             raise pytest.UsageError(f"{item.nodeid} is about {unknown}, which is not in tests/conformance/manifest.py")
         if keys:
             item.stash[FINDING] = Finding(item.nodeid.rpartition("tests/conformance/")[2], keys)
+    items.sort(key=lambda item: item.get_closest_marker("runs_last") is not None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -146,7 +148,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(_line(requirement, about))
 
 
-def _line(requirement: Requirement, findings: list[Finding]) -> str:
+def _line(requirement: Requirement, findings: Sequence[Finding]) -> str:
     result = verdict.worst(finding.result for finding in findings)
     apart = sum(finding.result == "not applicable" for finding in findings)
     beside = f" ({apart} of {len(findings)} tests not applicable)" if apart and result != "not applicable" else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc import Compression
 
 from tests.conformance.http_wire import Address, Connection, Response
 from tests.conformance.signals import TRACES, Signal
@@ -56,7 +57,7 @@ class Answer:
 class Client:
     """A stock gRPC client over a connection of its own: bytes in, bytes out."""
 
-    def __init__(self, to: Address, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
+    def __init__(self, to: Address, compression: Compression = Compression.NoCompression) -> None:
         self.channel = grpc.insecure_channel(f"{to[0]}:{to[1]}", options=UNLIMITED, compression=compression)
 
     def call(self, method: str, payload: bytes, timeout: float = 30) -> Answer:
@@ -93,7 +94,7 @@ class Receiver:
     limit: int
     service: Service | None = None
 
-    def client(self, compression: grpc.Compression = grpc.Compression.NoCompression) -> Client:
+    def client(self, compression: Compression = Compression.NoCompression) -> Client:
         """A stock client; the caller closes its channel."""
         assert self.grpc is not None
         return Client(self.grpc, compression)

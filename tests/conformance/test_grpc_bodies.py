@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from tests.conformance.conftest import StartService, receiver_of
 from tests.conformance.frames import GZIP, Headers, exchange, outcome
 from tests.conformance.inflatable import GZIP as GZIP_BITS
 from tests.conformance.inflatable import MIB, bomb, compressed, zstd
@@ -202,10 +203,7 @@ async def test_a_refusal_shows_nothing_of_the_inside(receiver: Receiver, seen: S
 
 @pytest.mark.requirement("G13", "RECOMMENDED")
 @pytest.mark.own_process("a database that is not there")
-def test_a_database_that_is_away_is_not_named(start_service: object, seen: Seen) -> None:
-    from tests.conformance.conftest import receiver_of
-
-    assert callable(start_service)
+def test_a_database_that_is_away_is_not_named(start_service: StartService, seen: Seen) -> None:
     service = start_service()
     wait_for(lambda: service.get("/health/live")[0] == 200, 30, "the sidecar answers")
     client = receiver_of(service).client()
@@ -220,10 +218,7 @@ def test_a_database_that_is_away_is_not_named(start_service: object, seen: Seen)
 
 @pytest.mark.requirement("G4", "RECOMMENDED")
 @pytest.mark.own_process("its setting")
-def test_the_limit_is_a_setting(start_service: object, seen: Seen) -> None:
-    from tests.conformance.conftest import receiver_of
-
-    assert callable(start_service)
+def test_the_limit_is_a_setting(start_service: StartService, seen: Seen) -> None:
     service = start_service(OTLP_MAX_REQUEST_BYTES="1MiB")
     client = receiver_of(service).client()
     wait_for(lambda: client.export(b"", timeout=1).code == "OK", 30, "the OTLP port answers")

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 
 from tests.conformance.frames import GZIP, exchange, message_of, outcome
@@ -251,8 +252,6 @@ def test_200_calls_at_once_are_each_stored_once(receiver: Receiver, client: Clie
 @pytest.mark.requirement("G17", "RECOMMENDED")
 @pytest.mark.own_process("a table that is locked meanwhile")
 def test_a_request_retried_after_its_deadline_is_stored_once(receiver: Receiver, client: Client, seen: Seen) -> None:
-    import psycopg
-
     request = traces(3)
     before = receiver.rows("llm_traces")
     with psycopg.connect(receiver.ours.dsn()) as other:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -16,18 +16,17 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.conformance.conftest import own_service, receiver_of
+from tests.conformance.conftest import NOWHERE, StartService, own_service, receiver_of
 from tests.conformance.frames import exchange, outcome
 from tests.conformance.receiver import RETRYABLE, Answer, Client, Receiver, Seen, answers_of
 from tests.conformance.signals import SIGNALS, TRACES, Signal, traces
 from tests.conformance.test_grpc_export import EMPTY, empty_requests
-from tests.plugins.database import execute
+from tests.plugins.database import create, drop, execute, new_name
 from tests.plugins.service import Service, wait_for
 from tests.plugins.wire import frame
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.own_process("faults of its database, its start and its end")]
 
-StartService = Callable[..., Service]
 EVERY_SIGNAL = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 
 
@@ -41,7 +40,7 @@ def listening(service: Service) -> Client:
 @pytest.fixture(scope="module")
 def without_database() -> Iterator[Client]:
     """A client of a service whose database is away."""
-    with own_service(DATABASE_URL="postgresql://nobody:canary@db.invalid:1/nothing") as service:
+    with own_service(DATABASE_URL=NOWHERE) as service:
         client = listening(service.start(wait=False))
         yield client
         client.channel.close()
@@ -63,7 +62,7 @@ def retry_delays(answer: Answer) -> list[float]:
 @pytest.mark.requirement("G2", "SHOULD")
 def test_the_default_port(seen: Seen) -> None:
     """It listens there, or says that somebody else does."""
-    with own_service(DATABASE_URL="postgresql://nobody@db.invalid:1/nothing") as service:
+    with own_service(DATABASE_URL=NOWHERE) as service:
         del service.environment["OTLP_GRPC_PORT"]
         service.start(wait=False)
 
@@ -130,8 +129,6 @@ def raising(url: str, table: str, sqlstate: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def faulty(request: pytest.FixtureRequest) -> Iterator[Receiver]:
     """A receiver whose database may be harmed."""
-    from tests.plugins.database import create, drop, new_name
-
     server, name = request.getfixturevalue("server"), new_name("faulty")
     url = create(server, name, request.getfixturevalue("template"))
     try:
@@ -295,7 +292,7 @@ def test_sigterm_while_a_call_is_inside(seen: Seen, database: str) -> None:
         status = service.process.wait(30)
         client.channel.close()
     with psycopg.connect(database) as connection:
-        [count] = connection.execute("SELECT count(*) FROM llm_traces").fetchone() or [None]
+        [(count,)] = connection.execute("SELECT count(*) FROM llm_traces").fetchall()
     seen(f"the call inside: {answer.code}, stored: {count - 1} of 3, exit {status}")
     assert (answer.code, count, status) == ("OK", 4, 0)
 

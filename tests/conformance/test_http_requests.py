@@ -7,15 +7,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 from google.rpc.error_details_pb2 import BadRequest  # type: ignore[import-untyped]  # ships no stubs
 
+from tests.conformance.conftest import NOWHERE, StartService, own_service, receiver_of
 from tests.conformance.http_wire import JSON, PROTOBUF, Response, head, post
 from tests.conformance.plugin import header_option
 from tests.conformance.receiver import Receiver, Seen
 from tests.conformance.signals import PROFILES_PATH, SIGNALS, TRACES, Signal, padding, traces, unset
-from tests.conformance.to_json import to_json
 from tests.conformance.test_grpc_export import EMPTY, empty_requests
+from tests.plugins.service import wait_for
+from tests.conformance.to_json import to_json
 
 EVERY_SIGNAL = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 EITHER = pytest.mark.parametrize("content_type", [PROTOBUF, JSON], ids=["protobuf", "json"])
@@ -103,11 +106,6 @@ def test_what_is_acknowledged_is_stored(receiver: Receiver, seen: Seen, signal: 
 @pytest.mark.own_process("its start")
 def test_the_default_port(seen: Seen) -> None:
     """It listens there, or says that somebody else does."""
-    import psutil
-
-    from tests.conformance.conftest import NOWHERE, own_service
-    from tests.plugins.service import wait_for
-
     with own_service(DATABASE_URL=NOWHERE) as service:
         del service.environment["OTLP_HTTP_PORT"]
         service.start(wait=False)
@@ -153,7 +151,7 @@ def test_another_method_is_405(receiver: Receiver, seen: Seen, method: str) -> N
 @pytest.mark.requirement("H2", "SHOULD")
 @EVERY_SIGNAL
 @pytest.mark.parametrize(
-    "sent", ["application/json; charset=utf-8", "Application/JSON", "application/json ;charset=\"UTF-8\"",
+    "sent", ["application/json; charset=utf-8", "Application/JSON", 'application/json ;charset="UTF-8"',
              "application/x-protobuf; messageType=x", "APPLICATION/X-PROTOBUF"],
 )  # fmt: skip
 def test_parameters_and_letter_case(receiver: Receiver, seen: Seen, signal: Signal, sent: str) -> None:
@@ -285,10 +283,7 @@ def test_cors_is_off_by_default(receiver: Receiver, seen: Seen) -> None:
 
 @pytest.mark.requirement("H16", "RECOMMENDED")
 @pytest.mark.own_process("its setting")
-def test_cors_for_an_origin_that_is_allowed(seen: Seen, start_service: Any) -> None:
-    from tests.conformance.conftest import receiver_of
-    from tests.plugins.service import wait_for
-
+def test_cors_for_an_origin_that_is_allowed(seen: Seen, start_service: StartService) -> None:
     service = start_service(
         OTLP_HTTP_CORS_ALLOWED_ORIGINS="https://app.example,https://*.example.org", OTLP_HTTP_CORS_ALLOWED_HEADERS="x-api-key"
     )

@@ -138,14 +138,15 @@ def spread(seed: int, begin: datetime, length: timedelta, number: int) -> list[d
 class Store:
     """A database with rollups: rows in, and what its engine does in the background, on demand."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, settings: Settings = SETTINGS) -> None:
         self.url = url
+        self.settings = settings
 
     async def add(self, seed: int, times: list[datetime]) -> None:
         """Store a span and a point at each time, as a committer does: partitions, rows, and what they touch."""
         connection = await connect(self.url)
         try:
-            engine = await detect(connection, SETTINGS)
+            engine = await detect(connection, self.settings)
             await engine.ensure_partitions(connection, ["llm_traces", "llm_metrics"], [time_us(at) for at in times])
             async with connection.transaction(), connection.cursor() as cursor:
                 for signal, insert, rows in (
@@ -163,41 +164,35 @@ class Store:
         """All that the engine has to do by now, as its own jobs or our maintenance do it."""
         connection = await connect(self.url)
         try:
-            engine = await detect(connection, SETTINGS)
-            await engine.reconcile(connection, SETTINGS)
+            engine = await detect(connection, self.settings)
+            await engine.reconcile(connection, self.settings)
             await connection.execute("SELECT set_config('timezone', %s, false)", [time_zone])
             await engine.follow_changes(connection, datetime.now(UTC))
             if isinstance(engine, TimescaleDB) and engine.edition.community:
-                await self._run_refresh_jobs(connection)
+                # The finer first, or the coarser would be a run behind.
+                await self._run_jobs(connection, "policy_refresh_continuous_aggregate", [view.name for view in ROLLUP_VIEWS])
         finally:
             await connection.close()
 
     async def reconcile(self, settings: Settings) -> None:
-        """As a reload of settings does it."""
+        """As a reload of settings, and the round after it, do it: what has expired by them is dropped."""
+        self.settings = settings
         connection = await connect(self.url)
         try:
             engine = await detect(connection, settings)
             await engine.reconcile(connection, settings)
-            await engine.follow_changes(connection, datetime.now(UTC))
+            await engine.drop_expired(connection, time_us(datetime.now(UTC)))
+            if isinstance(engine, TimescaleDB) and engine.edition.community:
+                relations = ["llm_traces", "llm_metrics", *(view.name for view in ROLLUP_VIEWS)]
+                await self._run_jobs(connection, "policy_retention", relations)
         finally:
             await connection.close()
 
-    async def drop_expired(self) -> None:
-        """The rows of spans that are older than ten days, as retention does it: whole partitions or chunks."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            row = connection.execute("SELECT relkind FROM pg_class WHERE relname = 'llm_traces'").fetchone()
-            if row == ("p",):
-                connection.execute("DELETE FROM llm_traces WHERE timestamp < now() - INTERVAL '10 days'")
-            else:
-                connection.execute("SELECT drop_chunks('llm_traces', now() - INTERVAL '10 days')")
-
-    async def _run_refresh_jobs(self, connection: AsyncConnection) -> None:
-        """In the order of ROLLUP_VIEWS: the finer first, or the coarser would be a run behind."""
-        for view in ROLLUP_VIEWS:
+    async def _run_jobs(self, connection: AsyncConnection, kind: str, relations: list[str]) -> None:
+        for relation in relations:
             cursor = await connection.execute(
-                "SELECT job_id FROM timescaledb_information.jobs"
-                " WHERE hypertable_name = %s AND proc_name = 'policy_refresh_continuous_aggregate'",
-                [view.name],
+                "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = %s AND proc_name = %s",
+                [relation, kind],
             )
             [(job,)] = await cursor.fetchall()
             async with asyncio.timeout(60):
@@ -298,12 +293,30 @@ async def test_what_retention_dropped_stays_summed_up_when_it_is_raised_again(st
     with psycopg.connect(store.url, autocommit=True) as connection:
         before = brute_force.read(connection, "trace_metrics_daily")
     assert before
-    for settings in (short, long):
-        await store.reconcile(settings)
-        if settings is short:
-            await store.drop_expired()
+    await store.reconcile(short)
+    await store.reconcile(long)
     await store.add(8, [old + timedelta(hours=1, minutes=7)])
-    await store.settle()
+    for _ in range(2):
+        with psycopg.connect(store.url, autocommit=True) as connection:
+            after = brute_force.read(connection, "trace_metrics_daily")
+        assert sorted(map(repr, after)) == sorted(map(repr, before))
+        await store.settle()
+
+
+async def test_rollups_of_rows_that_are_kept_for_hours(store: Store) -> None:
+    """Two days, a day, two hours, with late records at each: hours and days say what all rows said that ever were."""
+    rows: dict[str, dict[str, brute_force.Row]] = {"llm_traces": {}, "llm_metrics": {}}
+    for seed, hours in enumerate((48, 24, 2)):
+        await store.reconcile(Settings(retention=f"{hours}h", chunk_interval="1h", compress_after="1h"))
+        for late in range(2):
+            length = timedelta(hours=hours - 1, minutes=-1)
+            await store.add(10 * seed + late, spread(10 * seed + late, now() - length, length, 80))
+            await store.settle()
+            with psycopg.connect(store.url, autocommit=True) as connection:
+                for table, seen in rows.items():
+                    seen.update((repr(row), row) for row in brute_force.read(connection, table))
+                expected = {table: list(seen.values()) for table, seen in rows.items()}
+                assert brute_force.assert_rollups_say_what_the_rows_say(connection, expected) > 50
     with psycopg.connect(store.url, autocommit=True) as connection:
-        after = brute_force.read(connection, "trace_metrics_daily")
-    assert sorted(map(repr, after)) == sorted(map(repr, before))
+        left = brute_force.read(connection, "llm_traces")
+    assert min(row["timestamp"] for row in left) > now() - timedelta(hours=4)

@@ -35,7 +35,7 @@ async def expired_rows_are_dropped_by(target: Target) -> str:
 
 @RETENTION.capability(
     "sums by day outlive their rows",
-    text="Hours are kept for `RETENTION`, days for `ROLLUP_RETENTION`.",
+    text="Hours are kept for `RETENTION` and two days, days for `ROLLUP_RETENTION`.",
     tried="spans of 120 days ago are summed up under `RETENTION=400d`; under `RETENTION=90d` they are dropped, and refreshes"
     " are run again.",
 )

@@ -22,7 +22,7 @@ from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.tables import INGEST_LEDGER
 from tests.plugins.database import execute
 
-STEPS = ["reconcile", "partitions", "retention", "ledger", "rollups", "dead_letters", "analyze"]
+STEPS = ["reconcile", "partitions", "rollups", "retention", "ledger", "dead_letters", "analyze"]
 
 Make = Callable[..., Maintenance]
 

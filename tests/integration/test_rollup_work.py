@@ -10,10 +10,15 @@ import psycopg
 import pytest
 
 from llm_observatory.errors import StorageError
+from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine.whole import remember_what_is_dropped
+from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.rollups import work
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import fetch, payload_of, session_on, write_request
+from tests.plugins import brute_force
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
 from tests.plugins.database import execute
 
@@ -243,3 +248,24 @@ async def test_nobody_waits_for_the_work(store: Store) -> None:
             await store.settle()
         computed = await fetch(store.url, "SELECT count(*) FROM trace_metrics_daily_state")
         assert computed[0][0] > 0
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_what_expired_while_nobody_worked_is_summed_up_before_it_is_dropped(store: Store) -> None:
+    """RETENTION of two hours, and the service was down for four."""
+    settings = Settings(retention="2h", chunk_interval="1h")
+    store.settings = settings
+    async with await connect(store.url) as connection:
+        await remember_what_is_dropped(connection, settings, now() - timedelta(hours=6))
+    await store.add(40, spread(40, now() - timedelta(hours=6), timedelta(hours=5), 100))
+    with psycopg.connect(store.url) as reading:
+        ever = {table: brute_force.read(reading, table) for table in ("llm_traces", "llm_metrics")}
+    engine = CurrentEngine(lambda: connect(store.url), settings)
+    maintenance = Maintenance(lambda: connect(store.url), settings, engine)
+    try:
+        assert set((await maintenance.run_once()).values()) == {"success"}
+    finally:
+        await maintenance.close()
+    with psycopg.connect(store.url) as reading:
+        assert len(brute_force.read(reading, "llm_traces")) < len(ever["llm_traces"])
+        assert assert_rollups_say_what_the_rows_say(reading, ever) > 50

@@ -16,8 +16,8 @@ from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine import compaction, detect
-from llm_observatory.storage.engine.kept import REFRESH_END, refreshed_for
-from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US
+from llm_observatory.storage.engine.kept import refresh_window
+from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, time_us
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.rollups import existing, kept
@@ -90,16 +90,16 @@ async def test_changed_settings_change_the_jobs_and_back_leaves_nothing(connecti
     assert jobs["llm_content", "policy_retention"] == (None, "10 days", None)
     assert jobs["llm_traces", "policy_compression"] == ("2 days", None, None)
     assert jobs["trace_metrics_daily", "policy_retention"] == (None, "60 days", None)
-    assert jobs["trace_metrics_hourly", "policy_refresh_continuous_aggregate"] == (None, None, "29 days")
+    assert jobs["trace_metrics_hourly", "policy_refresh_continuous_aggregate"] == (None, None, "29 days 19:00:00")
     intervals = "SELECT DISTINCT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = ANY(%s)"
     assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(hours=6),)]
     assert await engine.reconcile(connection, other) == []
-    await engine.follow_changes(connection, datetime.now(UTC))
+    await engine.drop_expired(connection, time_us(datetime.now(UTC)))
     await engine.reconcile(connection, Settings())
     # How far back rollups are refreshed does not come back at once: what was dropped meanwhile must not be summed up anew.
     after = await fetch(connection, JOBS)
     assert [job[:4] for job in after] == [job[:4] for job in before]
-    assert {job[4] for job in after} == {None, "28 days"}
+    assert {job[4] for job in after} == {None, "29 days 01:00:00", "30 days"}
     assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(days=1),)]
 
 
@@ -121,7 +121,7 @@ async def test_policies_that_others_added_are_replaced(connection: AsyncConnecti
     changed = await engine.reconcile(connection, Settings())
     assert await fetch(connection, JOBS) == before
     assert changed == [
-        "llm_usage_daily: refresh from 89d to 1h before now",
+        "llm_usage_daily: refresh from 90d to 1h before now",
         "llm_traces: compress after 7d",
         "llm_logs: drop after 90d",
     ]
@@ -135,7 +135,8 @@ async def test_any_retention_has_policies_that_timescaledb_takes(connection: Asy
     await engine.reconcile(connection, settings)
     assert await engine.reconcile(connection, settings) == []
     for view in ROLLUP_VIEWS:
-        assert refreshed_for(view.grain, settings, settings.retention) > REFRESH_END
+        window = refresh_window(view.grain, settings, settings.retention)
+        assert window.start - window.end >= (timedelta(hours=2) if view.grain == "hourly" else timedelta(days=2))
 
 
 async def test_the_columnstore_is_as_declared(connection: AsyncConnection) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -152,3 +153,22 @@ def sample(cases: Iterable[Case], step: int) -> list[Case]:
         return found
     small = [case for case in found if not case.spoiled.large]
     return small[::step] + [case for case in found if case.spoiled.large][:: step * LARGE_STEP]
+
+
+WIRE_STEP = 17
+"""There are so many ways to write a field otherwise."""
+
+SAID = tuple(sample((case for case in CORPUS if case.spoiled.splice is None), 1))
+"""What a message can hold, which JSON can say as well: all but most of the large ones."""
+
+WRITTEN = tuple(sample((case for case in CORPUS if case.spoiled.splice is not None), WIRE_STEP))
+"""Of what only the wire can hold."""
+
+
+@cache
+def by_field(cases: tuple[Case, ...]) -> dict[str, list[Case]]:
+    """The cases of each field, by its name."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(".".join(case.path), []).append(case)
+    return found

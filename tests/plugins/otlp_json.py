@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from llm_observatory.otlp import json as otlp_json
 from tests.plugins.hostile_wire import INVALID_UTF8
 
 _LONG = (
@@ -45,6 +46,11 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
+
+
+def to_protobuf(signal: str, body: bytes) -> bytes:
+    """What the receiver makes of it, for tests that have no limit of their own."""
+    return otlp_json.to_protobuf(signal, body, 1_000_000)
 
 
 def to_json(message: Message, style: Style = PLAIN) -> bytes:

@@ -5,9 +5,10 @@ Most records of a request can be stored. What no library writes stands in a mess
 
 from __future__ import annotations
 
+import random
 from math import inf, nan
 from struct import unpack
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -34,8 +35,11 @@ SECOND = 1_000_000_000
 NS = NOW * 1000
 DAY = 86_400 * SECOND
 
-TIMES = (NS, NS - 1, NS - SECOND // 3, NS - 5 * SECOND + 7, NS - DAY, NS + 3600 * SECOND + 999, NS - 88 * DAY)
-STRANGE_TIMES = (0, 1, 999, 1000, NS - 100 * DAY, NS + 2 * DAY, 2**63 - 1, 2**63, 2**64 - 1)
+TIMES = (0, -1, -SECOND // 3, -5 * SECOND + 7, -DAY, 3600 * SECOND + 999, -88 * DAY)
+"""Around the time of the request."""
+STRANGE_TIMES = (0, 1, 999, 1000, 2**63 - 1, 2**63, 2**64 - 1)
+FAR_TIMES = (-100 * DAY, 2 * DAY)
+"""From the time of the request."""
 UNSIGNED = (0, 1, 2, 3, 7, 255, 2**31, 2**53 + 1)
 STRANGE_UNSIGNED = (2**63 - 1, 2**63, 2**64 - 1)
 UINT32 = (0, 1, 2, 0x100, 0x301, 2**31, 2**32 - 1)
@@ -112,28 +116,93 @@ KEYS = (
 STRANGE_KEYS = ("\0", "k\0", "k\ufffd", *(f"k{mark}" for mark in INVALID_UTF8))
 
 _WRITTEN = st.characters(codec="utf-8", exclude_characters=[*INVALID_UTF8])
-_NUMBERS = {size: st.integers(0, size - 1) for size in range(1, 200)}
+_NUMBERS = {size: st.integers(0, size - 1) for size in range(1, 400)}
 _TEXT = st.text(_WRITTEN, max_size=12)
 _DOUBLE = st.floats(width=64)
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-_DEPTH = st.sampled_from((2, 5, 16, 31, 32, 33, 47, 48, 49, 50, 60))
+DEPTHS = (2, 5, 16, 31, 32, 33, 47, 48, 49, 50, 60)
 
 STRANGE_ONE_IN = 40
 """How often a value is one that costs its record, or a repair."""
 
 
+class Draws(Protocol):
+    """Where what is not certain comes from."""
+
+    def below(self, size: int) -> int:
+        """From 0 on."""
+        ...
+
+    def text(self) -> str:
+        """Any string without marks."""
+        ...
+
+    def double(self) -> float:
+        """Any double."""
+        ...
+
+    def integer(self) -> int:
+        """Any int64."""
+        ...
+
+
+class Drawn:
+    """Draws of Hypothesis, which shrinks what fails."""
+
+    def __init__(self, draw: Any) -> None:
+        self._draw = draw
+
+    def below(self, size: int) -> int:
+        """See Draws."""
+        return int(self._draw(_NUMBERS[size]))
+
+    def text(self) -> str:
+        """See Draws."""
+        return str(self._draw(_TEXT))
+
+    def double(self) -> float:
+        """See Draws."""
+        return float(self._draw(_DOUBLE))
+
+    def integer(self) -> int:
+        """See Draws."""
+        return int(self._draw(_INT64))
+
+
+class Random:
+    """Draws of a generator of numbers: a hundred times as fast, and nothing shrinks."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.below = source.randrange
+        self._source = source
+
+    def text(self) -> str:
+        """See Draws."""
+        planes = (range(1, 0x80), range(0x80, 0xD800), range(0xE000, 0x10FFFD))
+        return "".join(chr(self._source.choice(self._source.choice(planes))) for _ in range(self.below(12)))
+
+    def double(self) -> float:
+        """See Draws."""
+        (value,) = unpack("<d", self._source.randbytes(8))
+        return float(value)
+
+    def integer(self) -> int:
+        """See Draws."""
+        return self._source.getrandbits(64) - 2**63
+
+
 class Builder:
     """One request in the making. The simplest of all draws is a request with nothing in it, nothing strange comes early."""
 
-    def __init__(self, draw: Any, *, strange: bool, ids_from: int) -> None:
-        self._draw = draw
+    def __init__(self, draws: Draws, *, strange: bool, ids_from: int, ns: int = NS) -> None:
+        self._draws = draws
         self._strange = strange
         self._made = ids_from
+        self._ns = ns
 
     def _n(self, size: int) -> int:
         """Below `size`."""
-        number: int = self._draw(_NUMBERS[size])
-        return number
+        return self._draws.below(size)
 
     def _one_of(self, pool: tuple[Any, ...]) -> Any:
         return pool[self._n(len(pool))]
@@ -202,7 +271,9 @@ class Builder:
         return (self._n(3) + 1).to_bytes(size - 4, "big") + self._made.to_bytes(4, "big")
 
     def _time(self) -> int:
-        return int(self._one_of(STRANGE_TIMES) if self._is_strange() else self._one_of(TIMES) - self._n(150))
+        if self._is_strange():
+            return int(self._one_of((*STRANGE_TIMES, *(self._ns + away for away in FAR_TIMES))))
+        return int(self._ns + self._one_of(TIMES) - self._n(150))
 
     def _plain(self, field: FieldDescriptor) -> Any:
         """A value of a scalar field."""
@@ -226,17 +297,17 @@ class Builder:
         if self._is_strange():
             return str(self._one_of(strange))
         number = self._n(len(pool) + 8)
-        return pool[number] if number < len(pool) else str(self._draw(_TEXT))
+        return pool[number] if number < len(pool) else self._draws.text()
 
     def double(self) -> float:
         """Any double."""
         number = self._n(len(DOUBLES) + 8)
-        return DOUBLES[number] if number < len(DOUBLES) else float(self._draw(_DOUBLE))
+        return DOUBLES[number] if number < len(DOUBLES) else self._draws.double()
 
     def integer(self) -> int:
         """Any int64."""
         number = self._n(len(INTEGERS) + 3)
-        return INTEGERS[number] if number < len(INTEGERS) else int(self._draw(_INT64))
+        return INTEGERS[number] if number < len(INTEGERS) else self._draws.integer()
 
     def attributes(self, pairs: Any, below: int) -> None:
         """An attribute list: keys that mean something, keys that repeat, keys that are hard to keep."""
@@ -255,9 +326,9 @@ class Builder:
             case 0 | 1:
                 return self.text(STRANGE_KEYS, KEYS)
             case 2 | 3 | 4:
-                return str(self._draw(_PROMOTED))
+                return str(self._one_of(PROMOTED_KEYS))
             case 5 | 6:
-                return str(self._draw(_CONTENT))
+                return str(self._one_of(CONTENT_KEYS))
             case _:
                 return self.text()
 
@@ -291,11 +362,7 @@ class Builder:
         if self._is_strange():
             value.string_value_strindex = self._one_of(INT32)
         elif self._is_strange():
-            nest(value, int(self._draw(_DEPTH)), kvlists=bool(self._n(2)))
-
-
-_PROMOTED = st.sampled_from(PROMOTED_KEYS)
-_CONTENT = st.sampled_from(CONTENT_KEYS)
+            nest(value, int(self._one_of(DEPTHS)), kvlists=bool(self._n(2)))
 
 
 def nest(value: AnyValue, depth: int, *, kvlists: bool) -> None:
@@ -313,7 +380,7 @@ def nest(value: AnyValue, depth: int, *, kvlists: bool) -> None:
 @st.composite
 def requests(draw: Any, signal: str, *, strange: bool = True, ids_from: int = 0) -> Any:
     """An export request of that signal; with `strange=False` only what is stored as it came. Ids are numbered `ids_from`."""
-    return Builder(draw, strange=strange, ids_from=ids_from).fill(REQUESTS[signal]())
+    return Builder(Drawn(draw), strange=strange, ids_from=ids_from).fill(REQUESTS[signal]())
 
 
 styles = st.builds(Style, st.booleans(), st.booleans(), st.booleans())

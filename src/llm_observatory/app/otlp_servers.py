@@ -71,6 +71,7 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
                     settings.otlp_http_logs_path: LOGS,
                 },
                 max_request_bytes=settings.otlp_max_request_bytes,
+                max_items=settings.max_items_per_request,
                 cors=Cors(
                     settings.otlp_http_cors_allowed_origins,
                     settings.otlp_http_cors_allowed_headers,

@@ -44,8 +44,8 @@ class SlowBody(Overloaded):
 class Arrival:
     """One call at the door: who sends what, how, and how its body is read.
 
-    `remaining` is what is left of the client's deadline in seconds, None where it told none. `read` returns the payload
-    as protobuf, b"" for an empty one; it raises IngestError, and is cancelled when the body takes too long.
+    `remaining` is what is left of the client's deadline in seconds, None where it told none. `read` returns the body; it
+    raises IngestError, and is cancelled when the body takes too long. `decode` makes protobuf of it, while the slot is held.
     """
 
     signal: Signal
@@ -54,6 +54,7 @@ class Arrival:
     transport: str
     remaining: float | None
     read: Callable[[], Awaitable[bytes]]
+    decode: Callable[[bytes], Awaitable[bytes]] | None = None
 
 
 class Entrance:
@@ -140,10 +141,12 @@ class Entrance:
         began = asyncio.get_running_loop().time()
         try:
             body = await self._read(arrival, slot)
+            if arrival.decode is not None:
+                body = await arrival.decode(body)
         except BaseException:
             slot.release()
             raise
-        # The hold bounds waiting; the time a large body takes to come is not.
+        # The hold bounds waiting; the time a large body takes to come and to be decoded is not.
         hold_until += asyncio.get_running_loop().time() - began
         received = receive(
             self._ingest,

@@ -133,7 +133,7 @@ class Settings(BaseModel):
         90 * DAY, ge=7200 * SECOND, description="the same for what was said (llm_content); never longer than RETENTION"
     )
     rollup_retention: Duration = Field(
-        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept for RETENTION"
+        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept two days longer than facts"
     )
     content_capture: ContentCapture = Field(
         "full", description="what was said in spans and logs: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"

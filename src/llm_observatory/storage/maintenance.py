@@ -155,9 +155,9 @@ class Maintenance:
         steps: dict[str, Step] = {
             "reconcile": self._reconcile,
             "partitions": self._make_ahead,
+            "rollups": self._follow_changes,  # of what is about to expire, too
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
-            "rollups": self._follow_changes,
             "dead_letters": self._prune_dead_letters,
             "analyze": self._analyze,
         }

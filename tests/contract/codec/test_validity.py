@@ -4,7 +4,7 @@ The fields are found by reflection over the descriptors. What must happen is sai
 the field, and by the model of the round trip. The neighbours are always stored as they came.
 
 `HOSTILE_CASES=all` takes all 25,000 cases, in five minutes; without it all that a message can hold, and of what the
-wire alone can hold every `WIRE_STEP`-th, always the same ones.
+wire alone can hold every 17th, always the same ones.
 """
 
 from __future__ import annotations
@@ -13,33 +13,21 @@ from collections import Counter
 from functools import cache
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_observatory.errors import InvalidPayload
 from llm_observatory.tables.rules import REJECTIONS, REPAIRS
 from tests.plugins import otlp_messages
-from tests.plugins.corpus import CORPUS, Case, sample
+from tests.plugins.corpus import ALL, CORPUS, SAID, WRITTEN, Case, by_field
 from tests.plugins.good_requests import good_request, without_first
 from tests.plugins.hostile_wire import Path, Splice, Style, write
 from tests.plugins.normal_form import envelopes_of, predict
-from tests.plugins.otlp_messages import NOW
+from tests.plugins.otlp_messages import NOW, REQUESTS
 from tests.plugins.round_trip import check, encode, examples, hold
+from tests.plugins.validity import MALFORMED
 from tests.unit.codec.spans import TERMS
-
-WIRE_STEP = 17
-
-
-def by_field(cases: list[Case]) -> dict[str, list[Case]]:
-    """The cases of each field, by its name."""
-    found: dict[str, list[Case]] = {}
-    for case in cases:
-        found.setdefault(".".join(case.path), []).append(case)
-    return found
-
-
-SAID = by_field(sample((case for case in CORPUS if case.spoiled.splice is None), 1))
-WRITTEN = by_field(sample((case for case in CORPUS if case.spoiled.splice is not None), WIRE_STEP))
 
 
 @cache
@@ -72,17 +60,17 @@ def hold_cases(cases: list[Case]) -> None:
             raise
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", by_field(SAID))
 def test_what_a_field_may_hold(name: str) -> None:
-    hold_cases(SAID[name])
+    hold_cases(by_field(SAID)[name])
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", by_field(WRITTEN))
 def test_what_only_the_wire_can_hold(name: str) -> None:
-    hold_cases(WRITTEN[name])
+    hold_cases(by_field(WRITTEN)[name])
 
 
-NESTING = [case for case in CORPUS if case.spoiled.label.endswith((" arrays", " maps")) and case.spoiled.splice is None]
+NESTING = tuple(case for case in SAID if case.spoiled.label.endswith((" arrays", " maps")))
 
 
 @pytest.mark.parametrize("name", by_field(NESTING))
@@ -90,6 +78,23 @@ def test_an_unknown_group_is_as_deep_as_a_message(name: str) -> None:
     for case in by_field(NESTING)[name]:
         check(case.signal, case.request(), Style(unknown=True))
 
+
+@pytest.mark.parametrize("signal", REQUESTS)
+def test_what_protobuf_refuses_as_a_whole_is_salvaged(signal: str) -> None:
+    """Of a request with one bad string, or too deep a value, protobuf reads nothing; tests above say what is stored of it."""
+    refused = [
+        case
+        for case in CORPUS
+        if (case.signal, case.spoiled.rejected) == (signal, MALFORMED) and case.spoiled.label != "of another signal"
+    ]
+    levels = Counter(case.level for case in refused)
+    assert levels.keys() == {"resource", "scope", *(("metric", "point") if signal == "metrics" else ("record",))}
+    for case in refused[::SALVAGE_STEP]:
+        with pytest.raises(DecodeError):
+            REQUESTS[signal].FromString(case.payload())
+
+
+SALVAGE_STEP = 1 if ALL else 13
 
 TOGETHER = {
     (signal, kind): [case for case in CORPUS if (case.signal, case.kind) == (signal, kind) and case.may_be_with_others]
@@ -122,7 +127,7 @@ def test_the_corpus_is_whole() -> None:
         "resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.negative.bucket_counts",
         "resource_logs.scope_logs.log_records.event_name",
         "resource_logs.scope_logs.log_records.body.array_value.values.double_value",
-    } <= by_field(list(CORPUS)).keys()
+    } <= by_field(CORPUS).keys()
     assert len({(case.path, case.spoiled.label) for case in CORPUS}) == len(CORPUS)
     assert REJECTIONS.keys() - {case.rejected for case in CORPUS} == OF_MANY
     assert REPAIRS.keys() - {case.spoiled.repaired for case in CORPUS} == OF_CONTENT

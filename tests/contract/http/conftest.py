@@ -20,6 +20,7 @@ from tests.contract.http.connection import Answer, connected
 from tests.plugins.scripted_ingest import ScriptedIngest
 
 LIMIT = 1024 * 1024
+MAX_ITEMS = 1000
 
 
 @dataclass
@@ -58,7 +59,7 @@ async def serve(
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
     paths = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
     cors = Cors(origins, headers, timedelta(hours=1))
-    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, cors=cors, authenticate=authenticate)
+    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, max_items=MAX_ITEMS, cors=cors, authenticate=authenticate)
     server = HttpServer(receiver, header_timeout=header_timeout, idle_timeout=idle_timeout, max_age=max_age)
     port = await server.start("127.0.0.1", 0, socket=socket)
     try:

@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from llm_observatory.otlp.http_json import BYTES_PER_MARK, PEAK_PER_BYTE
+from llm_observatory.app.memory import DECODED_RECORD_BYTES, PER_BYTE_DECODED, PER_BYTE_READ
 from tests.contract.http.connection import JSON, Answer, connected, post
 from tests.contract.otlp.conftest import MIB
 from tests.contract.otlp.payloads import trace_request
@@ -53,7 +53,7 @@ async def test_bodies_in_memory_are_as_many_as_slots() -> None:
         assert answers <= {200, 503}
         assert 200 in answers
         # 40 bodies are 320 MiB; four slots cost twice their bodies, and what they have read so far.
-        assert await child.growth() < 4 * 8 * 3.2 + 20
+        assert await child.growth() < 4 * 8 * PER_BYTE_READ + 20
 
 
 def zlib_bomb(wbits: int) -> bytes:
@@ -74,24 +74,26 @@ async def test_bombs_do_not_unfold(encoding: str) -> None:
         assert await child.growth() < 16
 
 
-async def test_json_costs_what_is_said_of_it() -> None:
-    limit = 8 * MIB
-    item, around = b'{"key":"abcdef"},', b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[%s{}]}]}]}]}'
-    dense = around % (item * (limit // BYTES_PER_MARK // 2 - 10))
-    async with receiver_process("slow", limit, "http") as child:
-        answers = await flood(child.port, 8, post(dense, content_type=JSON), 8)
-        assert statuses(answers) <= {200, 503}
-        assert 200 in statuses(answers)
-        # One is read at a time; beside it four slots hold bodies.
-        assert await child.growth() < PEAK_PER_BYTE * 8 + 4 * 8 * 3.2 + 20
+SLOTS = 4 * 8 * PER_BYTE_READ + 20
 
 
-@pytest.mark.parametrize("mark", [b"0,", b"{},", b"[],"])
-async def test_json_of_nothing_but_values_is_not_read(mark: bytes) -> None:
-    limit = 8 * MIB
-    body = b'{"x":[%s0]}' % (mark * (limit // len(mark) - 10))
-    async with receiver_process("slow", limit, "http") as child:
-        answers = await flood(child.port, 8, post(body, content_type=JSON), 8)
+async def test_numbers_of_one_digit_in_json() -> None:
+    """They become four times as large as protobuf. The text of a request with one such character has four bytes for each."""
+    around = '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"\U0001f600","histogram":{"dataPoints":[%s]}}]}]}]}'
+    point = '{"bucketCounts":[%s0]}' % ("0," * 100_000)
+    body = (around % ",".join([point] * 40)).encode()
+    async with receiver_process("slow", 8 * MIB, "http") as child:
+        answers = await flood(child.port, 3, post(body, "/v1/metrics", content_type=JSON), 3)
         assert statuses(answers) == {413}
         assert "OTLP_MAX_REQUEST_BYTES" in answers[0].body.decode()
-        assert await child.growth() < 4 * 8 * 3.2 + 20
+        assert await child.growth() < PER_BYTE_DECODED * 8 + SLOTS
+
+
+@pytest.mark.parametrize("empty", [b"{},", b'"",'])
+async def test_a_record_of_nothing_but_empty_values_in_json(empty: bytes) -> None:
+    values = empty * (8 * MIB // len(empty) - 100)
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[%s{}]}]}]}]}' % values
+    async with receiver_process("slow", 8 * MIB, "http") as child:
+        answers = await flood(child.port, 3, post(body, content_type=JSON), 3)
+        assert statuses(answers) <= {200, 503}
+        assert await child.growth() < DECODED_RECORD_BYTES / MIB + PER_BYTE_DECODED * 8 + SLOTS

@@ -62,7 +62,7 @@ def server(transport: str, entrance: Entrance, limit: int) -> GrpcServer | HttpS
     if transport == "grpc":
         return GrpcServer(GrpcReceiver(entrance, SIGNALS), max_request_bytes=limit)
     paths = {f"/v1/{signal.name}": signal for signal in SIGNALS}
-    receiver = HttpReceiver(entrance, paths, max_request_bytes=limit, cors=Cors((), (), timedelta()))
+    receiver = HttpReceiver(entrance, paths, max_request_bytes=limit, max_items=200_000, cors=Cors((), (), timedelta()))
     return HttpServer(receiver, header_timeout=10.0, idle_timeout=60.0)
 
 

@@ -68,7 +68,9 @@ class Connection:
 async def connected() -> AsyncIterator[Connection]:
     ingest = ScriptedIngest()
     paths = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
-    receiver = HttpReceiver(Entrance(ingest, 4), paths, max_request_bytes=4 * MIB, cors=Cors((), (), timedelta(0)))
+    receiver = HttpReceiver(
+        Entrance(ingest, 4), paths, max_request_bytes=4 * MIB, max_items=1000, cors=Cors((), (), timedelta(0))
+    )
     server = HttpServer(receiver, header_timeout=10, idle_timeout=60)
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

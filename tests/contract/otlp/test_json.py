@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_observatory.errors import InvalidPayload
-from llm_observatory.otlp.json import to_protobuf
-from tests.contract.codec.test_validity import FIELDS, SPOILED, Case
 from tests.plugins import hostile_wire, otlp_messages
-from tests.plugins.otlp_json import PLAIN, Style, to_json
+from tests.plugins.corpus import SAID, by_field, sample
+from tests.plugins.otlp_json import PLAIN, Style, to_json, to_protobuf
 from tests.plugins.otlp_messages import REQUESTS
 from tests.plugins.round_trip import check, encode, examples
 
 SIGNALS = ("traces", "metrics", "logs")
 STYLES = st.builds(Style, *[st.booleans() for _ in Style._fields])
+CASES = tuple(sample(SAID, 4))
 PROTOBUF = hostile_wire.Style()
 ANY_STYLE = Style(*[True] * len(Style._fields))
 
@@ -72,15 +72,14 @@ def test_what_is_sent_is_stored_as_over_grpc(signal: str, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("style", [PLAIN, ANY_STYLE], ids=["plain", "any"])
-@pytest.mark.parametrize("name", SPOILED)
+@pytest.mark.parametrize("name", by_field(CASES))
 def test_every_rule_in_every_field(name: str, style: Style) -> None:
-    signal, path, _ = FIELDS[name]
-    for value in SPOILED[name]:
-        request = Case(signal, path, value).request()
+    for case in by_field(CASES)[name]:
+        request = case.request()
         try:
-            check(signal, request, PROTOBUF, payload=to_protobuf(signal, to_json(request, style)))
+            check(case.signal, request, PROTOBUF, payload=to_protobuf(case.signal, to_json(request, style)))
         except AssertionError as error:
-            error.add_note(f"{name}: {value.label}")
+            error.add_note(str(case))
             raise
 
 

@@ -13,6 +13,11 @@ import pytest
 MAKEFILE = Path(__file__).parents[3] / "Makefile"
 PINNED = re.findall(r"^UV_VERSION := (\S+)$", MAKEFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)[0]
 
+NODE_PACKAGES = ("tests/wasm", "tests/node")
+LOCKS = [f"{folder}/{name}" for folder in NODE_PACKAGES for name in ("package.json", "package-lock.json")]
+LOCKS += ["tests/python/pyproject.toml", "tests/python/uv.lock"]
+FETCHED = ("tests/python/.venv/.ready", *(f"{folder}/node_modules/.ready" for folder in NODE_PACKAGES))
+
 UV = """#!/bin/sh
 case "$1" in --version) echo "uv {version}" ;; *) echo "uv $*" >>"$CALLS" ;; esac
 """
@@ -44,12 +49,10 @@ class Checkout:
         for path in (self.folder, self.stand_ins):
             path.mkdir()
         (self.folder / "Makefile").write_text(MAKEFILE.read_text(encoding="utf-8"), encoding="utf-8")
-        for name in ("pyproject.toml", "uv.lock", "tests/wasm/package.json", "tests/wasm/package-lock.json"):
+        # What is fetched for tests is there already: this is about Python.
+        for name in ("pyproject.toml", "uv.lock", *LOCKS, *FETCHED):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).touch()
-        # What npm fetches is there already: this is about Python.
-        (self.folder / "tests/wasm/node_modules").mkdir()
-        (self.folder / "tests/wasm/node_modules/.ready").touch()
         self.program(self.stand_ins / "python", INTERPRETER)
         self.program(self.stand_ins / "uv", UV.format(version=PINNED))
 

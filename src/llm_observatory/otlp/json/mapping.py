@@ -10,17 +10,18 @@ before its content, in a place that was kept for it. To join at every level woul
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from llm_observatory.otlp.json.scalars import Unfit, encoder
 from llm_observatory.otlp.json.wire import LENGTH_DELIMITED, tag, varint
 
-Pieces: TypeAlias = list[bytes]
+Pieces: TypeAlias = list[bytes | bytearray]
 Put: TypeAlias = Callable[[Any, Pieces], int]
 """Adds a value, which is not None, to the pieces; the number of bytes. Raises `FAULTS`."""
 
+Taken = TypeVar("Taken")
 Table: TypeAlias = dict[str, Put]
 
 FAULTS = (ValueError, ArithmeticError, RecursionError)
@@ -39,9 +40,9 @@ def table(descriptor: Descriptor) -> Table:
     return made
 
 
-def keys(field: FieldDescriptor, put: Put) -> Table:
-    """The entries of a field."""
-    return {field.json_name: put, field.name: put}
+def keys(field: FieldDescriptor, taken: Taken) -> dict[str, Taken]:
+    """Both names of a field, for what takes its value."""
+    return {field.json_name: taken, field.name: taken}
 
 
 def put_members(value: Any, members: Table, pieces: Pieces) -> int:
@@ -81,7 +82,8 @@ def _message(field_tag: bytes, members: Table) -> Put:
         place = len(pieces)
         pieces.append(b"")
         size = put_members(value, members, pieces)
-        pieces[place] = head = field_tag + varint(size)
+        head = field_tag + varint(size)
+        pieces[place] = head
         return len(head) + size
 
     return put

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_observatory.errors import InvalidPayload
+from llm_observatory.errors import InvalidPayload, RequestTooLarge
 from llm_observatory.otlp.json.levels import Item, Misplaced, request_item
+from llm_observatory.otlp.json.reading import Cursor, NotJson, TooManyElements
 
 _ITEMS: dict[str, Item] = {
     "traces": request_item(ExportTraceServiceRequest.DESCRIPTOR),
@@ -21,45 +19,34 @@ _ITEMS: dict[str, Item] = {
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def to_protobuf(signal: str, body: bytes) -> bytes:
+ELEMENTS_AN_ITEM = 4
+"""A request whose arrays around and of the records hold more than so many elements for each record it may hold is read no
+further: the codec will refuse it, and 64 MiB of `{}` would take half a minute."""
+
+
+def to_protobuf(signal: str, body: bytes, max_items: int) -> bytes:
     """The protobuf bytes of the Export*ServiceRequest that `body` is in OTLP/JSON.
 
-    Raises InvalidPayload when it is none as a whole.
+    Raises InvalidPayload when it is none as a whole: not JSON, no object, or of the wrong shape around the records. The
+    message names place and fault and quotes nothing of the body. RequestTooLarge when it is sure to hold more than
+    `max_items` records.
+
+    CPU: 24 us a span of 390 bytes (790 as JSON), of which 5 are the parser's; encoding it takes 28. Memory beside body and
+    result: the body as text, one byte for each of its characters (four where one is beyond U+FFFF), and one record as objects.
     """
-    value, fault = _parsed(body)
-    if fault is None and type(value) is not dict:
-        fault = "it is not an object"
-    if fault is None:
-        try:
-            return _ITEMS[signal](value)
-        except Misplaced as misplaced:
-            fault = str(misplaced)
-    # Outside of the `except` blocks: as cause or context the frames that hold the body would live on.
-    raise InvalidPayload(f"the body is not an OTLP/JSON export request: {fault}")
-
-
-def _parsed(body: bytes) -> tuple[Any, str | None]:
-    """The JSON value, or what is wrong."""
     # Bytes that are not UTF-8 become surrogates, which make a string invalid again when it is written: one record's fault.
-    text = body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+    cursor = Cursor(body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape"), ELEMENTS_AN_ITEM * max_items)
     try:
-        try:
-            return _DECODER.decode(text), None
-        except json.JSONDecodeError as error:
-            return None, f"{error.msg} at line {error.lineno}, column {error.colno}"
-        except ValueError:  # an integer of more digits than Python reads
-            return _PATIENT_DECODER.decode(text), None
-    except RecursionError:
-        return None, "it nests too deeply"
-
-
-def _integer(digits: str) -> int | float:
-    """An integer; one that is longer than Python reads (4,300 digits) is an infinity."""
-    try:
-        return int(digits)
-    except ValueError:
-        return float(digits)
-
-
-_DECODER = json.JSONDecoder()
-_PATIENT_DECODER = json.JSONDecoder(parse_int=_integer)
+        if cursor.peek() == "{":
+            written = _ITEMS[signal](cursor)
+            cursor.end()
+            return bytes(written)
+        cursor.value()
+        fault = "it is not an object"
+    except TooManyElements:
+        message = f"the request holds more than {max_items} records (MAX_ITEMS_PER_REQUEST)"
+        raise RequestTooLarge(message) from None
+    except (Misplaced, NotJson) as misplaced:
+        fault = str(misplaced)
+    # Outside of the `except` block: as cause or context the frames that hold the body would live on.
+    raise InvalidPayload(f"the body is not an OTLP/JSON export request: {fault}")

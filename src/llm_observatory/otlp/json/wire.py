@@ -35,6 +35,6 @@ def tag(number: int, wire_type: int = LENGTH_DELIMITED) -> bytes:
     return varint(number << 3 | wire_type)
 
 
-def delimited(field_tag: bytes, data: bytes) -> bytes:
+def delimited(field_tag: bytes, data: bytes | bytearray) -> bytes:
     """A string, bytes, or a message, as a field."""
-    return b"%b%b%b" % (field_tag, varint(len(data)), data)
+    return field_tag + varint(len(data)) + data

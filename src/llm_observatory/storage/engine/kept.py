@@ -1,12 +1,19 @@
-"""For how long rows are kept, as the settings say it of each table and rollup."""
+"""For how long rows are kept, as the settings say it of each table and rollup, and how far back rollups are refreshed."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 from llm_observatory.settings import Settings
+from llm_observatory.storage.engine.partitions import EPOCH
 from llm_observatory.tables import Table
 from llm_observatory.tables.rollups import Grain
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+HOURS_OUTLIVE_ROWS = 2 * _DAY
+"""A day is made of its hours, and begins up to a day before the oldest of them that may still change."""
 
 
 def kept_for(table: Table, settings: Settings) -> timedelta:
@@ -15,25 +22,37 @@ def kept_for(table: Table, settings: Settings) -> timedelta:
 
 
 def rollup_kept_for(grain: Grain, settings: Settings) -> timedelta:
-    """Hours as long as the rows they sum up, days longer."""
-    return settings.retention if grain == "hourly" else settings.rollup_retention
+    """Hours a little longer than the rows they sum up, days much longer."""
+    hours = settings.retention + HOURS_OUTLIVE_ROWS
+    return hours if grain == "hourly" else max(settings.rollup_retention, hours)
 
 
-REFRESH_END = timedelta(hours=1)
-"""What is newer than this no continuous aggregate holds: it is computed as it is read."""
+class RefreshWindow(NamedTuple):
+    """What of a continuous aggregate is refreshed: the buckets that lie wholly between so long ago and so long ago."""
 
-_BUCKET: dict[Grain, timedelta] = {"hourly": timedelta(hours=1), "daily": timedelta(days=1)}
+    start: timedelta
+    end: timedelta
 
 
-def refreshed_for(grain: Grain, settings: Settings, whole: timedelta) -> timedelta:
+def refresh_window(grain: Grain, settings: Settings, whole: timedelta) -> RefreshWindow:
     """How far back continuous aggregates are refreshed, where rows are whole for so long.
 
-    Not further than that: a refresh of what was dropped would empty it. But two buckets at least, or TimescaleDB refuses the
-    policy.
+    Every hour that holds records of the default ACCEPT_MAX_AGE and no hour more: a refresh of what was dropped would empty it.
+    Every day, which is made of hours and not of rows, that holds such an hour. Two buckets at least, or TimescaleDB refuses the
+    policy. The last hour is left out and computed as it is read, where rows are there for long enough.
     """
-    return max(whole - max(settings.chunk_interval, timedelta(days=1)), REFRESH_END + 2 * _BUCKET[grain])
+    start = max(whole - settings.chunk_interval + _HOUR, 2 * _HOUR)
+    end = min(_HOUR, start - 2 * _HOUR)
+    return RefreshWindow(start if grain == "hourly" else max(start + _DAY - _HOUR, end + 2 * _DAY), end)
 
 
 def rollup_horizon(grain: Grain, settings: Settings, now: datetime) -> datetime:
     """Buckets before this have expired. Whole days (UTC): a day is computed from all of its hours or not at all."""
     return datetime.combine((now - rollup_kept_for(grain, settings)).astimezone(UTC), time(), UTC)
+
+
+def rows_horizon(settings: Settings, now: datetime) -> datetime:
+    """The first hour of which no row has expired: whole partitions do, and a day is the longest that is reckoned with."""
+    interval = min(settings.chunk_interval, _DAY)
+    age = now - settings.retention - EPOCH
+    return EPOCH - (-(age // interval * interval) // _HOUR) * _HOUR

@@ -17,7 +17,7 @@ from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import REFRESH_END, kept_for, refreshed_for, rollup_kept_for
+from llm_observatory.storage.engine.kept import kept_for, refresh_window, rollup_kept_for
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
@@ -79,7 +79,8 @@ def wanted(settings: Settings, edition: Edition, whole: timedelta) -> Iterator[t
             drop = Policy("policy_retention", HOUR, (("drop_after", kept_for(table, settings)),))
             yield table.name, (compress, drop, *([Policy("policy_compaction", COMPACT_EVERY)] if compact else []))
     for view in ROLLUP_VIEWS:
-        refresh = (("start_offset", refreshed_for(view.grain, settings, whole)), ("end_offset", REFRESH_END))
+        window = refresh_window(view.grain, settings, whole)
+        refresh = (("start_offset", window.start), ("end_offset", window.end))
         batches = (("buckets_per_batch", BUCKETS_PER_BATCH),) if edition.refreshes_in_batches else ()
         yield (
             view.name,

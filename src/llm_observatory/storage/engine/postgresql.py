@@ -33,7 +33,7 @@ from llm_observatory.storage.engine.partitions import (
     slots,
 )
 from llm_observatory.storage.engine.toast import compress_documents
-from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_since
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS, TABLES
 from llm_observatory.tables.rollups import GRAINS
 
@@ -128,6 +128,7 @@ class PostgreSQL:
     async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
         """See Engine."""
         dropped: list[str] = []
+        await remember_what_is_dropped(connection, self._settings, moment(now_us))
 
         async def drop(table: str) -> None:
             dropped.extend(await expiry.drop_before(connection, table, now_us - self._kept[table]))
@@ -148,7 +149,7 @@ class PostgreSQL:
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
-        since = await rows_whole_since(connection, self._settings, now, remember=True)
+        since = await rows_whole_since(connection, self._settings, now)
         await rollups.work_off(connection, now, since)
 
     @property

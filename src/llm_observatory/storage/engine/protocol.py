@@ -49,7 +49,8 @@ class Engine(Protocol):
     async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
         """Drop what lies wholly before `now_us` less what a table is kept for, and finish what an earlier call began.
 
-        Returns the names of the dropped. What is busy is left for the next call.
+        Only where the clock is not in doubt, also where TimescaleDB drops by itself: since when rows are whole is remembered
+        here. Returns the names of the dropped. What is busy is left for the next call.
         """
         ...
 
@@ -62,10 +63,7 @@ class Engine(Protocol):
         ...
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
-        """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it.
-
-        `now` is a time that is believed: since when rows are whole is remembered here.
-        """
+        """Bring the rollups up to what `ingest_touched` says was changed, as far as one round goes, and empty it."""
         ...
 
     @property

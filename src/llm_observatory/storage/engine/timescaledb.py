@@ -18,11 +18,11 @@ from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, refreshed_for, rollup_horizon
+from llm_observatory.storage.engine.kept import kept_for, refresh_window, rollup_horizon
 from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
-from llm_observatory.storage.engine.whole import rows_whole_for, rows_whole_since
+from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
 from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import GRAINS, Grain
 
@@ -74,10 +74,11 @@ class TimescaleDB:
 
     async def drop_expired(self, connection: AsyncConnection, now_us: int) -> list[str]:
         """See Engine. Under the Timescale licence that is what retention policies do."""
+        now = moment(now_us)
+        await remember_what_is_dropped(connection, self._settings, now)
         if self.edition.community:
             return []
         dropped: list[str] = []
-        now = moment(now_us)
 
         async def drop(table: str) -> None:
             cursor = await connection.execute(_DROP_CHUNKS, [table, now - kept_for(BY_NAME[table], self._settings)])
@@ -143,13 +144,13 @@ class TimescaleDB:
     async def _ensure_continuous_aggregates(self, connection: AsyncConnection) -> list[str]:
         now = datetime.now(UTC)
         whole = await rows_whole_for(connection, self._settings, now)
-        refreshed: dict[Grain, datetime] = {grain: now - refreshed_for(grain, self._settings, whole) for grain in GRAINS}
+        refreshed: dict[Grain, datetime] = {grain: now - refresh_window(grain, self._settings, whole).start for grain in GRAINS}
         return await rollups.ensure(connection, "continuous aggregates", refreshed)
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
-        since = await rows_whole_since(connection, self._settings, now, remember=True)
         if not self.edition.community:
+            since = await rows_whole_since(connection, self._settings, now)
             await rollups.work_off(connection, now, since)
             return
         parts: dict[str, Callable[[], Awaitable[object]]] = {

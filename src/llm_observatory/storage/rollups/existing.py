@@ -130,5 +130,5 @@ def _views(rollup: Rollup) -> Sequence[RollupView]:
 
 def _comment(view: RollupView, form: Form) -> str:
     """Tells by which definition it was made."""
-    defined = {"continuous aggregates": sql.continuous_aggregate, "tables": sql.view_over_state}[form](view)
+    defined = sql.continuous_aggregate(view) if form == "continuous aggregates" else f"{sql.OPEN}; {sql.view_over_state(view)}"
     return f"{_MARK}{form}, {hashlib.sha256(defined.encode()).hexdigest()[:16]}"

@@ -63,8 +63,20 @@ def view_over_state(view: RollupView) -> str:
     )
 
 
-OPEN = "SELECT tenant, signal, hour FROM rollup_pending UNION SELECT tenant, signal, hour FROM ingest_touched"
-"""The view `rollup_open`: hours whose rows in the tables are out of date."""
+ROWS_WHOLE_SINCE = "Rows of all tables are whole since: "
+"""In the comment of `rollup_pending`, before a time in ISO 8601."""
+
+OPEN = f"""
+SELECT tenant, signal, hour
+FROM (SELECT tenant, signal, hour FROM rollup_pending UNION SELECT tenant, signal, hour FROM ingest_touched) changed
+WHERE hour >= (
+    SELECT coalesce(substring(
+        obj_description('rollup_pending'::regclass, 'pg_class') FROM '{ROWS_WHOLE_SINCE}([0-9T:.+-]+)$'
+    )::timestamptz, '-infinity')
+)
+"""
+"""The view `rollup_open`: hours whose rows in the tables are out of date. None of which rows were dropped: what was computed of
+it is more than what a late record, or an import, would leave of it."""
 
 
 def _bucket(view: RollupView, tenant: str, begin: str) -> str:

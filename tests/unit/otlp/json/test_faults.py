@@ -16,8 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from llm_observatory.codec import EncodedRequest, Rejection
 from llm_observatory.errors import InvalidPayload
-from llm_observatory.otlp.json import to_protobuf
-from tests.plugins.otlp_json import to_json
+from tests.plugins.otlp_json import to_json, to_protobuf
 from tests.plugins.otlp_messages import nest
 from tests.unit.codec import logs, metrics, spans
 

@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, NumberDataPoint
 
-from llm_observatory.otlp.json import to_protobuf
 from llm_observatory.otlp.json.wire import MALFORMED
 from tests.plugins.hostile_wire import read_fields
+from tests.plugins.otlp_json import to_protobuf
 
 INT64_MAX, INT64_MIN, UINT64_MAX = 2**63 - 1, -(2**63), 2**64 - 1
 
@@ -89,9 +89,9 @@ def test_integers(text: str, value: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "1.5", '"1.5"', '"1e-1"', '""', '" 1"', '"+1"', '"1_0"', '"0x10"', '"\u0661"', "true", "[]", "{}", "NaN", "1e19", "1e400",
-        str(INT64_MAX + 1), f'"{INT64_MIN - 1}"', '"1e999999999"', '"1e99999999999999999999"', '"0.1e-99999999999999999999"',
-        "9" * 5000, f'"{"9" * 5000}"',
+        "1.5", '"1.5"', '"1e-1"', '""', '" 1"', '"+1"', '"1_0"', '"0x10"', '"\u0661"', "true", "[]", "{}", "NaN", "1e19",
+        "1e400", str(INT64_MAX + 1), f'"{INT64_MIN - 1}"', '"1e999999999"', '"1e99999999999999999999"',
+        '"0.1e-99999999999999999999"', "9" * 5000, f'"{"9" * 5000}"',
     ],
 )  # fmt: skip
 def test_what_is_no_int64_costs_the_record(text: str) -> None:
