@@ -197,10 +197,7 @@ async def test_a_shared_port_is_shared_by_both_servers() -> None:
 async def test_only_connections_to_a_shared_port_grow_old(monkeypatch: pytest.MonkeyPatch, share_port: bool) -> None:
     monkeypatch.setattr("llm_observatory.settings.declared.SHARED_PORT_AGE", timedelta(milliseconds=200))
     async with serving(share_port=share_port) as otlp, raw_client(otlp.grpc_port) as client, connected(otlp.http_port) as http:
-        if share_port:
-            await client.until(lambda: gone(client))
-        else:
-            assert not await http.closed(within=1.0)
-            assert not gone(client)
+        assert not await http.closed(within=1.0)
+        assert gone(client) is share_port
         await http.send(post(BODY))
         assert ("connection" in (await http.answer()).headers) is share_port
