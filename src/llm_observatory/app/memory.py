@@ -17,7 +17,7 @@ and the whole: 100 requests of 60 MiB at once took 486 MiB, 50 of them compresse
 
 PER_BYTE_DECODED = 16
 """The largest request in JSON, one of which is decoded at a time: its text, at four bytes a character where one is beyond
-U+FFFF, and what it becomes, up to four times its size, with a copy. Nothing but `0,` took 12.8 as text of one byte a character."""
+U+FFFF, and what it becomes, up to four times its size, with a copy. Nothing but `0,` took 12.8 where a character is a byte."""
 
 DECODED_RECORD_BYTES = 200 * 1000**2
 """And one record of it as objects (`json/reading.py`)."""
