@@ -50,7 +50,6 @@ from tests.plugins.database import execute
 from tests.plugins.load import REQUESTS, llm_span, request_of, trace_request
 
 DAY_NS = 86_400 * 10**9
-"""The connection preface and an empty SETTINGS frame."""
 CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
 
 

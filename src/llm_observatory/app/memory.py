@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_observatory.otlp.http_json import peak_bytes
 from llm_observatory.otlp.read_slots import most_held
 from llm_observatory.pipeline.admission import reserved_bytes
 from llm_observatory.pipeline.signal import SIGNALS
@@ -13,14 +14,8 @@ BASE_BYTES = 120 * 1024**2
 
 PER_BYTE_READ = 3.2
 """A request of the largest size in a read slot: grpcio's buffers, the message, its copy for us. Over HTTP it is 2, the pieces
-and the whole: 100 requests of 60 MiB at once took 486 MiB, 50 of them compressed 484, 50 bombs of 2 GiB 262."""
-
-PER_BYTE_DECODED = 16
-"""The largest request in JSON, one of which is decoded at a time: its text, at four bytes a character where one is beyond
-U+FFFF, and what it becomes, up to four times its size, with a copy. Nothing but `0,` took 12.8 where a character is a byte."""
-
-DECODED_RECORD_BYTES = 200 * 1000**2
-"""And one record of it as objects (`json/reading.py`)."""
+and the whole: 100 requests of 60 MiB at once took 486 MiB, 50 of them compressed 484, 50 bombs of 2 GiB 262. JSON is beside
+it."""
 
 PER_BYTE_ADMITTED = 2
 """What is admitted: its bytes, and its rows until they are committed. Twelve clients that sent 60 MiB each took 1,000 MiB."""
@@ -33,17 +28,17 @@ ROWS_IN_THE_MAKING = 3
 
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + ((READ_SLOTS + 2) x 3.2 + 16) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest records.
+    """Base + ((READ_SLOTS + 2) x 3.2 + 14) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
 
-    What may be admitted is the reserves of all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request
-    larger than it. A record in the making is as large as a request, and its row no larger than ROW_MAX_BYTES; one of JSON is
-    bounded by its values.
+    The 14 are JSON, of which one large request is read at a time. What may be admitted is the reserves of all signals, and the
+    shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as large as a request,
+    and its row no larger than ROW_MAX_BYTES.
     """
     slots = most_held(settings.read_slots, len(SIGNALS))
-    reading = (slots * PER_BYTE_READ + PER_BYTE_DECODED) * settings.otlp_max_request_bytes
+    reading = slots * PER_BYTE_READ * settings.otlp_max_request_bytes + peak_bytes(settings.otlp_max_request_bytes)
     limit = settings.ingest_max_inflight_bytes
     reserved = reserved_bytes(limit, len(SIGNALS))
     admitted = PER_BYTE_ADMITTED * (reserved + max(settings.otlp_max_request_bytes, limit - reserved))
     largest = settings.otlp_max_request_bytes
     encoding = PER_BYTE_ENCODED * largest + ROWS_IN_THE_MAKING * min(ESCAPED_MAX * largest, ROW_MAX_BYTES)
-    return BASE_BYTES + DECODED_RECORD_BYTES + int(reading + admitted + encoding)
+    return BASE_BYTES + int(reading + admitted + encoding)

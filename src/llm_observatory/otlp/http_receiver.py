@@ -6,18 +6,16 @@ body holds a read slot, and goes the same way from there. Whatever the answer, t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 from llm_observatory import metrics
-from llm_observatory.errors import RequestTooLarge
 from llm_observatory.otlp import inflate, json
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import DEFAULT_TENANT, Arrival, Entrance
 from llm_observatory.otlp.http_body import Body, Receive, UnreadableBody
+from llm_observatory.otlp.http_json import JsonReader
 from llm_observatory.otlp.http_protocol import LAST_REQUEST
 from llm_observatory.otlp.http_status import (
     Headers,
@@ -41,9 +39,6 @@ ENCODINGS = {
 """By content type. The second is no OTLP, but what people write."""
 
 CONTENT_TYPES = {PROTOBUF: b"application/x-protobuf", JSON: b"application/json"}
-
-INLINE_MAX_BYTES = 8 * 1024
-"""JSON up to this size is read on the event loop, larger in a thread of its own: it takes about 25 ns a byte."""
 
 CLOSE = (b"connection", b"close")
 
@@ -92,11 +87,10 @@ class HttpReceiver:
         self.entrance = entrance
         self._paths = paths
         self._limit = max_request_bytes
-        self._max_items = max_items
         self._cors = cors
         self._authenticate = authenticate
         self._unexpected = UnexpectedErrors()
-        self._json_thread = ThreadPoolExecutor(1, thread_name_prefix="json")
+        self._json = JsonReader(max_request_bytes, max_items)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, by ASGI (HTTP spec 2.3)."""
@@ -118,7 +112,7 @@ class HttpReceiver:
 
     def close(self) -> None:
         """End the thread that reads JSON, when no request is left."""
-        self._json_thread.shutdown(wait=False, cancel_futures=True)
+        self._json.close()
 
     async def _answer(self, request: _Request) -> Answer:
         signal = self._paths.get(request.scope["path"])
@@ -141,7 +135,7 @@ class HttpReceiver:
             raise UnsupportedMediaType("the content type must be application/x-protobuf or application/json")
         host, port = request.scope["client"]
         read = partial(self._read, request, request.encoding, signal, _inflater(request.headers))
-        decode = partial(self._decode, signal) if request.encoding == JSON else None
+        decode = partial(self._json.to_protobuf, signal.name) if request.encoding == JSON else None
         arrival = Arrival(signal, tenant, f"http:{host}:{port}", TRANSPORT, None, read, decode)
         content = await self.entrance.export(arrival)
         if request.encoding == JSON:
@@ -154,17 +148,6 @@ class HttpReceiver:
         metrics.REQUEST_BYTES.labels(signal.name, TRANSPORT, encoding).observe(len(payload))
         compression = "none" if inflater is None else inflater.encoding
         metrics.HTTP_BODY_BYTES.labels(signal.name, encoding, compression).observe(request.body.received)
-        return payload
-
-    async def _decode(self, signal: Signal, body: bytes) -> bytes:
-        """JSON as protobuf."""
-        to_protobuf = partial(json.to_protobuf, signal.name, body, self._max_items)
-        if len(body) <= INLINE_MAX_BYTES:
-            payload = to_protobuf()
-        else:
-            payload = await asyncio.get_running_loop().run_in_executor(self._json_thread, to_protobuf)
-        if len(payload) > self._limit:  # a number of one digit becomes eight bytes
-            raise RequestTooLarge(f"the request, as protobuf, is larger than {self._limit} bytes (OTLP_MAX_REQUEST_BYTES)")
         return payload
 
     def _refusal(self, request: _Request, signal: Signal | None, error: Exception) -> Answer:

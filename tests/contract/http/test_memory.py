@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from llm_observatory.app.memory import DECODED_RECORD_BYTES, PER_BYTE_DECODED, PER_BYTE_READ
+from llm_observatory.otlp.http_json import peak_bytes
 from tests.contract.http.connection import JSON, Answer, connected, post
 from tests.contract.otlp.conftest import MIB
 from tests.contract.otlp.payloads import trace_request
@@ -53,7 +53,7 @@ async def test_bodies_in_memory_are_as_many_as_slots() -> None:
         assert answers <= {200, 503}
         assert 200 in answers
         # 40 bodies are 320 MiB; four slots cost twice their bodies, and what they have read so far.
-        assert await child.growth() < 4 * 8 * PER_BYTE_READ + 20
+        assert await child.growth() < 4 * 8 * 3.2 + 20
 
 
 def zlib_bomb(wbits: int) -> bytes:
@@ -74,26 +74,26 @@ async def test_bombs_do_not_unfold(encoding: str) -> None:
         assert await child.growth() < 16
 
 
-SLOTS = 4 * 8 * PER_BYTE_READ + 20
+RECORDS = b'{"resourceSpans":[{"scopeSpans":[{"spans":[%b]}]}]}'
+POINTS = b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":[%b0]}]}}]}]}]}'
 
 
-async def test_numbers_of_one_digit_in_json() -> None:
-    """They become four times as large as protobuf. The text of a request with one such character has four bytes for each."""
-    around = '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"\U0001f600","histogram":{"dataPoints":[%s]}}]}]}]}'
-    point = '{"bucketCounts":[%s0]}' % ("0," * 100_000)
-    body = (around % ",".join([point] * 40)).encode()
-    async with receiver_process("slow", 8 * MIB, "http") as child:
-        answers = await flood(child.port, 3, post(body, "/v1/metrics", content_type=JSON), 3)
-        assert statuses(answers) == {413}
-        assert "OTLP_MAX_REQUEST_BYTES" in answers[0].body.decode()
-        assert await child.growth() < PER_BYTE_DECODED * 8 + SLOTS
-
-
-@pytest.mark.parametrize("empty", [b"{},", b'"",'])
-async def test_a_record_of_nothing_but_empty_values_in_json(empty: bytes) -> None:
-    values = empty * (8 * MIB // len(empty) - 100)
-    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[%s{}]}]}]}]}' % values
-    async with receiver_process("slow", 8 * MIB, "http") as child:
-        answers = await flood(child.port, 3, post(body, content_type=JSON), 3)
-        assert statuses(answers) <= {200, 503}
-        assert await child.growth() < DECODED_RECORD_BYTES / MIB + PER_BYTE_DECODED * 8 + SLOTS
+@pytest.mark.parametrize(
+    "path, body, status",
+    [
+        ("/v1/traces", RECORDS % (b'{"attributes":[' + b'{"key":"a"},' * 600_000 + b"{}]}"), 200),
+        ("/v1/traces", RECORDS % ('{"name":"\U0001f600'.encode() + b"x" * (7 * MIB) + b'"}'), 200),
+        ("/v1/metrics", POINTS % (b"0," * (7 * MIB // 2)), 413),
+        ("/v1/traces", b'{"x":[' + b"{}," * (2 * MIB) + b"0]}", 200),
+        ("/v1/traces", RECORDS % (b"{}," * (2 * MIB) + b"{}"), 413),
+    ],
+    ids=["attributes", "text", "numbers", "unknown", "records"],
+)
+async def test_json_costs_no_more_than_is_said_of_it(path: str, body: bytes, status: int) -> None:
+    limit = 8 * MIB
+    async with receiver_process("slow", limit, "http") as child:
+        answers = await flood(child.port, 8, post(body, path, content_type=JSON), 8)
+        assert statuses(answers) <= {status, 503}
+        assert status in statuses(answers)
+        # One is read at a time; beside it four slots hold bodies.
+        assert await child.growth() < (peak_bytes(limit) / MIB) + 4 * 8 * 3.2 + 20

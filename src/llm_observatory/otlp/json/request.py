@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from llm_observatory.errors import InvalidPayload, RequestTooLarge
 from llm_observatory.otlp.json.levels import Item, Misplaced, request_item
 from llm_observatory.otlp.json.reading import Cursor, NotJson, TooManyElements
+from llm_observatory.otlp.json.scalars import Unfit
 
 _ITEMS: dict[str, Item] = {
     "traces": request_item(ExportTraceServiceRequest.DESCRIPTOR),
@@ -46,7 +47,7 @@ def to_protobuf(signal: str, body: bytes, max_items: int) -> bytes:
     except TooManyElements:
         message = f"the request holds more than {max_items} records (MAX_ITEMS_PER_REQUEST)"
         raise RequestTooLarge(message) from None
-    except (Misplaced, NotJson) as misplaced:
+    except (Misplaced, NotJson, Unfit) as misplaced:
         fault = str(misplaced)
     # Outside of the `except` block: as cause or context the frames that hold the body would live on.
     raise InvalidPayload(f"the body is not an OTLP/JSON export request: {fault}")

@@ -64,6 +64,11 @@ def test_a_request_is_an_object(body: bytes) -> None:
     assert fault_of("traces", body) == "it is not an object"
 
 
+def test_a_body_of_nothing_but_nesting_is_refused_for_good() -> None:
+    """It is not an object either; what reads it gives up before it knows."""
+    assert fault_of("traces", b"[" * 100_000 + b"]" * 100_000) == "nests too deeply"
+
+
 @pytest.mark.parametrize(
     "body", [b"{}", b' \n{ "a" : [ 1 ] }\t', b'\xef\xbb\xbf{"resourceSpans":null}', b'{"resourceSpans":[]}']
 )
