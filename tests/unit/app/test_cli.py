@@ -102,7 +102,7 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert line.split()[:3] == ["BATCH_SIZE", "77", ".env"]
     assert CANARY not in result.output
     assert "not running" in result.stdout
-    assert "at most about 4085 MiB" in result.stdout
+    assert "at most about 3189 MiB" in result.stdout
     assert "Receiving OTLP over gRPC on 127.0.0.1:4317" in result.stdout
     assert "[http.read_timeout]" in result.stdout
 
