@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -190,3 +191,13 @@ async def test_a_shared_port_is_shared_by_both_servers() -> None:
                 assert await first.export(BODY) is grpc.StatusCode.OK
                 assert (await first.ask(post(BODY))).status == 200
             assert min(first.ingest.exports, second.ingest.exports) > 0
+
+
+@pytest.mark.parametrize("share_port", [False, True])
+async def test_only_connections_to_a_shared_port_grow_old(monkeypatch: pytest.MonkeyPatch, share_port: bool) -> None:
+    monkeypatch.setattr("llm_observatory.settings.declared.SHARED_PORT_AGE", timedelta(milliseconds=200))
+    async with serving(share_port=share_port) as otlp, raw_client(otlp.grpc_port) as client, connected(otlp.http_port) as http:
+        assert not await http.closed(within=1.0)
+        assert gone(client) is share_port
+        await http.send(post(BODY))
+        assert ("connection" in (await http.answer()).headers) is share_port

@@ -34,10 +34,6 @@ from llm_observatory.app.write_check import WriteCheck
 from llm_observatory.app.write_path import write_path
 from llm_observatory.codec.request import EncodedTable
 from llm_observatory.errors import InvalidPayload, StorageUnavailable
-from llm_observatory.otlp import grpc_server
-from llm_observatory.otlp.entrance import Entrance
-from llm_observatory.otlp.grpc_receiver import GrpcReceiver
-from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.ingest import Ingest
 from llm_observatory.pipeline.signal import LOGS, METRICS, SIGNALS, TRACES, Signal
@@ -52,11 +48,8 @@ from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import TABLES, Table
 from tests.plugins.database import execute
 from tests.plugins.load import REQUESTS, llm_span, request_of, trace_request
-from tests.plugins.scripted_ingest import ScriptedIngest
 
 DAY_NS = 86_400 * 10**9
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-"""The connection preface and an empty SETTINGS frame."""
 CLAIM = "INSERT INTO ingest_ledger SELECT 'default', 'traces', %s, now(), 'theirs'"
 
 
@@ -455,32 +448,6 @@ async def test_a_source_is_written_again_on_the_next_day_and_once_a_day() -> Non
     known.add(table, rows, day=7, generation=known.generation)
     assert known.missing([encoded], day=7) == {}
     assert known.missing([encoded], day=8) == {table: rows}
-
-
-# ---- the port
-
-
-@pytest.mark.parametrize("share_port", [False, True])
-async def test_only_connections_to_a_shared_port_grow_old(monkeypatch: pytest.MonkeyPatch, share_port: bool) -> None:
-    monkeypatch.setattr(grpc_server, "MAX_CONNECTION_AGE_MS", 200)
-    monkeypatch.setattr(grpc_server, "CONNECTION_AGE_GRACE_MS", 200)
-    receiver = GrpcReceiver(Entrance(ScriptedIngest(), 4), SIGNALS)
-    server = GrpcServer(receiver, max_request_bytes=1024, share_port=share_port)
-    port = await server.start("127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(HTTP2_PREFACE)
-        if share_port:
-            async with asyncio.timeout(5):
-                await reader.read()
-        else:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.5):
-                    await reader.read()
-    finally:
-        writer.close()
-        await writer.wait_closed()
-        await server.stop(0)
 
 
 async def test_a_copy_that_joins_a_blocked_request_gets_its_answer(run: Running) -> None:
