@@ -45,14 +45,18 @@ class Requests:
                 number = next(self._numbers, None)
             if number is None:
                 return
-            request = generated(self._seed, number, self._takes, self._ns)
+            yield self._one(number)
+
+    def _one(self, number: int) -> Request:
+        for draw in itertools.count():
+            request = generated(self._seed, number, self._takes, self._ns, draw)
+            known = digest(request.signal, "default", request.body)
             with self._lock:
-                known = digest(request.signal, "default", request.body)
-                if known in self._seen:  # a retry, which is stored once
-                    continue
-                self._seen.add(known)
-                self.made[f"{KINDS[number % len(KINDS)]} {request.signal}"] += 1
-            yield request
+                if known not in self._seen:  # else a retry, which is stored once
+                    self._seen.add(known)
+                    self.made[f"{KINDS[number % len(KINDS)]} {request.signal}"] += 1
+                    return request
+        raise AssertionError
 
 
 def run(service: Service, roads: list[str], number: int, seed: int, say: Callable[[str], None]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 // Records with the SDK of Node.js, sends by every exporter it has, and says what each one's callback was told.
 //
-//     node send.mjs '{"at": 1795838760318160575, "roads": [["grpc", "http://127.0.0.1:4317", "gzip"]]}'
+//     node send.mjs '{"run": "1", "at": 1795838760318160575, "roads": [["grpc", "http://127.0.0.1:4317", "gzip"]]}'
 //
-// What goes one way is of the service `node PROTOCOL COMPRESSION`; all ways have the same records otherwise, and go at the same
+// What goes one way is of the service `RUN node PROTOCOL COMPRESSION`; all ways have the same records otherwise, and go at the same
 // moment: when a line comes on stdin, after `ready` was written. Then comes a line of JSON.
 
 import { createInterface } from "node:readline";
@@ -108,7 +108,7 @@ const ways = [];
 for (const [protocol, endpoint, compression] of asked.roads) {
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = endpoint;
   process.env.OTEL_EXPORTER_OTLP_COMPRESSION = compression;
-  const service = `node ${protocol} ${compression}`;
+  const service = `${asked.run} node ${protocol} ${compression}`;
   const own = of(described(service));
   for (const [signal, Exporter] of Object.entries(EXPORTERS[protocol])) {
     const data = signal === "metrics" ? { ...records.metrics, resource: described(service) } : records[signal].map(own);

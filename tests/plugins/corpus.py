@@ -51,7 +51,7 @@ class Case:
 
     @property
     def level(self) -> str:
-        """What a broken field costs: all of a resource, of a scope, of a metric, or one record or point."""
+        """See level_of."""
         return level_of(self.signal, self.path)
 
     @property
@@ -101,7 +101,7 @@ class Case:
     def may_be_with_others(self) -> bool:
         """Whether what comes of it can be said by the model alone, whatever else is in the request."""
         adds_only = self.spoiled.splice is None or not self.spoiled.splice.before
-        has_meaning = self.spoiled.splice is None or self.rejected is None
+        has_meaning = self.spoiled.splice is None or (self.rejected is None and self.spoiled.put is nothing)
         return adds_only and has_meaning and self.spoiled.meant is nothing and not self.spoiled.large
 
 
@@ -147,12 +147,14 @@ LARGE_STEP = 12
 
 
 def sample(cases: Iterable[Case], step: int) -> list[Case]:
-    """Every so manieth case, unless `HOSTILE_CASES=all` asks for all of them."""
+    """Every so manieth case and the first of each kind, unless `HOSTILE_CASES=all` asks for all of them."""
     found = list(cases)
     if ALL:
         return found
     small = [case for case in found if not case.spoiled.large]
-    return small[::step] + [case for case in found if case.spoiled.large][:: step * LARGE_STEP]
+    large = [case for case in found if case.spoiled.large]
+    first_of_kind = {case.spoiled.label: case for case in reversed(found)}.values()
+    return list(dict.fromkeys([*small[::step], *large[:: step * LARGE_STEP], *first_of_kind]))
 
 
 WIRE_STEP = 17

@@ -74,12 +74,8 @@ def good_request(signal: str, kind: str, first: int = 0, ns: int = NS) -> Any:
     return request
 
 
-LEVELS = ("resource", "scope", "metric", "point", "record")
-"""What a broken field can cost: all of a resource, of a scope, of a metric, or one point or record."""
-
-
 def level_of(signal: str, path: Path) -> str:
-    """That of a field."""
+    """What a broken field costs: all of a `resource`, of a `scope`, of a `metric`, or one `point` or `record`."""
     if len(path) < 3 or path[1] == "resource":
         return "resource"
     if len(path) < 4 or path[2] == "scope":

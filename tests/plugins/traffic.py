@@ -178,9 +178,12 @@ TOGETHER = tuple(case for case in SMALL if case.may_be_with_others)
 IDS_APART = 10_000
 
 
-def generated(seed: int, number: int, takes: str, ns: int) -> Request:
-    """Request `number` of those that come of a seed: ordinary, odd, one case of the corpus, or several in one."""
-    source = random.Random(f"{seed} {number} {takes}")
+def generated(seed: int, number: int, takes: str, ns: int, draw: int = 0) -> Request:
+    """Request `number` of those that come of a seed: ordinary, odd, one case of the corpus, or several in one.
+
+    `draw` asks for another one in its place.
+    """
+    source = random.Random(f"{seed} {number} {takes} {draw}")
     kind = KINDS[number % len(KINDS)]
     style = Style(*(source.random() < 0.2 for _ in range(3)))
     if kind == "hostile":

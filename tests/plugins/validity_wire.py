@@ -107,8 +107,7 @@ def in_message(signal: str, path: Path, below: int) -> Iterator[Spoiled]:
     refused = NO_REQUEST if is_outer else MALFORMED
     for label, data in UNKNOWN.items():
         yield _spliced(f"unknown after: {label}", after=data)
-        if not (path[-1:] == ("log_records",) and data[:1] == b"\x0a"):
-            yield _spliced(f"unknown before: {label}", before=data)
+        yield _spliced(f"unknown before: {label}", before=data)
     left = DEPTH_MAX if is_outer else DEPTH_MAX - below
     yield _spliced("groups as deep as can be", after=groups(left))
     for depth in sorted({left + 1, *DEPTHS}):
@@ -136,11 +135,14 @@ def of_field(field: FieldDescriptor, signal: str, path: Path) -> Iterator[Spoile
         yield from _far_too_deep(field)
     if field.is_repeated and (len(path) > OUTER[signal] + 1 or not BESIDE.isdisjoint(path)):
         yield _too_many(field)
-    if field.message_type is None:
+    if field.message_type is not None:
         if not field.is_repeated:
-            yield from _more_than_once(field)
-        elif wire_type_of(field) != LENGTH:
-            yield _in_pieces(field)
+            data = tagged(field.number, LENGTH, b"")
+            yield replace(_spliced("with a piece of nothing", after=data), put=_is_there)
+    elif not field.is_repeated:
+        yield from _more_than_once(field)
+    elif wire_type_of(field) != LENGTH:
+        yield _in_pieces(field)
 
 
 def _as_another_type(field: FieldDescriptor) -> Iterator[Spoiled]:
@@ -225,6 +227,10 @@ WIDER = {
     FieldDescriptor.TYPE_BOOL: 40,
 }
 """Varints of 64 bits hold too much for these: they keep the lower bits, a boolean whether it is 0."""
+
+
+def _is_there(message: Any, name: str) -> None:
+    getattr(message, name).SetInParent()
 
 
 def _clears(message: Any, name: str) -> None:

@@ -1,10 +1,10 @@
 """Sends what `recorded.py` records by OTLP exporters of Python, and says what each of them said.
 
-    python -m tests.python.send '{"at": 1795838760318160575, "roads": [["grpc", "http://127.0.0.1:4317", "gzip"]]}'
+    python -m tests.python.send '{"run": "1", "at": 1795838760318160575, "roads": [["grpc", "http://127.0.0.1:4317", "gzip"]]}'
 
 An exporter is set up by the environment alone, as docs/otlp.md tells people to. Each road has its records of the service
-`python SERVICE`, all are sent at the same moment: when a line comes on stdin, after `ready` was written. Then comes a line of
-JSON: whether each road and signal was a success, and what the exporters logged.
+`RUN python PROTOCOL COMPRESSION`, all are sent at the same moment: when a line comes on stdin, after `ready` was written. Then
+comes a line of JSON: whether each road and signal was a success, and what the exporters logged.
 
 It runs in two environments: that of the project, and that of this folder, for what cannot be installed beside it.
 """
@@ -37,11 +37,6 @@ EXPORTERS = {
 }
 
 
-def service_of(protocol: str, compression: str) -> str:
-    """The service.name of what goes that way."""
-    return f"python {protocol} {compression}"
-
-
 class _Lines(logging.Handler):
     """Keeps what is logged, at any level that people see."""
 
@@ -69,7 +64,7 @@ def main() -> None:
     logging.getLogger("opentelemetry.exporter").addHandler(logged)
     ways: dict[tuple[str, str], Callable[[], Any]] = {}
     for protocol, endpoint, compression in asked["roads"]:
-        service = service_of(protocol, compression)
+        service = f"{asked['run']} python {protocol} {compression}"
         recorded = record(service, asked["at"])._asdict()
         for signal in EXPORTERS:
             exporter = _exporter(protocol, endpoint, compression, signal)
