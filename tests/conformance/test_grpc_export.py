@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -86,19 +87,16 @@ async def test_a_response_lists_the_encodings_that_are_taken(receiver: Receiver,
 
 def empty_requests(signal: Signal) -> dict[str, Any]:
     """A request that carries nothing, at every depth at which it can end."""
-    scope, resource = signal.make(1), signal.make(1)
-    [resources] = [
-        getattr(scope, name) for name in ("resource_spans", "resource_metrics", "resource_logs") if hasattr(scope, name)
-    ]
-    field = resources[0].DESCRIPTOR.fields_by_number[2].name
-    inner = getattr(resources[0], field)[0]
-    inner.ClearField(inner.DESCRIPTOR.fields_by_number[2].name)
-    outer = getattr(resource, resource.DESCRIPTOR.fields_by_number[1].name)[0]
-    outer.ClearField(field)
+    without_items, without_scopes = signal.make(1), signal.make(1)
+    [resource] = without_scopes.ListFields()[0][1]
+    scopes = resource.DESCRIPTOR.fields_by_number[2].name
+    resource.ClearField(scopes)
+    scope = getattr(without_items.ListFields()[0][1][0], scopes)[0]
+    scope.ClearField(scope.DESCRIPTOR.fields_by_number[2].name)
     return {
         "no bytes": b"",
-        "no items in its scope": scope,
-        "no scope in its resource": resource,
+        "no items in its scope": without_items,
+        "no scope in its resource": without_scopes,
         "nothing known": padding(100),
     }
 
@@ -143,24 +141,24 @@ def test_the_neighbours_of_a_bad_record_are_stored(receiver: Receiver, client: C
     assert receiver.rows(signal.table) == before + 5
 
 
+RECORDS: dict[str, Callable[[Any], Any]] = {
+    "traces": lambda request: request.resource_spans[0].scope_spans[0].spans,
+    "metrics": lambda request: request.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points,
+    "logs": lambda request: request.resource_logs[0].scope_logs[0].log_records,
+}
+
+
 @pytest.mark.requirement("G5", "MUST")
 @EVERY_SIGNAL
-def test_the_response_to_100_000_bad_records_is_small(client: Client, seen: Seen, signal: Signal) -> None:
+def test_the_response_to_100_000_bad_records_is_small(receiver: Receiver, client: Client, seen: Seen, signal: Signal) -> None:
     request = signal.make(0, 1)
-    item = request
-    while not (leaf := item.DESCRIPTOR.name in ("ScopeSpans", "Gauge", "ScopeLogs")):
-        field = next(name for name in ("resource_spans", "resource_metrics", "resource_logs", "scope_spans", "scope_metrics",
-                                       "scope_logs", "metrics", "gauge") if name in item.DESCRIPTOR.fields_by_name)  # fmt: skip
-        value = getattr(item, field)
-        item = value if field == "gauge" else value[0]
-    assert leaf
-    records = getattr(item, {"ScopeSpans": "spans", "Gauge": "data_points", "ScopeLogs": "log_records"}[item.DESCRIPTOR.name])
-    del records[1:]
+    records = RECORDS[signal.name](request)
     records.extend([records[0]] * 99_999)
     answer = client.export(request, signal, timeout=60)
     seen(f"{signal.name}: {answer.code}, below 4 MiB: {len(answer.body) < 4 * 2**20}")
     assert len(answer.body) + len(answer.message) < 4 * 2**20
-    assert answer.code != "RESOURCE_EXHAUSTED", "the semantics could be kept"
+    if receiver.service is not None:  # another one may have a smaller limit for requests
+        assert answer.code == "OK"
 
 
 @pytest.mark.requirement("G14", "MUST")
