@@ -19,6 +19,7 @@ from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.http_server import HttpServer
 from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES
 from tests.contract.otlp.payloads import padded_request, trace_request
+from tests.contract.otlp.waiting import until
 from tests.plugins.scripted_ingest import ScriptedIngest
 
 MIB = 1024 * 1024
@@ -36,8 +37,10 @@ class Reply(NamedTuple):
 class Connection:
     """A socket to the server."""
 
-    def __init__(self, ingest: ScriptedIngest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.ingest = ingest
+    def __init__(
+        self, ingest: ScriptedIngest, entrance: Entrance, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.ingest, self.entrance = ingest, entrance
         self.reader, self._writer = reader, writer
 
     async def write(self, data: bytes) -> None:
@@ -75,7 +78,7 @@ async def connected() -> AsyncIterator[Connection]:
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        yield Connection(ingest, reader, writer)
+        yield Connection(ingest, receiver.entrance, reader, writer)
     finally:
         writer.close()
         await ingest.drain()
@@ -98,7 +101,7 @@ async def test_the_jdk_asks_for_h2c_and_gets_http_1_1(connection: Connection, ap
     head = POST + JDK + b"Content-Length: %d\r\n\r\n" % len(first)
     await connection.write(head if apart else head + first)
     if apart:
-        await asyncio.sleep(0.05)
+        await until(lambda: connection.entrance.reading == 1)
         await connection.write(first)
     assert (await connection.reply()).status == 200
     for body in (second, third):
