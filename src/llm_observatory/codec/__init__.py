@@ -30,7 +30,7 @@ def select(choice: str) -> str:
 def encode(signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms) -> EncodedRequest:
     """The request as rows. InvalidPayload when the outer framing is broken; bad records are rejected one by one.
 
-    `digest` is that of the bytes as they came (see `digest`); ids of log records are made from it.
+    `digest` is that of the payload (see `digest`); ids of log records are made from it.
     """
     steps = encode_stepwise(signal, tenant, payload, digest, now, terms)
     while True:
