@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,9 @@ STEPS_A_TURN = 8
 
 DISCARD_SECONDS = 5.0
 """How long the rest of a body that nobody wants is taken, so that its sender comes to read the answer."""
+
+DISCARD_IDLE_SECONDS = 0.5
+"""A sender that pauses for so long is stuck, and hears why at once."""
 
 DISCARD_LIMITS = 2
 """And no more of it than so many times the limit of a request."""
@@ -48,7 +51,8 @@ class Body:
             raise self._too_large("the body")
         parts: list[bytes] = []
         size = steps = 0
-        async for chunk in self._chunks():
+        while not self._over:
+            chunk = await self._take()
             if self.received > self._limit:
                 raise self._too_large("the body")
             for part in (chunk,) if inflater is None else inflater.feed(chunk):
@@ -71,22 +75,21 @@ class Body:
         if not self._announced:
             with suppress(TimeoutError, UnreadableBody):
                 async with asyncio.timeout(DISCARD_SECONDS):
-                    async for _ in self._chunks():
-                        if self.received > DISCARD_LIMITS * self._limit:
-                            break
+                    while not self._over and self.received <= DISCARD_LIMITS * self._limit:
+                        async with asyncio.timeout(DISCARD_IDLE_SECONDS):
+                            await self._take()
         return self._over
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        while not self._over:
-            self._announced = False
-            message = await self._receive()
-            if message["type"] != "http.request":
-                raise UnreadableBody("the request body ended before it was whole")
-            self._over = not message.get("more_body", False)
-            chunk = message.get("body", b"")
-            self.received += len(chunk)
-            if chunk:
-                yield chunk
+    async def _take(self) -> bytes:
+        """Some more of it."""
+        self._announced = False
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise UnreadableBody("the request body ended before it was whole")
+        self._over = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        self.received += len(chunk)
+        return chunk
 
     def _too_large(self, what: str) -> RequestTooLarge:
         return RequestTooLarge(f"{what} is larger than {self._limit} bytes (OTLP_MAX_REQUEST_BYTES)")

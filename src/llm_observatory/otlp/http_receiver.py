@@ -6,7 +6,7 @@ body holds a read slot, and goes the same way from there. Whatever the answer, t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from llm_observatory.otlp.http_status import (
     headers_of,
     http_status_of,
 )
-from llm_observatory.otlp.refusal import UnexpectedErrors, count, status_of
+from llm_observatory.otlp.refusal import NO_SIGNAL, UnexpectedErrors, count, status_of
 from llm_observatory.pipeline.signal import Signal
 
 TRANSPORT = "http"
@@ -94,7 +94,7 @@ class HttpReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, by ASGI (HTTP spec 2.3)."""
-        headers = dict(scope["headers"])
+        headers = _by_name(scope["headers"])
         declared = headers.get(b"content-length")
         # Without either header there is no body (RFC 9112, 6.3).
         length = int(declared) if declared else None if b"transfer-encoding" in headers else 0
@@ -107,6 +107,9 @@ class HttpReceiver:
             answer = await self._answer(request)
             goes_on = await body.discard() and not (self.entrance.draining or scope["state"][LAST_REQUEST])
             await _send(send, answer, (*self._cors.allowed(headers), *(() if goes_on else (CLOSE,))))
+        except Exception as error:
+            self._unexpected.log(NO_SIGNAL, error)
+            raise
         finally:
             self.entrance.gone()
 
@@ -158,6 +161,14 @@ class HttpReceiver:
         content = json.status_to_json(status) if request.encoding == JSON else status.SerializeToString()
         content_type = CONTENT_TYPES[request.encoding or PROTOBUF]
         return Answer(http_status_of(error, refusal), content, content_type, headers_of(error, refusal))
+
+
+def _by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by their names; what stands in several lines is one list (RFC 9110, 5.3)."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        headers[name] = b"%b, %b" % (headers[name], value) if name in headers else value
+    return headers
 
 
 def _inflater(headers: RequestHeaders) -> inflate.Inflater | None:

@@ -50,6 +50,8 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # Whoever sends a header must not be taken for somebody else.
+                proxy_headers=False,
                 timeout_graceful_shutdown=int(STOP_SECONDS),
             )
         )

@@ -9,6 +9,7 @@ import pytest
 
 from llm_observatory.errors import IngestError
 from llm_observatory.metrics import REFUSED_REQUESTS
+from llm_observatory.otlp.http_protocol import MAX_PIPELINED
 from llm_observatory.otlp.http_receiver import RequestHeaders
 from llm_observatory.otlp.http_server import MAX_HEAD_BYTES
 from tests.contract.http.conftest import Http, Start
@@ -57,7 +58,7 @@ async def test_another_content_type_is_refused(http: Http, content_type: str | N
 async def test_a_large_head_is_taken_and_a_larger_one_refused(http: Http) -> None:
     assert (await http.ask(post(BODY, x_large="a" * (MAX_HEAD_BYTES - 1000)))).status == 200
     answer = await http.ask(post(BODY, x_large="a" * MAX_HEAD_BYTES))
-    assert (answer.status, answer.said) == (431, "the headers are too large")
+    assert (answer.status, answer.said) == (431, "the headers or trailers are too large")
     assert http.ingest.exports == 1
 
 
@@ -126,12 +127,105 @@ async def test_what_is_no_http_is_told_so(http: Http, rubbish: bytes) -> None:
     assert reason._value.get() == before + 1
 
 
-async def test_rubbish_in_the_middle_of_a_body_gets_no_answer_of_another(http: Http) -> None:
+async def test_rubbish_in_the_middle_of_a_body_is_told_and_goes_nowhere(http: Http) -> None:
     async with connected(http.port) as connection:
-        await connection.send(head(transfer_encoding="chunked") + b"zz\r\n")
+        await connection.send(head(transfer_encoding="chunked", content_type=JSON) + b"zz\r\n")
+        answer = await connection.answer()
+        assert (answer.status, answer.headers["content-type"]) == (400, JSON)
         assert await connection.closed()
     await until(lambda: http.entrance.in_flight == 0)
     assert http.ingest.exports == 0
+
+
+async def test_rubbish_behind_a_request_does_not_cost_its_answer(http: Http) -> None:
+    http.ingest.commit.clear()
+    async with connected(http.port) as connection:
+        await connection.send(post(BODY) + b"rubbish\r\n\r\n")
+        await until(lambda: http.ingest.exports == 1)
+        http.ingest.commit.set()
+        answer = await connection.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert await connection.closed()
+
+
+async def test_trailers_are_not_kept_and_have_an_end(http: Http) -> None:
+    chunks = head(transfer_encoding="chunked") + b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+    async with connected(http.port) as connection:
+        await connection.send(chunks + b"x-checksum: 1\r\n\r\n")
+        assert (await connection.answer()).status == 200
+    for trailer in (b"x: " + b"a" * 5000 + b"\r\n", b"a" * 5000):
+        async with connected(http.port) as connection:
+            await connection.send(chunks)
+            sent = await connection.send_until_closed([trailer] * 1000, pause=0.002)
+            assert sent < 10 * MAX_HEAD_BYTES
+
+
+async def test_a_head_counts_once_however_it_comes(http: Http) -> None:
+    request = post(BODY, x_large="a" * (MAX_HEAD_BYTES - 2000))
+    async with connected(http.port) as connection:
+        for at in range(0, len(request), 4096):
+            await connection.send(request[at : at + 4096])
+            await asyncio.sleep(0.002)
+        assert (await connection.answer()).status == 200
+    large = post(trace_request(name_bytes=30_000), x_large="a" * 30_000)
+    async with connected(http.port) as connection:
+        await connection.send(large * 5)
+        assert [(await connection.answer()).status for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity", "gzip, chunked", "xchunked", "chunked, chunked"])
+async def test_another_transfer_coding_is_refused(http: Http, coding: str) -> None:
+    answer = await http.ask(head(transfer_encoding=coding) + b"0\r\n\r\n")
+    assert answer.status == 400
+    assert http.ingest.exports == 0
+
+
+async def test_another_version_is_refused(http: Http) -> None:
+    assert (await http.ask(post(BODY).replace(b"HTTP/1.1", b"HTTP/2.0"))).status == 400
+
+
+async def test_headers_of_one_name_are_a_list(http: Http) -> None:
+    request = post(BODY, content_encoding="identity").replace(b"host: x", b"host: x\r\ncontent-encoding: gzip")
+    assert (await http.ask(request)).status == 415
+
+
+async def test_more_requests_than_may_wait_are_not_read(http: Http) -> None:
+    http.ingest.commit.clear()
+    async with connected(http.port) as connection:
+        await connection.send(post(BODY) + head("/v1/nothing", "GET", content_type=None) * 1000)
+        await until(lambda: http.ingest.exports == 1)
+        http.ingest.commit.set()
+        answers = [await connection.answer() for _ in range(MAX_PIPELINED + 1)]
+        assert [answer.status for answer in answers] == [200, *[404] * MAX_PIPELINED]
+        assert answers[-1].headers["connection"] == "close"
+        assert await connection.closed()
+
+
+async def test_a_client_that_does_not_read_its_answers_is_left(start: Start) -> None:
+    async with start(idle_timeout=0.3) as http, connected(http.port) as connection:
+        request = head("/v1/nothing", "GET", content_type=None)
+        await connection.send_until_closed([request * 90] * 3000, pause=0.001)
+    await until(lambda: http.entrance.in_flight == 0)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+async def test_an_offer_on_a_connection_that_closes_is_declined(http: Http, version: bytes) -> None:
+    request = post(BODY, connection="close, Upgrade", upgrade="h2c").replace(b"HTTP/1.1", version)
+    assert (await http.ask(request)).status == 200
+    assert [payload for _, payload in http.ingest.exported] == [BODY]
+
+
+async def test_empty_lines_do_not_keep_a_connection(start: Start) -> None:
+    async with start(idle_timeout=0.3) as http, connected(http.port) as connection:
+        await connection.send_until_closed([b"\r\n"] * 100, pause=0.05)
+
+
+async def test_nobody_is_who_a_header_says(http: Http) -> None:
+    async with connected(http.port) as stuck:
+        await stuck.send(post(BODY, x_forwarded_for="203.0.113.9")[:-1])
+        await until(lambda: http.entrance.reading == 1)
+        assert (await http.ask(post(BODY, x_forwarded_for="203.0.113.9"))).status == 200
+        assert http.entrance.reading == 1
 
 
 async def test_length_and_chunks_at_once_are_refused(http: Http) -> None:
