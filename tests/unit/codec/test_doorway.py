@@ -11,7 +11,7 @@ import pytest
 from llm_observatory import codec, tables
 from llm_observatory.codec import EncodedRequest
 from llm_observatory.codec.reference import fields
-from llm_observatory.codec.reference.batch import CHUNK_BYTES
+from llm_observatory.tables.limits import CHUNK_BYTES
 from llm_observatory.codec.reference.encoder import STEP_BYTES
 from llm_observatory.errors import ConfigError
 from tests.unit.codec import spans

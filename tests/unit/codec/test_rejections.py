@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from llm_observatory import codec
 from llm_observatory.codec import Rejection, Terms
 from llm_observatory.codec.answer import MESSAGE_MAX_BYTES
-from llm_observatory.codec.request import REJECTION_SAMPLES
+from llm_observatory.tables.limits import REJECTION_SAMPLES
 from llm_observatory.tables.rules import REJECTIONS
 from tests.unit.codec import spans
 from tests.unit.codec.spans import DAY_US, NOW

@@ -1,0 +1,72 @@
+//! Attribute keys: a fast hash, and the table of those that the spec knows.
+
+use std::collections::HashSet;
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const FOLD: u64 = 0xd6e8_feb8_6659_fd93;
+
+fn mix(state: u64, word: u64) -> u64 {
+    let product = u128::from(state ^ word) * u128::from(FOLD);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// 64 bits of a key. Not proof against who looks for collisions: whoever uses it compares the keys too.
+#[inline]
+pub fn hash(key: &[u8]) -> u64 {
+    let mut state = SEED ^ key.len() as u64;
+    let (words, rest) = key.as_chunks::<8>();
+    for word in words {
+        state = mix(state, u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let mut last = [0u8; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        state = mix(state, u64::from_le_bytes(last));
+    }
+    state
+}
+
+/// Keys with what is known about each.
+pub struct Keys<T> {
+    slots: Vec<u32>,
+    entries: Vec<(u64, Box<str>, T)>,
+}
+
+const EMPTY: u32 = u32::MAX;
+
+impl<T> Keys<T> {
+    /// A table of these keys, each of which comes once.
+    pub fn new(entries: Vec<(String, T)>) -> Self {
+        debug_assert_eq!(entries.iter().map(|(key, _)| key).collect::<HashSet<_>>().len(), entries.len());
+        let size = (entries.len() * 4).next_power_of_two().max(8);
+        let mut table = Keys { slots: vec![EMPTY; size], entries: Vec::with_capacity(entries.len()) };
+        for (number, (key, value)) in entries.into_iter().enumerate() {
+            let hashed = hash(key.as_bytes());
+            let mut at = hashed as usize & (size - 1);
+            while table.slots.get(at).is_some_and(|&slot| slot != EMPTY) {
+                at = (at + 1) & (size - 1);
+            }
+            if let Some(slot) = table.slots.get_mut(at) {
+                *slot = number as u32;
+            }
+            table.entries.push((hashed, key.into_boxed_str(), value));
+        }
+        table
+    }
+
+    /// What is known about a key of that hash.
+    #[inline]
+    pub fn get(&self, hashed: u64, key: &str) -> Option<&T> {
+        let mask = self.slots.len() - 1;
+        let mut at = hashed as usize & mask;
+        loop {
+            let (known_hash, known, value) = self.entries.get(*self.slots.get(at)? as usize)?;
+            if *known_hash == hashed && **known == *key {
+                return Some(value);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}

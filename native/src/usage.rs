@@ -1,0 +1,56 @@
+//! `llm.usage_role`: what one span says by itself about who pays for the tokens it reports. The order of the rules is said in the
+//! reference's `usage.py`.
+
+use std::collections::HashSet;
+
+use crate::field;
+use crate::spec::{Faults, Spec, Table};
+
+/// The roles of the spans of one table.
+pub struct Roles {
+    not_calls: HashSet<String>,
+    marked: String,
+    operation: usize,
+    usage: Vec<usize>,
+    calls: HashSet<String>,
+    rollups: HashSet<String>,
+}
+
+impl Roles {
+    /// Those of a spec; columns are known by their number among the promoted ones.
+    pub fn new(spec: &Spec, table: &Table) -> Result<Self, Faults> {
+        let promoted: Vec<&str> =
+            table.columns.iter().filter(|column| !column.sources.is_empty()).map(|column| column.name.as_str()).collect();
+        let number = |name: &String| {
+            let missing = || vec![format!("the table spec has no promoted column {}.{name}", table.name)];
+            promoted.iter().position(|column| *column == name.as_str()).ok_or_else(missing)
+        };
+        let set = |name: &str| spec.texts(&["llm", name]).into_iter().collect::<HashSet<_>>();
+        Ok(Roles {
+            not_calls: set("non_call_span_names"),
+            marked: spec.texts(&["llm", "carrier_mark"]).pop().unwrap_or_default(),
+            operation: number(&spec.text(&["llm", "operation_column"]))?,
+            usage: spec.texts(&["llm", "usage_columns"]).iter().map(number).collect::<Result<_, _>>()?,
+            calls: set("call_operations"),
+            rollups: set("rollup_operations"),
+        })
+    }
+
+    /// The role of a span; `mark` is the text of the mark of usage carriers, `field` gives promoted columns.
+    pub fn role<'f>(&self, name: &str, mark: Option<&str>, field: impl Fn(usize) -> &'f [u8]) -> &'static str {
+        if self.not_calls.contains(name) {
+            return "none";
+        }
+        if mark == Some(self.marked.as_str()) {
+            return if self.usage.iter().any(|&column| field(column) != field::NULL) { "carrier" } else { "none" };
+        }
+        let operation = field(self.operation).get(4..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        if self.calls.contains(operation) {
+            "call"
+        } else if self.rollups.contains(operation) {
+            "rollup"
+        } else {
+            "none"
+        }
+    }
+}
