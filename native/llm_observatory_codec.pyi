@@ -1,20 +1,19 @@
-"""What the compiled module has; a test holds this file against it."""
+# What the compiled module has; tests/contract/codec/test_native.py holds this file against it.
 
 from typing import final
 
 __version__: str
 SPEC_VERSION: int
 
-class Refused(ValueError):
-    """A spec that cannot be run; `args` are the faults."""
+# A spec that cannot be run; `args` are the faults.
+class Refused(ValueError): ...
 
-class Malformed(ValueError):
-    """The outer framing of a request is broken."""
+# The outer framing of a request is broken.
+class Malformed(ValueError): ...
 
+# The codec compiled from one spec.
 @final
 class Codec:
-    """The codec compiled from one spec."""
-
     def __new__(cls, spec: str) -> Codec: ...
     def encode(
         self,

@@ -53,7 +53,7 @@ pub fn varint(buffer: &[u8], mut position: usize) -> Result<(u128, usize), Malfo
 pub struct Fields<'a> {
     buffer: &'a [u8],
     position: usize,
-    groups: Vec<u32>,
+    groups: Vec<u128>,
 }
 
 /// The fields of the message `buffer`.
@@ -82,14 +82,14 @@ impl<'a> Fields<'a> {
             0 => varint(self.buffer, after_tag)?.1 as u128,
             1 => after_tag as u128 + 8,
             3 => {
-                self.groups.push((number >> 3) as u32);
+                self.groups.push(number >> 3);
                 if self.groups.len() > MAX_GROUP_DEPTH {
                     return Err(Malformed("groups nest too deeply"));
                 }
                 after_tag as u128
             }
             4 => {
-                if self.groups.pop() != u32::try_from(number >> 3).ok() {
+                if self.groups.pop().is_none_or(|open| open != number >> 3) {
                     return Err(Malformed("an end of group without its start"));
                 }
                 after_tag as u128

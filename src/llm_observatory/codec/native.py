@@ -14,6 +14,8 @@ from llm_observatory.tables.spec import SPEC_VERSION
 if TYPE_CHECKING:
     import llm_observatory_codec
 
+INT64_MAX = 2**63 - 1
+
 
 class Native:
     """The compiled codec, running one spec."""
@@ -49,7 +51,9 @@ class Native:
         return self._encode(signal, tenant, payload, digest, now, terms)
 
     def _encode(self, signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms) -> EncodedRequest:
-        given = (terms.max_age_us, terms.max_ahead_us, terms.content_max_bytes)
+        # No record's time is further away than that.
+        age = None if terms.max_age_us is None else min(terms.max_age_us, INT64_MAX)
+        given = (age, min(terms.max_ahead_us, INT64_MAX), min(terms.content_max_bytes, INT64_MAX))
         try:
             made = self._codec.encode(signal, tenant, payload, digest, now, *given)
         except self._built.Malformed as error:

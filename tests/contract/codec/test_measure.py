@@ -18,6 +18,7 @@ from llm_observatory.codec.answer import MESSAGE_MAX_BYTES, message_for
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.tables.rules import REJECTIONS, ROW_MAX_BYTES, VALUES_MAX
+from tests.plugins.codecs import Lower
 from tests.unit.codec import logs, metrics, spans
 from tests.unit.codec.spans import field
 
@@ -318,9 +319,8 @@ def test_a_source_of_too_many_values_takes_its_records_along(data: Callable[[], 
     assert (encoded.accepted, encoded.rejected_by_rule) == (1, {"too_many_values": 1})
 
 
-def test_a_source_too_large_as_a_row_takes_its_records_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "ROW_MAX_BYTES", 400_000)
-    monkeypatch.setattr(measure, "MEASURED_FROM_BYTES", 0)
+def test_a_source_too_large_as_a_row_takes_its_records_along(limits: Lower) -> None:
+    limits(row_max_bytes=400_000)
     text = Resource(attributes=spans.attributes({"k": "\x01" * 140_000})).SerializeToString()
     assert spans.encode(request(GOOD, resource=text)).rejected_by_rule == {"row_too_large": 1}
     assert spans.encode(request(GOOD, scope=field(3, text[4:]))).rejected_by_rule == {"row_too_large": 1}
