@@ -2,6 +2,8 @@
 
 from typing import final
 
+__all__ = ["SPEC_VERSION", "Codec", "Malformed", "Refused", "__version__", "count_items", "is_light"]
+
 __version__: str
 SPEC_VERSION: int
 

@@ -140,7 +140,8 @@ impl Finder {
                     self.places.push(Place { kind: kind.clone(), attribute: key.clone(), family, marked });
                     if family {
                         let prefix = key.get(..key.len() - 1).unwrap_or_default().to_owned();
-                        if let Some(first) = prefix.bytes().next().and_then(|byte| self.first_bytes.get_mut(usize::from(byte))) {
+                        if let Some(first) = prefix.bytes().next().and_then(|byte| self.first_bytes.get_mut(usize::from(byte)))
+                        {
                             *first = true;
                         }
                         self.families.push(Family { prefix, indexed: key.ends_with('#'), place });

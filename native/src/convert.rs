@@ -90,7 +90,14 @@ impl Conversions {
     }
 
     /// Write the field that `value` becomes; whether it is exact and whole.
-    pub fn write(&self, conversion: Conversion, out: &mut Vec<u8>, tree: &Tree<'_>, value: &Value<'_>, max: usize) -> Option<bool> {
+    pub fn write(
+        &self,
+        conversion: Conversion,
+        out: &mut Vec<u8>,
+        tree: &Tree<'_>,
+        value: &Value<'_>,
+        max: usize,
+    ) -> Option<bool> {
         match conversion {
             Conversion::Text => self.text(out, value, max),
             Conversion::Int => integer(out, value),
@@ -155,7 +162,9 @@ impl Conversions {
         if let Some((first, _)) = name.split_once('.')
             && self.dotted.contains(first)
         {
-            return Some(self.providers.get(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_str())));
+            return Some(
+                self.providers.get(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_str())),
+            );
         }
         if self.frameworks.contains(&*name) { None } else { Some(name) }
     }

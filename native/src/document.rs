@@ -8,6 +8,7 @@ use crate::tree::{List, Node, Tree, Value};
 const PLAIN_DOUBLE_LIMIT: f64 = 1e15;
 
 /// What a byte of a string becomes: itself (0), `\u00xx` (`u`), or a backslash and this.
+#[allow(clippy::indexing_slicing)] // by the compiler, which says so if it fails
 const ESCAPES: [u8; 256] = {
     let mut table = [0u8; 256];
     let mut byte = 0;

@@ -68,13 +68,8 @@ pub fn encode<'p, E: RecordEncoder<'p>>(
     table: &SourceTable,
     reading: &Reading<'_>,
 ) -> Result<(), Malformed> {
-    let mut sources = Sources {
-        known: Map::default(),
-        oldest: VecDeque::new(),
-        resource: None,
-        repairs_of_resource: None,
-        bytes: 0,
-    };
+    let mut sources =
+        Sources { known: Map::default(), oldest: VecDeque::new(), resource: None, repairs_of_resource: None, bytes: 0 };
     walk::envelopes(payload, |envelope| {
         let key = (envelope.resource.clone(), envelope.scope.clone());
         if !sources.known.contains_key(&key) {

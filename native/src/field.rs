@@ -10,7 +10,19 @@ const UUID_OID: u32 = 2950;
 
 /// The types that a column may have.
 pub const TYPES: &[&str] = &[
-    "bool", "bytea", "date", "float8", "float8[]", "int2", "int8", "int8[]", "jsonb", "text", "text[]", "timestamptz", "uuid",
+    "bool",
+    "bytea",
+    "date",
+    "float8",
+    "float8[]",
+    "int2",
+    "int8",
+    "int8[]",
+    "jsonb",
+    "text",
+    "text[]",
+    "timestamptz",
+    "uuid",
     "uuid[]",
 ];
 

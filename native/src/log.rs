@@ -138,10 +138,7 @@ impl<'a> LogRecord<'a> {
 
     /// Its trace and span ids, None for no association.
     pub fn association(&self) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
-        (
-            Some(self.trace_id).filter(|id| trace_id(id).is_some()),
-            Some(self.span_id).filter(|id| is_span_id(id)),
-        )
+        (Some(self.trace_id).filter(|id| trace_id(id).is_some()), Some(self.span_id).filter(|id| is_span_id(id)))
     }
 
     /// Make a document of its attributes, and repair its body.

@@ -113,7 +113,7 @@ impl Promotion {
     }
 
     /// By column, what a resource fills: the first of its sources that gives something.
-    pub fn from_resource<'t, 'a: 't>(
+    pub fn of_resource<'t, 'a: 't>(
         &self,
         tree: &Tree<'a>,
         get: impl Fn(&str) -> Option<&'t Value<'a>>,
@@ -166,7 +166,14 @@ impl Promotion {
         }
     }
 
-    fn convert(&self, filling: &mut Filling, column: usize, conversion: Conversion, tree: &Tree<'_>, place: u32) -> Option<bool> {
+    fn convert(
+        &self,
+        filling: &mut Filling,
+        column: usize,
+        conversion: Conversion,
+        tree: &Tree<'_>,
+        place: u32,
+    ) -> Option<bool> {
         let (node, max_bytes) = (tree.node(place)?, self.columns.get(column)?.max_bytes);
         let start = filling.fields.len();
         let exact = self.conversions.write(conversion, &mut filling.fields, tree, &node.value, max_bytes)?;
@@ -175,7 +182,14 @@ impl Promotion {
     }
 
     /// A column with more than its canonical attribute to choose from. Nothing leaves the document.
-    fn from_first(&self, filling: &mut Filling, column: usize, tree: &Tree<'_>, places: &[u32], resource: &[Option<ResourceField>]) {
+    fn from_first(
+        &self,
+        filling: &mut Filling,
+        column: usize,
+        tree: &Tree<'_>,
+        places: &[u32],
+        resource: &[Option<ResourceField>],
+    ) {
         let Some(of) = self.columns.get(column) else { return };
         let better = match resource.get(column) {
             Some(Some((rank, _))) => *rank,

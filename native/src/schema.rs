@@ -99,11 +99,7 @@ pub static HISTOGRAM_POINT: Schema = Schema(&[
     many(8, Message(&EXEMPLAR)),
 ]);
 /// opentelemetry.proto.metrics.v1.ExponentialHistogramDataPoint
-pub static EXPONENTIAL_POINT: Schema = Schema(&[
-    many(1, Message(&KEY_VALUE)),
-    one(8, Message(&BUCKETS)),
-    one(9, Message(&BUCKETS)),
-    many(11, Message(&EXEMPLAR)),
-]);
+pub static EXPONENTIAL_POINT: Schema =
+    Schema(&[many(1, Message(&KEY_VALUE)), one(8, Message(&BUCKETS)), one(9, Message(&BUCKETS)), many(11, Message(&EXEMPLAR))]);
 /// opentelemetry.proto.metrics.v1.SummaryDataPoint
 pub static SUMMARY_POINT: Schema = Schema(&[many(7, Message(&KEY_VALUE)), many(6, Message(&QUANTILE))]);

@@ -191,7 +191,7 @@ impl Reading<'_> {
             version: repaired(message.version, &mut counts).into_owned(),
             entity_refs,
             service_name,
-            promoted: self.promotion.from_resource(&tree, get),
+            promoted: self.promotion.of_resource(&tree, get),
             repaired: counts,
         })
     }

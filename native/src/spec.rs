@@ -187,14 +187,12 @@ fn attribute_source(op: &str) -> Option<(&str, &str, bool)> {
 fn shared_keys(table: &Table, faults: &mut Faults) {
     for column in &table.columns {
         let Some(canonical) = column.sources.first().filter(|source| !source.on_resource) else { continue };
-        let reads = |other: &&Column| other.name != column.name && other.sources.iter().any(|source| source.key == canonical.key);
+        let reads =
+            |other: &&Column| other.name != column.name && other.sources.iter().any(|source| source.key == canonical.key);
         let others: Vec<&str> = table.columns.iter().filter(reads).map(|other| other.name.as_str()).collect();
         if !others.is_empty() {
             let others = others.join(", ");
-            faults.push(format!(
-                "column {}.{}: its attribute {} also fills {others}",
-                table.name, column.name, canonical.key
-            ));
+            faults.push(format!("column {}.{}: its attribute {} also fills {others}", table.name, column.name, canonical.key));
         }
     }
 }

@@ -55,7 +55,10 @@ fn describe(message: &[u8], child_min: usize) -> Result<(Described<'_>, bool), M
 }
 
 /// Every Scope* message with records, in order, is given to `visit`.
-pub fn envelopes<'a>(payload: &'a [u8], mut visit: impl FnMut(&Envelope<'a>) -> Result<(), Malformed>) -> Result<(), Malformed> {
+pub fn envelopes<'a>(
+    payload: &'a [u8],
+    mut visit: impl FnMut(&Envelope<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     let outer = fields(payload).filter(|field| !matches!(field, Ok(found) if found.tag != RESOURCE_MESSAGES));
     for (resource_index, field) in outer.enumerate() {
         let message = field?.value;

@@ -17,6 +17,7 @@ from llm_observatory.codec import EncodedRequest
 from llm_observatory.codec.answer import MESSAGE_MAX_BYTES, message_for
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.wire import Malformed
+from llm_observatory.tables.limits import COUNTED_FROM_BYTES
 from llm_observatory.tables.rules import REJECTIONS, ROW_MAX_BYTES, VALUES_MAX
 from tests.plugins.codecs import Lower
 from tests.unit.codec import logs, metrics, spans
@@ -146,8 +147,8 @@ def test_a_hundred_times_too_many_end_as_early(monkeypatch: pytest.MonkeyPatch) 
 
 def test_small_spans_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(measure, "_fields_of_all_levels")
-    assert measure.exceeded(bytes(measure.COUNTED_FROM_BYTES), SPAN) is None
-    assert measure.COUNTED_FROM_BYTES < VALUES_MAX  # a bucket count takes one byte
+    assert measure.exceeded(bytes(COUNTED_FROM_BYTES), SPAN) is None
+    assert COUNTED_FROM_BYTES < VALUES_MAX  # a bucket count takes one byte
 
 
 @pytest.mark.parametrize("end", [b"\x07", b"\x4a\x7f", field(9, field(2, field(5, b"\x0a\x05"))), spans.deep_value(60)])
