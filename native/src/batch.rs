@@ -54,8 +54,9 @@ pub struct Batch<'p> {
     pub accepted: u64,
     /// Lowest and highest time of a record, in microseconds.
     pub times: Option<(i64, i64)>,
-    /// Trace ids by the number of their hour.
-    pub hours: BTreeMap<i64, Set<Id>>,
+    hours: BTreeMap<i64, Hour>,
+    hour: i64,
+    in_hour: Hour,
     /// Whether some log record carries no time at all.
     pub untimed: bool,
     joined_bytes: u64,
@@ -80,6 +81,8 @@ impl<'p> Batch<'p> {
             accepted: 0,
             times: None,
             hours: BTreeMap::new(),
+            hour: 0,
+            in_hour: Hour::default(),
             untimed: false,
             joined_bytes: 0,
             max_bytes: limits.request_rows_max_bytes.max(limits.escaped_max.saturating_mul(payload_bytes as u64)),
@@ -114,9 +117,24 @@ impl<'p> Batch<'p> {
             None => (time_us, time_us),
             Some((first, last)) => (first.min(time_us), last.max(time_us)),
         });
-        let ids = self.hours.entry(time_us.div_euclid(HOUR_US)).or_default();
-        if let Some(trace) = trace {
-            ids.insert(trace);
+        let hour = time_us.div_euclid(HOUR_US);
+        // Records of an hour come together.
+        if hour != self.hour {
+            self.close_hour();
+            self.hour = hour;
+            self.in_hour = self.hours.remove(&hour).unwrap_or_default();
+        }
+        self.in_hour.records += 1;
+        if let Some(trace) = trace
+            && self.in_hour.traces.last() != Some(&trace)
+        {
+            self.in_hour.add(trace);
+        }
+    }
+
+    fn close_hour(&mut self) {
+        if self.in_hour.records > 0 {
+            self.hours.insert(self.hour, std::mem::take(&mut self.in_hour));
         }
     }
 
@@ -138,9 +156,35 @@ impl<'p> Batch<'p> {
         self.dimension_bytes += row.len() as u64;
     }
 
-    /// The hours in which records lie, in microseconds, with their trace ids.
-    pub fn hours(&self) -> impl Iterator<Item = (i64, &Set<Id>)> {
-        self.hours.iter().map(|(hour, ids)| (hour * HOUR_US, ids))
+    /// The hours in which records lie, in microseconds, with their trace ids in order.
+    pub fn hours(&mut self) -> Vec<(i64, &[Id])> {
+        self.close_hour();
+        self.hours.values_mut().for_each(Hour::tidy);
+        self.hours.iter().map(|(hour, held)| (hour * HOUR_US, held.traces.as_slice())).collect()
+    }
+}
+
+/// What lies in an hour.
+#[derive(Default)]
+struct Hour {
+    records: u64,
+    traces: Vec<Id>,
+    tidy: usize,
+}
+
+impl Hour {
+    /// One more id; what repeats is thrown away from time to time, which is faster than to look for each.
+    fn add(&mut self, trace: Id) {
+        if self.traces.len() >= (2 * self.tidy).max(4096) {
+            self.tidy();
+        }
+        self.traces.push(trace);
+    }
+
+    fn tidy(&mut self) {
+        self.traces.sort_unstable();
+        self.traces.dedup();
+        self.tidy = self.traces.len();
     }
 }
 

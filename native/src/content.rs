@@ -68,12 +68,11 @@ pub struct Finder {
     /// All of them; rows of content name them by number.
     pub places: Vec<Place>,
     /// By name.
-    pub events: HashMap<String, Event>,
+    pub events: Keys<Event>,
     /// Attributes that name the event of a log record.
     pub name_keys: Vec<String>,
     /// Where content may stand.
     pub carriers: Carriers,
-    promoted: usize,
 }
 
 /// The attributes of one record, seen once.
@@ -81,8 +80,8 @@ pub struct Finder {
 pub struct Seen {
     /// Nodes in order, and whether they are still in the document.
     pub nodes: Vec<(u32, bool)>,
-    /// By number of a promoted key.
-    pub promoted: Vec<u32>,
+    /// Numbers of promoted keys, and where they are in `nodes`.
+    pub promoted: Vec<(usize, usize)>,
     /// The node of the mark of usage carriers.
     pub carrier: u32,
     /// What was said, in order.
@@ -98,7 +97,7 @@ impl Finder {
             families: Vec::new(),
             first_bytes: [false; 256],
             places: Vec::new(),
-            events: HashMap::new(),
+            events: Keys::new(Vec::new()),
             name_keys: spec.texts(&["content", "event_name_keys"]),
             carriers: Carriers {
                 span_attribute: spec.text(&["content", "carriers", "span_attribute"]),
@@ -106,7 +105,6 @@ impl Finder {
                 log_attribute: spec.text(&["content", "carriers", "log_attribute"]),
                 log_body: spec.text(&["content", "carriers", "log_body"]),
             },
-            promoted: promotion.map_or(0, |promotion| promotion.key_numbers().len()),
         };
         let listed = finder.declare(spec)?;
         finder.declare_events(spec);
@@ -155,6 +153,7 @@ impl Finder {
     }
 
     fn declare_events(&mut self, spec: &Spec) {
+        let mut events = Vec::new();
         for name in spec.names(&["content", "events"]) {
             let kind = spec.text(&["content", "events", &name, "kind"]);
             let mut place = |attribute: &str| {
@@ -164,8 +163,9 @@ impl Finder {
             let keys = spec.texts(&["content", "events", &name, "keys"]);
             let keys = keys.into_iter().map(|key| (key.clone(), place(&key))).collect();
             let body = place("");
-            self.events.insert(name, Event { keys, body });
+            events.push((name, Event { keys, body }));
         }
+        self.events = Keys::new(events);
     }
 
     /// A key that is content is taken before any other reader of it comes by: refuse the spec where there is one.
@@ -213,7 +213,6 @@ impl Finder {
         seen.places.clear();
         seen.taken.clear();
         seen.promoted.clear();
-        seen.promoted.resize(self.promoted, NOWHERE);
         seen.carrier = NOWHERE;
         let (mut marked, mut said) = (false, false);
         for index in tree.indexes(list) {
@@ -231,8 +230,8 @@ impl Finder {
                 if known.carrier {
                     seen.carrier = index;
                 }
-                if let Some(place) = known.promoted.and_then(|number| seen.promoted.get_mut(number)) {
-                    *place = index;
+                if let Some(number) = known.promoted {
+                    seen.promoted.push((number, seen.nodes.len()));
                 }
             }
             said |= place.is_some();

@@ -4,9 +4,8 @@
 //! None and writes nothing where nothing usable was reported. The rules are said in the reference's `convert.py`.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-
 use crate::field;
+use crate::key::Keys;
 use crate::spec::Spec;
 use crate::tree::{Tree, Value};
 
@@ -67,25 +66,26 @@ enum Number {
 
 /// The maps and sets of the spec's `llm` section.
 pub struct Conversions {
-    absent: HashSet<String>,
-    providers: HashMap<String, String>,
-    dotted: HashSet<String>,
-    frameworks: HashSet<String>,
-    operations: HashMap<String, String>,
-    finish_reasons: HashMap<String, String>,
+    absent: Keys<()>,
+    providers: Keys<String>,
+    dotted: Keys<()>,
+    frameworks: Keys<()>,
+    operations: Keys<String>,
+    finish_reasons: Keys<String>,
 }
 
 impl Conversions {
     /// Those of a spec.
     pub fn new(spec: &Spec) -> Self {
-        let set = |name: &str| spec.texts(&["llm", name]).into_iter().collect();
+        let set = |name: &str| Keys::set(spec.texts(&["llm", name]));
+        let map = |name: &str| Keys::new(spec.text_map(&["llm", name]).into_iter().collect());
         Conversions {
             absent: set("absent_text"),
-            providers: spec.text_map(&["llm", "provider_aliases"]),
+            providers: map("provider_aliases"),
             dotted: set("dotted_providers"),
             frameworks: set("frameworks"),
-            operations: spec.text_map(&["llm", "operation_aliases"]),
-            finish_reasons: spec.text_map(&["llm", "finish_reason_aliases"]),
+            operations: map("operation_aliases"),
+            finish_reasons: map("finish_reason_aliases"),
         }
     }
 
@@ -106,7 +106,7 @@ impl Conversions {
             Conversion::SecondsToMs => seconds_to_ms(out, value),
             Conversion::Provider => self.folded(out, value, max, |name| self.provider(name)),
             Conversion::Operation => self.folded(out, value, max, |name| {
-                Some(self.operations.get(name).map_or(Cow::Borrowed(name), |known| Cow::Borrowed(known.as_str())))
+                Some(self.operations.find(name).map_or(Cow::Borrowed(name), |known| Cow::Borrowed(known.as_str())))
             }),
             Conversion::TextList => self.list(out, tree, value, false),
             Conversion::FinishReasons => self.list(out, tree, value, true),
@@ -114,9 +114,7 @@ impl Conversions {
     }
 
     fn is_absent(&self, trimmed: &str) -> bool {
-        // Those that emitters write are short; the set is asked about few strings.
-        trimmed.len() <= 16 && self.absent.contains(trimmed)
-            || trimmed.len() > 16 && self.absent.iter().any(|known| known == trimmed)
+        self.absent.has(trimmed)
     }
 
     fn text(&self, out: &mut Vec<u8>, value: &Value<'_>, max: usize) -> Option<bool> {
@@ -156,17 +154,17 @@ impl Conversions {
         } else {
             Cow::Borrowed(text)
         };
-        if let Some(known) = self.providers.get(&*name) {
+        if let Some(known) = self.providers.find(&name) {
             return Some(Cow::Borrowed(known));
         }
         if let Some((first, _)) = name.split_once('.')
-            && self.dotted.contains(first)
+            && self.dotted.has(first)
         {
             return Some(
-                self.providers.get(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_str())),
+                self.providers.find(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_str())),
             );
         }
-        if self.frameworks.contains(&*name) { None } else { Some(name) }
+        if self.frameworks.has(&name) { None } else { Some(name) }
     }
 
     fn list(&self, out: &mut Vec<u8>, tree: &Tree<'_>, value: &Value<'_>, folded: bool) -> Option<bool> {
@@ -174,7 +172,7 @@ impl Conversions {
         if items.iter().all(|item| self.is_absent(trimmed(item))) {
             return None;
         }
-        let fold = |item| self.finish_reasons.get(trimmed(item)).map_or(item, String::as_str);
+        let fold = |item| self.finish_reasons.find(trimmed(item)).map_or(item, String::as_str);
         let made: Vec<&str> = items.iter().map(|item| if folded { fold(item) } else { item }).collect();
         field::texts(out, made.iter().copied());
         Some(exact && made.iter().zip(&items).all(|(one, other)| *one == &**other))

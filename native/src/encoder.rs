@@ -138,15 +138,8 @@ impl<'p, Prepared> Sources<'p, Prepared> {
 
 /// One row per hour, oldest first: what changed.
 pub fn touched(table: &BesideTable, batch: &mut Batch<'_>, signal: &str) {
-    let hours: Vec<(i64, Vec<Id>)> = batch
-        .hours()
-        .map(|(hour, ids)| {
-            let mut ids: Vec<Id> = ids.iter().copied().collect();
-            ids.sort_unstable();
-            (hour, ids)
-        })
-        .collect();
     let (tenant, now) = (batch.tenant, batch.now);
+    let hours: Vec<(i64, Vec<Id>)> = batch.hours().into_iter().map(|(hour, ids)| (hour, ids.to_vec())).collect();
     for (hour, ids) in &hours {
         batch.row(table.place, |out| {
             table.write(out, |out, op, max_bytes| match op {

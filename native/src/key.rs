@@ -32,6 +32,7 @@ pub fn hash(key: &[u8]) -> u64 {
 pub struct Keys<T> {
     slots: Vec<u32>,
     entries: Vec<(u64, Box<str>, T)>,
+    longest: usize,
 }
 
 const EMPTY: u32 = u32::MAX;
@@ -41,7 +42,8 @@ impl<T> Keys<T> {
     pub fn new(entries: Vec<(String, T)>) -> Self {
         debug_assert_eq!(entries.iter().map(|(key, _)| key).collect::<HashSet<_>>().len(), entries.len());
         let size = (entries.len() * 4).next_power_of_two().max(8);
-        let mut table = Keys { slots: vec![EMPTY; size], entries: Vec::with_capacity(entries.len()) };
+        let longest = entries.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        let mut table = Keys { slots: vec![EMPTY; size], entries: Vec::with_capacity(entries.len()), longest };
         for (number, (key, value)) in entries.into_iter().enumerate() {
             let hashed = hash(key.as_bytes());
             let mut at = hashed as usize & (size - 1);
@@ -68,5 +70,27 @@ impl<T> Keys<T> {
             }
             at = (at + 1) & mask;
         }
+    }
+}
+
+impl Keys<()> {
+    /// A set.
+    pub fn set(keys: Vec<String>) -> Self {
+        let keys: HashSet<String> = keys.into_iter().collect();
+        Keys::new(keys.into_iter().map(|key| (key, ())).collect())
+    }
+
+    /// Whether it is in the set.
+    #[inline]
+    pub fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+}
+
+impl<T> Keys<T> {
+    /// What is known about a key whose hash nobody has yet.
+    #[inline]
+    pub fn find(&self, key: &str) -> Option<&T> {
+        if key.len() > self.longest { None } else { self.get(hash(key.as_bytes()), key) }
     }
 }

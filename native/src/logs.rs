@@ -114,13 +114,13 @@ impl<'t, 'p> Logs<'t, 'p> {
     /// The message event that the record is, by any of its names: where they differ, one that speaks of a message.
     fn event(tables: &'t LogTables, record: &LogRecord<'_>) -> Option<&'t Event> {
         let events = &tables.finder.events;
-        if let Some(event) = events.get(record.event_name) {
+        if let Some(event) = events.find(record.event_name) {
             return Some(event);
         }
         let list = record.attributes.unwrap_or(List::EMPTY);
         tables.finder.name_keys.iter().find_map(|key| {
             match record.tree.items(list).find(|node| *node.key == **key).map(|node| &node.value) {
-                Some(Value::Text(name)) => events.get(&**name),
+                Some(Value::Text(name)) => events.find(name),
                 _ => None,
             }
         })

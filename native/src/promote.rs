@@ -53,11 +53,14 @@ pub struct Filling {
     pub fields: Vec<u8>,
     /// By column.
     pub filled: Vec<Filled>,
-    settled: Vec<bool>,
+    /// See `Promotion::fill`.
+    pub leaving: Vec<usize>,
+    settled: Vec<usize>,
 }
 
 impl Filling {
     /// The field of a column; `resource` is what the resource fills.
+    #[inline]
     pub fn field<'f>(&'f self, column: usize, resource: &'f [Option<ResourceField>]) -> &'f [u8] {
         match self.filled.get(column) {
             Some(&Filled::Record(start, end)) => self.fields.get(start..end).unwrap_or(&field::NULL),
@@ -128,40 +131,39 @@ impl Promotion {
         self.columns.iter().map(first).collect()
     }
 
-    /// Fill the columns. `places` has by key number the node of the attribute; `leave` is told of those that the columns
-    /// alone now hold.
+    /// Fill the columns. `nodes` are the attributes of the record, `present` has the numbers of their promoted keys with
+    /// their places there; `Filling::leaving` are afterwards the places of those that the columns alone now hold.
     pub fn fill(
         &self,
         filling: &mut Filling,
         tree: &Tree<'_>,
-        places: &[u32],
+        nodes: &[(u32, bool)],
+        present: &[(usize, usize)],
         resource: &[Option<ResourceField>],
-        mut leave: impl FnMut(u32),
     ) {
         filling.fields.clear();
+        filling.leaving.clear();
         filling.filled.clear();
-        let resource_fills = |column: usize| matches!(resource.get(column), Some(Some(_)));
-        let from_resource = |column| if resource_fills(column) { Filled::Resource } else { Filled::Null };
-        filling.filled.extend((0..self.columns.len()).map(from_resource));
+        filling.filled.extend(resource.iter().map(|field| if field.is_some() { Filled::Resource } else { Filled::Null }));
         filling.settled.clear();
-        filling.settled.resize(self.columns.len(), false);
-        let present = || self.keys.iter().zip(places).filter(|(_, place)| **place != NOWHERE);
-        for (key, _) in present().filter(|(key, _)| key.alone.is_none()) {
+        let record = Record { tree, nodes, present, resource };
+        for key in present.iter().filter_map(|&(key, _)| self.keys.get(key)).filter(|key| key.alone.is_none()) {
             for &column in &key.readers {
-                if let Some(settled) = filling.settled.get_mut(column)
-                    && !std::mem::replace(settled, true)
-                {
-                    self.from_first(filling, column, tree, places, resource);
+                if !filling.settled.contains(&column) {
+                    filling.settled.push(column);
+                    self.fill_first(filling, column, &record);
                 }
             }
         }
-        for (key, &place) in present() {
-            let Some(column) = key.alone.filter(|&column| filling.settled.get(column) == Some(&false)) else { continue };
-            let Some(of) = self.columns.get(column) else { continue };
-            if let Some(source) = of.sources.first()
-                && self.convert(filling, column, source.conversion, tree, place) == Some(true)
+        for &(key, place) in present {
+            let Some(column) = self.keys.get(key).and_then(|key| key.alone) else { continue };
+            if filling.settled.contains(&column) {
+                continue;
+            }
+            if let Some(source) = self.columns.get(column).and_then(|of| of.sources.first())
+                && self.convert(filling, column, source.conversion, &record, place) == Some(true)
             {
-                leave(place);
+                filling.leaving.push(place);
             }
         }
     }
@@ -171,35 +173,39 @@ impl Promotion {
         filling: &mut Filling,
         column: usize,
         conversion: Conversion,
-        tree: &Tree<'_>,
-        place: u32,
+        record: &Record<'_, '_>,
+        place: usize,
     ) -> Option<bool> {
-        let (node, max_bytes) = (tree.node(place)?, self.columns.get(column)?.max_bytes);
+        let node = record.tree.node(record.nodes.get(place)?.0)?;
         let start = filling.fields.len();
-        let exact = self.conversions.write(conversion, &mut filling.fields, tree, &node.value, max_bytes)?;
+        let max_bytes = self.columns.get(column)?.max_bytes;
+        let exact = self.conversions.write(conversion, &mut filling.fields, record.tree, &node.value, max_bytes)?;
         *filling.filled.get_mut(column)? = Filled::Record(start, filling.fields.len());
         Some(exact)
     }
 
     /// A column with more than its canonical attribute to choose from. Nothing leaves the document.
-    fn from_first(
-        &self,
-        filling: &mut Filling,
-        column: usize,
-        tree: &Tree<'_>,
-        places: &[u32],
-        resource: &[Option<ResourceField>],
-    ) {
+    fn fill_first(&self, filling: &mut Filling, column: usize, record: &Record<'_, '_>) {
         let Some(of) = self.columns.get(column) else { return };
-        let better = match resource.get(column) {
+        let better = match record.resource.get(column) {
             Some(Some((rank, _))) => *rank,
             _ => of.sources.len(),
         };
         for source in of.sources.iter().take(better) {
-            let place = source.key.and_then(|key| places.get(key)).copied().unwrap_or(NOWHERE);
-            if place != NOWHERE && self.convert(filling, column, source.conversion, tree, place).is_some() {
+            let place = record.present.iter().find(|(key, _)| Some(*key) == source.key);
+            if let Some(&(_, place)) = place
+                && self.convert(filling, column, source.conversion, record, place).is_some()
+            {
                 return;
             }
         }
     }
+}
+
+/// The attributes of a record, and what its resource fills.
+struct Record<'r, 'a> {
+    tree: &'r Tree<'a>,
+    nodes: &'r [(u32, bool)],
+    present: &'r [(usize, usize)],
+    resource: &'r [Option<ResourceField>],
 }

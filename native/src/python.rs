@@ -92,7 +92,7 @@ impl Codec {
             }
             dimensions.set_item(name, rows)?;
         }
-        let hours: Vec<i64> = batch.hours().map(|(hour, _)| hour).collect();
+        let hours: Vec<i64> = batch.hours().into_iter().map(|(hour, _)| hour).collect();
         let rejected = std::mem::take(&mut batch.rejected);
         PyTuple::new(
             py,

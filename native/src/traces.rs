@@ -11,7 +11,7 @@ use crate::field;
 use crate::limits::Limits;
 use crate::measure;
 use crate::op::{BesideOp, ContentOp, SpanOp};
-use crate::promote::{Filling, Promotion, ResourceField};
+use crate::promote::{Filled, Filling, Promotion, ResourceField};
 use crate::schema::SPAN;
 use crate::source::Speaker;
 use crate::span::Span;
@@ -178,7 +178,7 @@ impl<'p> Traces<'_, 'p> {
             if event.attributes.len == 0 {
                 continue;
             }
-            let own = tables.finder.events.get(&*event.name);
+            let own = tables.finder.events.find(&event.name);
             tables.finder.see(&mut of_events, &span.tree, event.attributes, own, false);
             if !of_events.taken.is_empty() {
                 let carrier = Carrier { name: &carriers.span_event, event_index: Some(index) };
@@ -190,12 +190,12 @@ impl<'p> Traces<'_, 'p> {
 
     fn row(&mut self, batch: &mut Batch<'p>, prepared: &Prepared) {
         let Traces { tables, span, seen, filling, .. } = self;
-        let nodes = &mut seen.nodes;
-        tables.promotion.fill(filling, &span.tree, &seen.promoted, &prepared.resource, |place| {
-            if let Some((_, stays)) = nodes.iter_mut().find(|(node, _)| *node == place) {
+        tables.promotion.fill(filling, &span.tree, &seen.nodes, &seen.promoted, &prepared.resource);
+        for place in &filling.leaving {
+            if let Some((_, stays)) = seen.nodes.get_mut(*place) {
                 *stays = false;
             }
-        });
+        }
         let (seen, filling) = (&*seen, &*filling);
         let promoted = |column: usize| filling.field(column, &prepared.resource);
         let mut repaired = std::mem::take(&mut batch.repaired);
@@ -204,7 +204,10 @@ impl<'p> Traces<'_, 'p> {
             for &fill in &tables.spans.fills {
                 match fill {
                     Fill::Shared(number) => out.extend_from_slice(prepared.row.get(number)),
-                    Fill::Promoted(column) => out.extend_from_slice(promoted(column)),
+                    Fill::Promoted(column) => match filling.filled.get(column) {
+                        Some(Filled::Null) | None => field::null(out),
+                        Some(_) => out.extend_from_slice(promoted(column)),
+                    },
                     Fill::Own(SpanOp::Attributes, _) => write_attributes(out, span, seen),
                     Fill::Own(SpanOp::UsageRole, max_bytes) => {
                         field::text(out, tables.roles.role(span.name, mark(span, seen), promoted), max_bytes);

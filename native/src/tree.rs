@@ -260,13 +260,16 @@ impl<'a> Tree<'a> {
     fn unite(&mut self, list: &mut List, counts: &mut Counts) {
         let mut hashes = [0u64; COMPARED_MAX as usize];
         let mut places = [END; COMPARED_MAX as usize];
-        let mut kept = 0usize;
+        let (mut kept, mut bits) = (0usize, 0u64);
         let (mut at, mut before) = (list.head, END);
         while let Some(node) = self.nodes.get(at as usize) {
             let (next, hash) = (node.next, node.hash);
-            let seen = hashes.iter().take(kept).position(|&other| other == hash);
+            // Most keys are told from all before them by six bits.
+            let bit = 1u64 << (hash >> 58);
+            let maybe = bits & bit != 0 && hashes.iter().take(kept).any(|&other| other == hash);
+            bits |= bit;
             // Different keys of one hash are so rare that what follows need not be fast.
-            let seen = seen.and_then(|_| {
+            let seen = maybe.then_some(()).and_then(|()| {
                 let same = |place: &&u32| self.nodes.get(**place as usize).is_some_and(|other| other.key == node.key);
                 places.iter().take(kept).find(same).copied()
             });

@@ -1,19 +1,19 @@
 //! `llm.usage_role`: what one span says by itself about who pays for the tokens it reports. The order of the rules is said in the
 //! reference's `usage.py`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::field;
+use crate::key::Keys;
 use crate::spec::{Faults, Spec, Table};
 
 /// The roles of the spans of one table.
 pub struct Roles {
-    not_calls: HashSet<String>,
+    not_calls: Keys<()>,
     marked: String,
     operation: usize,
     usage: Vec<usize>,
-    calls: HashSet<String>,
-    rollups: HashSet<String>,
+    operations: Keys<&'static str>,
 }
 
 impl Roles {
@@ -25,32 +25,27 @@ impl Roles {
             let missing = || vec![format!("the table spec has no promoted column {}.{name}", table.name)];
             promoted.iter().position(|column| *column == name.as_str()).ok_or_else(missing)
         };
-        let set = |name: &str| spec.texts(&["llm", name]).into_iter().collect::<HashSet<_>>();
+        let mut operations: HashMap<String, &str> = HashMap::new();
+        operations.extend(spec.texts(&["llm", "rollup_operations"]).into_iter().map(|name| (name, "rollup")));
+        operations.extend(spec.texts(&["llm", "call_operations"]).into_iter().map(|name| (name, "call")));
         Ok(Roles {
-            not_calls: set("non_call_span_names"),
+            not_calls: Keys::set(spec.texts(&["llm", "non_call_span_names"])),
             marked: spec.texts(&["llm", "carrier_mark"]).pop().unwrap_or_default(),
             operation: number(&spec.text(&["llm", "operation_column"]))?,
             usage: spec.texts(&["llm", "usage_columns"]).iter().map(number).collect::<Result<_, _>>()?,
-            calls: set("call_operations"),
-            rollups: set("rollup_operations"),
+            operations: Keys::new(operations.into_iter().collect()),
         })
     }
 
     /// The role of a span; `mark` is the text of the mark of usage carriers, `field` gives promoted columns.
     pub fn role<'f>(&self, name: &str, mark: Option<&str>, field: impl Fn(usize) -> &'f [u8]) -> &'static str {
-        if self.not_calls.contains(name) {
+        if self.not_calls.has(name) {
             return "none";
         }
         if mark == Some(self.marked.as_str()) {
             return if self.usage.iter().any(|&column| field(column) != field::NULL) { "carrier" } else { "none" };
         }
         let operation = field(self.operation).get(4..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
-        if self.calls.contains(operation) {
-            "call"
-        } else if self.rollups.contains(operation) {
-            "rollup"
-        } else {
-            "none"
-        }
+        self.operations.find(operation).copied().unwrap_or("none")
     }
 }

@@ -85,7 +85,7 @@ pub fn envelopes<'a>(
 }
 
 /// Every record of one Scope* message.
-pub fn records<'a>(message: &'a [u8]) -> impl Iterator<Item = Result<&'a [u8], Malformed>> {
+pub fn records(message: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     fields(message).filter_map(|field| match field {
         Ok(found) if found.tag != CHILDREN => None,
         Ok(found) => Some(Ok(found.value)),
