@@ -217,10 +217,10 @@ impl Finder {
         let (mut marked, mut said) = (false, false);
         for index in tree.indexes(list) {
             let Some(node) = tree.node(index) else { break };
-            let known = self.keys.get(node.hash, &node.key);
+            let known = self.keys.get(node.hash, node.key);
             let mut place = match known {
-                Some(known) => known.place.or_else(|| if known.promoted.is_none() { self.in_family(&node.key) } else { None }),
-                None => self.in_family(&node.key),
+                Some(known) => known.place.or_else(|| if known.promoted.is_none() { self.in_family(node.key) } else { None }),
+                None => self.in_family(node.key),
             };
             if let Some((_, own)) = event.and_then(|event| event.keys.iter().find(|(key, _)| *key == *node.key)) {
                 place = Some(*own);

@@ -174,7 +174,7 @@ pub fn value(out: &mut Vec<u8>, tree: &Tree<'_>, held: &Value<'_>, ordered: bool
 pub fn object(out: &mut Vec<u8>, tree: &Tree<'_>, list: List, ordered: bool) {
     if ordered && list.len > 1 {
         let mut nodes: Vec<&Node<'_>> = tree.items(list).collect();
-        nodes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        nodes.sort_unstable_by(|one, other| one.key.cmp(other.key));
         members(out, tree, nodes.into_iter(), ordered);
     } else {
         members(out, tree, tree.items(list), ordered);
@@ -188,7 +188,7 @@ pub fn members<'n, 'a: 'n>(out: &mut Vec<u8>, tree: &Tree<'a>, nodes: impl Itera
         if index > 0 {
             out.push(b',');
         }
-        string(out, &node.key);
+        string(out, node.key);
         out.push(b':');
         value(out, tree, &node.value, ordered);
     }

@@ -40,13 +40,13 @@ pub trait RecordEncoder<'p> {
     /// Encode or reject every record of one Scope* message; `source` is the rule that refuses all when nobody speaks.
     fn scope(
         &mut self,
-        batch: &mut Batch<'p>,
+        batch: &mut Batch<'_>,
         envelope: &Envelope<'p>,
         source: Result<&Source<Self::Prepared>, Rule>,
     ) -> Result<(), Malformed>;
 
     /// Add the rows that sum up the request.
-    fn finish(&mut self, batch: &mut Batch<'p>);
+    fn finish(&mut self, batch: &mut Batch<'_>);
 }
 
 type Key<'p> = (walk::Described<'p>, walk::Described<'p>);
@@ -63,7 +63,7 @@ struct Sources<'p, Prepared> {
 /// One request as rows.
 pub fn encode<'p, E: RecordEncoder<'p>>(
     payload: &'p [u8],
-    batch: &mut Batch<'p>,
+    batch: &mut Batch<'_>,
     records: &mut E,
     table: &SourceTable,
     reading: &Reading<'_>,
@@ -108,7 +108,7 @@ impl<'p, Prepared> Sources<'p, Prepared> {
 
     fn new_source<E: RecordEncoder<'p, Prepared = Prepared>>(
         &mut self,
-        batch: &Batch<'p>,
+        batch: &Batch<'_>,
         envelope: &Envelope<'p>,
         records: &E,
         table: &SourceTable,

@@ -18,14 +18,15 @@ pub fn hash(key: &[u8]) -> u64 {
     for word in words {
         state = mix(state, u64::from_le_bytes(*word));
     }
-    if !rest.is_empty() {
-        let mut last = [0u8; 8];
-        for (to, from) in last.iter_mut().zip(rest) {
-            *to = *from;
+    // What is left is read together with what came before it: to gather single bytes in memory stalls.
+    match (key.last_chunk::<8>(), key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        _ if rest.is_empty() => state,
+        (Some(last), ..) => mix(state, u64::from_le_bytes(*last)),
+        (None, Some(first), Some(last)) => {
+            mix(state, u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
         }
-        state = mix(state, u64::from_le_bytes(last));
+        _ => mix(state, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))),
     }
-    state
 }
 
 /// Keys with what is known about each.

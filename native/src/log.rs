@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use blake2::digest::consts::U10;
 use blake2::{Blake2b, Digest};
+use bumpalo::Bump;
 
 use crate::accepted::{INT64_MAX, Terms, int2, is_span_id, microseconds, outside_window, remainder, trace_id};
 use crate::batch::Id;
@@ -53,7 +54,6 @@ impl LevelNames {
 }
 
 /// A log record as it was sent; its tree is used again for the next one.
-#[derive(Default)]
 pub struct LogRecord<'a> {
     /// Its values.
     pub tree: Tree<'a>,
@@ -64,7 +64,7 @@ pub struct LogRecord<'a> {
     /// None where it has none; once it is read as a document holds it. What is content leaves it.
     pub body: Option<Value<'a>>,
     /// Once it is read a document.
-    pub attributes: Option<List>,
+    pub attributes: List,
     dropped_attributes_count: u32,
     flags: u32,
     trace_id: &'a [u8],
@@ -84,11 +84,29 @@ pub struct Stored {
 }
 
 impl<'a> LogRecord<'a> {
+    /// Of nobody yet. Strings that are repaired go to `repaired`.
+    pub fn new(repaired: &'a Bump) -> Self {
+        LogRecord {
+            tree: Tree::new(repaired),
+            time: 0,
+            observed: 0,
+            severity_number: 0,
+            severity_text: "",
+            body: None,
+            attributes: List::EMPTY,
+            dropped_attributes_count: 0,
+            flags: 0,
+            trace_id: &[],
+            span_id: &[],
+            event_name: "",
+        }
+    }
+
     /// Read the record in `data` in the place of the last one.
     pub fn parse(&mut self, data: &'a [u8]) -> Result<(), Broken> {
-        let mut tree = std::mem::take(&mut self.tree);
-        tree.clear();
-        *self = LogRecord { tree, ..LogRecord::default() };
+        self.tree.clear();
+        let repaired = self.tree.repaired();
+        *self = LogRecord { tree: std::mem::replace(&mut self.tree, Tree::new(repaired)), ..LogRecord::new(repaired) };
         let mut attributes = List::EMPTY;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
@@ -110,7 +128,7 @@ impl<'a> LogRecord<'a> {
                 _ => cursor.skip(tag, DEPTH_MAX)?,
             }
         }
-        self.attributes = Some(attributes);
+        self.attributes = attributes;
         Ok(())
     }
 
@@ -149,9 +167,7 @@ impl<'a> LogRecord<'a> {
                 counts.add(LOG_ID_DROPPED, 1);
             }
         }
-        if let Some(attributes) = &mut self.attributes {
-            self.tree.read(attributes, counts);
-        }
+        self.tree.read(&mut self.attributes, counts);
         if let Some(body) = &mut self.body {
             self.tree.read_value(body, counts);
         }
@@ -209,7 +225,7 @@ impl<'a> LogRecord<'a> {
             LogOp::Attributes => {
                 let json = field::open(out);
                 out.push(1);
-                document::object(out, &self.tree, self.attributes.unwrap_or(List::EMPTY), false);
+                document::object(out, &self.tree, self.attributes, false);
                 field::close(out, json);
             }
             LogOp::Flags => field::int8(out, self.flags.into()),

@@ -1,5 +1,7 @@
 //! Log records → rows of records, and of what was said in them.
 
+use bumpalo::Bump;
+
 use crate::accepted::{Terms, microseconds};
 use crate::batch::Batch;
 use crate::content::{Event, Finder, Seen};
@@ -14,7 +16,7 @@ use crate::schema::LOG_RECORD;
 use crate::source::Speaker;
 use crate::spec::{Faults, Spec};
 use crate::table::{BesideTable, RecordTable, SharedFields};
-use crate::tree::{List, Value};
+use crate::tree::Value;
 use crate::walk::{self, Envelope};
 use crate::wire::Malformed;
 
@@ -66,7 +68,7 @@ pub struct Logs<'t, 'p> {
 
 impl<'t, 'p> Logs<'t, 'p> {
     /// For one request of that digest.
-    pub fn new(tables: &'t LogTables, sources: usize, limits: &'t Limits, terms: Terms, digest: &'p [u8]) -> Self {
+    pub fn new(tables: &'t LogTables, sources: usize, limits: &'t Limits, terms: Terms, digest: &'p [u8], repaired: &'p Bump) -> Self {
         Logs {
             tables,
             limits,
@@ -75,13 +77,13 @@ impl<'t, 'p> Logs<'t, 'p> {
             sources,
             content: ContentRows::new(&tables.content, &tables.finder, terms.content_max_bytes, limits.content_rows_max_bytes),
             ordinal: 0,
-            record: LogRecord::default(),
+            record: LogRecord::new(repaired),
             seen: Seen::default(),
         }
     }
 
     /// Encode one record, or say the rule it breaks.
-    fn record(&mut self, batch: &mut Batch<'p>, data: &'p [u8], source: &Source<Prepared>) -> Result<(), Rule> {
+    fn record(&mut self, batch: &mut Batch<'_>, data: &'p [u8], source: &Source<Prepared>) -> Result<(), Rule> {
         if let Some(rule) = measure::exceeded(data, &LOG_RECORD, self.limits).map_err(|_| RECORD_MALFORMED)? {
             return Err(rule);
         }
@@ -117,7 +119,7 @@ impl<'t, 'p> Logs<'t, 'p> {
         if let Some(event) = events.find(record.event_name) {
             return Some(event);
         }
-        let list = record.attributes.unwrap_or(List::EMPTY);
+        let list = record.attributes;
         tables.finder.name_keys.iter().find_map(|key| {
             match record.tree.items(list).find(|node| *node.key == **key).map(|node| &node.value) {
                 Some(Value::Text(name)) => events.find(name),
@@ -126,19 +128,19 @@ impl<'t, 'p> Logs<'t, 'p> {
         })
     }
 
-    fn said(&mut self, batch: &mut Batch<'p>, stored: &Stored, prepared: &Prepared) {
+    fn said(&mut self, batch: &mut Batch<'_>, stored: &Stored, prepared: &Prepared) {
         let Logs { tables, content, record, seen, .. } = self;
         let event = Self::event(tables, record);
         let (trace_id, span_id) = record.association();
         let origin = Origin { time_us: microseconds(stored.time), trace_id, span_id, log_id: Some(&stored.id) };
         let carriers = &tables.finder.carriers;
-        let mut list = record.attributes.unwrap_or(List::EMPTY);
+        let mut list = record.attributes;
         tables.finder.see(seen, &record.tree, list, event, false);
         if !seen.taken.is_empty() {
             let carrier = Carrier { name: &carriers.log_attribute, event_index: None };
             content.add(batch, &prepared.content, &origin, carrier, &record.tree, &seen.taken);
             record.tree.keep(&mut list, &seen.nodes);
-            record.attributes = Some(list);
+            record.attributes = list;
         }
         if let Some(event) = event
             && let Some(body) = record.body.take()
@@ -158,7 +160,7 @@ impl<'p> RecordEncoder<'p> for Logs<'_, 'p> {
 
     fn scope(
         &mut self,
-        batch: &mut Batch<'p>,
+        batch: &mut Batch<'_>,
         envelope: &Envelope<'p>,
         source: Result<&Source<Prepared>, Rule>,
     ) -> Result<(), Malformed> {
@@ -173,7 +175,7 @@ impl<'p> RecordEncoder<'p> for Logs<'_, 'p> {
         Ok(())
     }
 
-    fn finish(&mut self, batch: &mut Batch<'p>) {
+    fn finish(&mut self, batch: &mut Batch<'_>) {
         touched(&self.tables.touched, batch, "logs");
     }
 }

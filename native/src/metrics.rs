@@ -1,5 +1,7 @@
 //! Data points → rows of points, and of the series they are values of.
 
+use bumpalo::Bump;
+
 use crate::accepted::{Terms, microseconds};
 use crate::batch::{Batch, Id};
 use crate::counts::{Counts, METRIC_WITHOUT_DATA, RECORD_MALFORMED, Rule, SOURCES_TOO_LARGE, TEMPORALITY_UNSPECIFIED};
@@ -15,7 +17,6 @@ use crate::set::Map;
 use crate::source::Speaker;
 use crate::spec::{Faults, Spec};
 use crate::table::{BesideTable, RecordTable, SharedFields};
-use crate::tree::List;
 use crate::walk::{self, Envelope};
 use crate::wire::Malformed;
 
@@ -74,14 +75,14 @@ pub struct Metrics<'t, 'p> {
 
 impl<'t, 'p> Metrics<'t, 'p> {
     /// For one request.
-    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms) -> Self {
-        Metrics { tables, limits, terms, sources, point: Point::default(), labels: Vec::new() }
+    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms, repaired: &'p Bump) -> Self {
+        Metrics { tables, limits, terms, sources, point: Point::new(repaired), labels: Vec::new() }
     }
 
     /// Encode or reject every point of one Metric.
     fn metric(
         &mut self,
-        batch: &mut Batch<'p>,
+        batch: &mut Batch<'_>,
         message: &'p [u8],
         path: impl Fn() -> String,
         source: Result<&Source<Prepared>, Rule>,
@@ -117,7 +118,7 @@ impl<'t, 'p> Metrics<'t, 'p> {
     }
 
     /// Encode one point, or say the rule it breaks.
-    fn point(&mut self, batch: &mut Batch<'p>, data: &'p [u8], opened: &mut Open<'_>) -> Result<(), Rule> {
+    fn point(&mut self, batch: &mut Batch<'_>, data: &'p [u8], opened: &mut Open<'_>) -> Result<(), Rule> {
         let kind = opened.kind;
         if let Some(rule) = measure::exceeded(data, kind.schema(), self.limits).map_err(|_| RECORD_MALFORMED)? {
             return Err(rule);
@@ -128,7 +129,7 @@ impl<'t, 'p> Metrics<'t, 'p> {
             return Err(rule);
         }
         let mut repaired = Counts::default();
-        let mut attributes = self.point.attributes.unwrap_or(List::EMPTY);
+        let mut attributes = self.point.attributes;
         self.point.tree.read(&mut attributes, &mut repaired);
         self.labels.clear();
         document::object(&mut self.labels, &self.point.tree, attributes, true);
@@ -172,7 +173,7 @@ impl<'p> RecordEncoder<'p> for Metrics<'_, 'p> {
 
     fn scope(
         &mut self,
-        batch: &mut Batch<'p>,
+        batch: &mut Batch<'_>,
         envelope: &Envelope<'p>,
         source: Result<&Source<Prepared>, Rule>,
     ) -> Result<(), Malformed> {
@@ -184,7 +185,7 @@ impl<'p> RecordEncoder<'p> for Metrics<'_, 'p> {
         Ok(())
     }
 
-    fn finish(&mut self, batch: &mut Batch<'p>) {
+    fn finish(&mut self, batch: &mut Batch<'_>) {
         touched(&self.tables.touched, batch, "metrics");
     }
 }

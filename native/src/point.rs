@@ -1,5 +1,7 @@
 //! One data point: what is read of it, the rules it must keep, what is odd about it, and what each op reads from it.
 
+use bumpalo::Bump;
+
 use crate::accepted::{INT64_MAX, Terms, is_span_id, microseconds, outside_window, remainder, trace_id};
 use crate::counts::{
     BOUNDS_NOT_INCREASING, BUCKETS_INCONSISTENT, COUNT_OUT_OF_RANGE, Counts, EXEMPLAR_DROPPED, POINT_TIME_MISSING,
@@ -150,12 +152,11 @@ fn sum_of(counts: &[u64]) -> u128 {
 }
 
 /// A data point of any kind as it was sent; its vectors are used again for the next one.
-#[derive(Default)]
 pub struct Point<'a> {
     /// Its values.
     pub tree: Tree<'a>,
     /// Once it is read a document.
-    pub attributes: Option<List>,
+    pub attributes: List,
     start: u64,
     /// Nanoseconds since the Unix epoch.
     pub time: u64,
@@ -194,12 +195,37 @@ impl<'a> Point<'a> {
                 },
             }
         }
-        self.attributes = Some(attributes);
+        self.attributes = attributes;
         Ok(())
     }
 
+    /// Of nobody yet. Strings that are repaired go to `repaired`.
+    pub fn new(repaired: &'a Bump) -> Self {
+        Point {
+            tree: Tree::new(repaired),
+            attributes: List::EMPTY,
+            start: 0,
+            time: 0,
+            flags: 0,
+            value: None,
+            count: 0,
+            sum: None,
+            min: None,
+            max: None,
+            bucket_counts: Vec::new(),
+            bounds: Vec::new(),
+            exemplars: Vec::new(),
+            scale: 0,
+            zero_count: 0,
+            zero_threshold: 0.0,
+            positive: Buckets::default(),
+            negative: Buckets::default(),
+            quantiles: Vec::new(),
+        }
+    }
+
     fn clear(&mut self) {
-        let mut last = std::mem::take(self);
+        let mut last = std::mem::replace(self, Point::new(self.tree.repaired()));
         last.tree.clear();
         last.bucket_counts.clear();
         last.bounds.clear();
@@ -207,16 +233,9 @@ impl<'a> Point<'a> {
         last.positive.clear();
         last.negative.clear();
         last.quantiles.clear();
-        *self = Point {
-            tree: last.tree,
-            bucket_counts: last.bucket_counts,
-            bounds: last.bounds,
-            exemplars: last.exemplars,
-            positive: last.positive,
-            negative: last.negative,
-            quantiles: last.quantiles,
-            ..Point::default()
-        };
+        let Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, .. } = last;
+        let repaired = tree.repaired();
+        *self = Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, ..Point::new(repaired) };
     }
 
     fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {

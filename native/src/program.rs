@@ -1,5 +1,7 @@
 //! The spec as all encoders need it, and the encoder of each signal.
 
+use bumpalo::Bump;
+
 use crate::accepted::Terms;
 use crate::batch::Batch;
 use crate::encoder;
@@ -78,20 +80,21 @@ impl Program {
     /// A request as rows. Err when its outer framing is broken.
     pub fn encode<'p>(&self, request: &Request<'p>) -> Result<Batch<'p>, Malformed> {
         let &Request { signal, tenant, payload, digest, now, terms } = request;
+        let repaired = Bump::new();
         let mut batch = Batch::new(tenant, now, payload.len(), self.order.len(), &self.limits);
         let (sources, limits) = (self.sources.place(), &self.limits);
         let reading = Reading { limits, promotion: &self.traces.promotion };
         match signal {
             Signal::Traces => {
-                let mut records = Traces::new(&self.traces, sources, limits, terms);
+                let mut records = Traces::new(&self.traces, sources, limits, terms, &repaired);
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Metrics => {
-                let mut records = Metrics::new(&self.metrics, sources, limits, terms);
+                let mut records = Metrics::new(&self.metrics, sources, limits, terms, &repaired);
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Logs => {
-                let mut records = Logs::new(&self.logs, sources, limits, terms, digest);
+                let mut records = Logs::new(&self.logs, sources, limits, terms, digest, &repaired);
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
         }

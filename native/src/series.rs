@@ -1,5 +1,7 @@
 //! What a data point is a value of: its Metric without the data, and the attributes of the point; the row of both by its id.
 
+use bumpalo::Bump;
+
 use crate::accepted::int2;
 use crate::batch::Id;
 use crate::counts::{Counts, ENUM_OUT_OF_RANGE, METRIC_MALFORMED, Rule};
@@ -46,7 +48,8 @@ impl MetricHead {
     }
 
     fn parse(head: &[u8], kind: Kind) -> Result<Self, Broken> {
-        let (mut tree, mut metadata) = (Tree::default(), List::EMPTY);
+        let arena = Bump::new();
+        let (mut tree, mut metadata) = (Tree::new(&arena), List::EMPTY);
         let (mut name, mut description, mut unit) = ("", "", "");
         let mut cursor = Cursor::new(head);
         while let Some(tag) = cursor.tag()? {

@@ -1,5 +1,7 @@
 //! Who speaks: a resource and a scope, and what the ops of a source read from them.
 
+use bumpalo::Bump;
+
 use crate::batch::Id;
 use crate::counts::{Counts, Rule, SOURCE_MALFORMED};
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
@@ -82,27 +84,24 @@ struct EntityRef<'a> {
 
 #[derive(Default)]
 struct Message<'a> {
-    tree: Tree<'a>,
-    attributes: Option<List>,
+    attributes: List,
     dropped_attributes_count: u32,
     entity_refs: Vec<EntityRef<'a>>,
     name: &'a str,
     version: &'a str,
 }
 
-fn parse_resource(data: &[u8]) -> Result<Message<'_>, Broken> {
+fn parse_resource<'a>(data: &'a [u8], tree: &mut Tree<'a>) -> Result<Message<'a>, Broken> {
     let mut message = Message::default();
-    let mut attributes = List::EMPTY;
     let mut cursor = Cursor::new(data);
     while let Some(tag) = cursor.tag()? {
         match tag {
-            0x0a => message.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, &mut attributes)?,
+            0x0a => tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, &mut message.attributes)?,
             0x10 => message.dropped_attributes_count = cursor.varint()? as u32,
             0x1a => message.entity_refs.push(parse_entity_ref(cursor.delimited()?, DEPTH_MAX - 1)?),
             _ => cursor.skip(tag, DEPTH_MAX)?,
         }
     }
-    message.attributes = Some(attributes);
     Ok(message)
 }
 
@@ -121,20 +120,18 @@ fn parse_entity_ref(data: &[u8], depth: u32) -> Result<EntityRef<'_>, Broken> {
     Ok(found)
 }
 
-fn parse_scope(data: &[u8]) -> Result<Message<'_>, Broken> {
+fn parse_scope<'a>(data: &'a [u8], tree: &mut Tree<'a>) -> Result<Message<'a>, Broken> {
     let mut message = Message::default();
-    let mut attributes = List::EMPTY;
     let mut cursor = Cursor::new(data);
     while let Some(tag) = cursor.tag()? {
         match tag {
             0x0a => message.name = cursor.text()?,
             0x12 => message.version = cursor.text()?,
-            0x1a => message.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, &mut attributes)?,
+            0x1a => tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, &mut message.attributes)?,
             0x20 => message.dropped_attributes_count = cursor.varint()? as u32,
             _ => cursor.skip(tag, DEPTH_MAX)?,
         }
     }
-    message.attributes = Some(attributes);
     Ok(message)
 }
 
@@ -157,20 +154,21 @@ impl Reading<'_> {
         self.described(described, &SCOPE, parse_scope)
     }
 
-    fn described<'a>(
+    fn described(
         &self,
-        described: &'a walk::Described<'_>,
+        described: &walk::Described<'_>,
         schema: &'static Schema,
-        parse: fn(&'a [u8]) -> Result<Message<'a>, Broken>,
+        parse: for<'m> fn(&'m [u8], &mut Tree<'m>) -> Result<Message<'m>, Broken>,
     ) -> Result<Described, Rule> {
         if let Some(rule) = measure::exceeded(&described.message, schema, self.limits).map_err(|_| SOURCE_MALFORMED)? {
             return Err(rule);
         }
-        let message = parse(&described.message).map_err(|_| SOURCE_MALFORMED)?;
+        let arena = Bump::new();
+        let mut tree = Tree::new(&arena);
+        let message = parse(&described.message, &mut tree).map_err(|_| SOURCE_MALFORMED)?;
         let url = std::str::from_utf8(described.schema_url).map_err(|_| SOURCE_MALFORMED)?;
         let mut counts = Counts::default();
-        let mut tree = message.tree;
-        let mut attributes = message.attributes.unwrap_or(List::EMPTY);
+        let mut attributes = message.attributes;
         tree.read(&mut attributes, &mut counts);
         let mut json = Vec::new();
         document::object(&mut json, &tree, attributes, true);

@@ -1,5 +1,7 @@
 //! One span: what is read of it, the rules it must keep, and what each op reads from it.
 
+use bumpalo::Bump;
+
 use crate::accepted::{INT64_MAX, Terms, int2, is_span_id, microseconds, outside_window, remainder, trace_id};
 use crate::batch::Id;
 use crate::counts::{
@@ -20,7 +22,7 @@ const CONSUMER: i32 = 5;
 pub struct Event<'a> {
     time: u64,
     /// Once it is read as it is stored.
-    pub name: std::borrow::Cow<'a, str>,
+    pub name: &'a str,
     /// Once it is read a document.
     pub attributes: List,
     dropped_attributes_count: u32,
@@ -30,14 +32,13 @@ pub struct Event<'a> {
 pub struct Link<'a> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
-    trace_state: std::borrow::Cow<'a, str>,
+    trace_state: &'a str,
     attributes: List,
     dropped_attributes_count: u32,
     flags: u32,
 }
 
 /// A span as it was sent; the vectors are used again for the next one.
-#[derive(Default)]
 pub struct Span<'a> {
     /// Its values.
     pub tree: Tree<'a>,
@@ -56,7 +57,7 @@ pub struct Span<'a> {
     /// Nanoseconds since the Unix epoch.
     pub end: u64,
     /// Once it is read a document.
-    pub attributes: Option<List>,
+    pub attributes: List,
     dropped_attributes_count: u32,
     /// In order.
     pub events: Vec<Event<'a>>,
@@ -69,14 +70,43 @@ pub struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
+    /// Of nobody yet. Strings that are repaired go to `repaired`.
+    pub fn new(repaired: &'a Bump) -> Self {
+        Span {
+            tree: Tree::new(repaired),
+            trace_id: &[],
+            span_id: &[],
+            parent_span_id: &[],
+            trace_state: "",
+            flags: 0,
+            name: "",
+            kind: 0,
+            start: 0,
+            end: 0,
+            attributes: List::EMPTY,
+            dropped_attributes_count: 0,
+            events: Vec::new(),
+            dropped_events_count: 0,
+            links: Vec::new(),
+            dropped_links_count: 0,
+            links_dropped: 0,
+            status_message: "",
+            status_code: 0,
+        }
+    }
+
     /// Read the span in `data` in the place of the last one.
     pub fn parse(&mut self, data: &'a [u8]) -> Result<(), Broken> {
-        let (mut tree, mut events, mut links) =
-            (std::mem::take(&mut self.tree), std::mem::take(&mut self.events), std::mem::take(&mut self.links));
-        tree.clear();
-        events.clear();
-        links.clear();
-        *self = Span { tree, events, links, ..Span::default() };
+        self.tree.clear();
+        self.events.clear();
+        self.links.clear();
+        let repaired = self.tree.repaired();
+        *self = Span {
+            tree: std::mem::replace(&mut self.tree, Tree::new(repaired)),
+            events: std::mem::take(&mut self.events),
+            links: std::mem::take(&mut self.links),
+            ..Span::new(repaired)
+        };
         let mut attributes = List::EMPTY;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
@@ -100,17 +130,17 @@ impl<'a> Span<'a> {
                 _ => cursor.skip(tag, DEPTH_MAX)?,
             }
         }
-        self.attributes = Some(attributes);
+        self.attributes = attributes;
         Ok(())
     }
 
     fn parse_event(&mut self, data: &'a [u8], depth: u32) -> Result<(), Broken> {
-        let mut event = Event { time: 0, name: "".into(), attributes: List::EMPTY, dropped_attributes_count: 0 };
+        let mut event = Event { time: 0, name: "", attributes: List::EMPTY, dropped_attributes_count: 0 };
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
                 0x09 => event.time = cursor.fixed64()?,
-                0x12 => event.name = cursor.text()?.into(),
+                0x12 => event.name = cursor.text()?,
                 0x1a => self.tree.key_value(cursor.delimited()?, depth - 1, &mut event.attributes)?,
                 0x20 => event.dropped_attributes_count = cursor.varint()? as u32,
                 _ => cursor.skip(tag, depth)?,
@@ -124,7 +154,7 @@ impl<'a> Span<'a> {
         let mut link = Link {
             trace_id: &[],
             span_id: &[],
-            trace_state: "".into(),
+            trace_state: "",
             attributes: List::EMPTY,
             dropped_attributes_count: 0,
             flags: 0,
@@ -134,7 +164,7 @@ impl<'a> Span<'a> {
             match tag {
                 0x0a => link.trace_id = cursor.delimited()?,
                 0x12 => link.span_id = cursor.delimited()?,
-                0x1a => link.trace_state = cursor.text()?.into(),
+                0x1a => link.trace_state = cursor.text()?,
                 0x22 => self.tree.key_value(cursor.delimited()?, depth - 1, &mut link.attributes)?,
                 0x28 => link.dropped_attributes_count = cursor.varint()? as u32,
                 0x35 => link.flags = cursor.fixed32()?,
@@ -180,11 +210,9 @@ impl<'a> Span<'a> {
 
     /// Make documents of its attributes, events and links.
     pub fn read(&mut self, counts: &mut Counts) {
-        if let Some(attributes) = &mut self.attributes {
-            self.tree.read(attributes, counts);
-        }
+        self.tree.read(&mut self.attributes, counts);
         for event in &mut self.events {
-            crate::tree::repair(&mut event.name, counts);
+            self.tree.repair(&mut event.name, counts);
             self.tree.read(&mut event.attributes, counts);
         }
         let before = self.links.len();
@@ -194,7 +222,7 @@ impl<'a> Span<'a> {
             counts.add(LINK_DROPPED, self.links_dropped.into());
         }
         for link in &mut self.links {
-            crate::tree::repair(&mut link.trace_state, counts);
+            self.tree.repair(&mut link.trace_state, counts);
             self.tree.read(&mut link.attributes, counts);
         }
     }
@@ -261,7 +289,7 @@ impl<'a> Span<'a> {
                 document::integer(object.member("time_unix_nano"), event.time);
             }
             if !event.name.is_empty() {
-                document::string(object.member("name"), &event.name);
+                document::string(object.member("name"), event.name);
             }
             if event.attributes.len > 0 {
                 document::object(object.member("attributes"), &self.tree, event.attributes, false);
@@ -287,7 +315,7 @@ impl<'a> Span<'a> {
             document::hex(object.member("trace_id"), link.trace_id);
             document::hex(object.member("span_id"), link.span_id);
             if !link.trace_state.is_empty() {
-                document::string(object.member("trace_state"), &link.trace_state);
+                document::string(object.member("trace_state"), link.trace_state);
             }
             if link.attributes.len > 0 {
                 document::object(object.member("attributes"), &self.tree, link.attributes, false);

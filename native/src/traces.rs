@@ -1,5 +1,7 @@
 //! Spans → rows of spans, of what was said in them, and of the index of traces.
 
+use bumpalo::Bump;
+
 use crate::accepted::{Terms, microseconds};
 use crate::batch::{Batch, TraceTimes};
 use crate::content::{Finder, Seen};
@@ -17,7 +19,7 @@ use crate::source::Speaker;
 use crate::span::Span;
 use crate::spec::{Faults, Spec};
 use crate::table::{BesideTable, Fill, RecordTable, SharedFields};
-use crate::tree::{List, Value};
+use crate::tree::Value;
 use crate::usage::Roles;
 use crate::walk::{self, Envelope};
 use crate::wire::Malformed;
@@ -71,9 +73,9 @@ pub struct Traces<'t, 'p> {
     filling: Filling,
 }
 
-impl<'t> Traces<'t, '_> {
+impl<'t, 'p> Traces<'t, 'p> {
     /// For one request.
-    pub fn new(tables: &'t TraceTables, sources: usize, limits: &'t Limits, terms: Terms) -> Self {
+    pub fn new(tables: &'t TraceTables, sources: usize, limits: &'t Limits, terms: Terms, repaired: &'p Bump) -> Self {
         Traces {
             tables,
             limits,
@@ -81,7 +83,7 @@ impl<'t> Traces<'t, '_> {
             sources,
             content: ContentRows::new(&tables.content, &tables.finder, terms.content_max_bytes, limits.content_rows_max_bytes),
             times: TraceTimes::default(),
-            span: Span::default(),
+            span: Span::new(repaired),
             seen: Seen::default(),
             filling: Filling::default(),
         }
@@ -101,7 +103,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
 
     fn scope(
         &mut self,
-        batch: &mut Batch<'p>,
+        batch: &mut Batch<'_>,
         envelope: &Envelope<'p>,
         source: Result<&Source<Prepared>, Rule>,
     ) -> Result<(), Malformed> {
@@ -115,7 +117,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
         Ok(())
     }
 
-    fn finish(&mut self, batch: &mut Batch<'p>) {
+    fn finish(&mut self, batch: &mut Batch<'_>) {
         if self.times.times.is_empty() {
             return;
         }
@@ -138,7 +140,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
 
 impl<'p> Traces<'_, 'p> {
     /// Encode one span, or say the rule it breaks.
-    fn span(&mut self, batch: &mut Batch<'p>, data: &'p [u8], source: &Source<Prepared>) -> Result<(), Rule> {
+    fn span(&mut self, batch: &mut Batch<'_>, data: &'p [u8], source: &Source<Prepared>) -> Result<(), Rule> {
         if let Some(rule) = measure::exceeded(data, &SPAN, self.limits).map_err(|_| RECORD_MALFORMED)? {
             return Err(rule);
         }
@@ -161,7 +163,7 @@ impl<'p> Traces<'_, 'p> {
     }
 
     /// Take what was said out of the span and its events.
-    fn said(&mut self, batch: &mut Batch<'p>, prepared: &Prepared) {
+    fn said(&mut self, batch: &mut Batch<'_>, prepared: &Prepared) {
         let Traces { tables, content, span, seen, .. } = self;
         let origin = Origin {
             time_us: microseconds(span.start),
@@ -171,14 +173,14 @@ impl<'p> Traces<'_, 'p> {
         };
         let carriers = &tables.finder.carriers;
         let mut of_events = Seen::default();
-        tables.finder.see(seen, &span.tree, span.attributes.unwrap_or(List::EMPTY), None, true);
+        tables.finder.see(seen, &span.tree, span.attributes, None, true);
         let carrier = Carrier { name: &carriers.span_attribute, event_index: None };
         content.add(batch, &prepared.content, &origin, carrier, &span.tree, &seen.taken);
         for (index, event) in span.events.iter_mut().enumerate() {
             if event.attributes.len == 0 {
                 continue;
             }
-            let own = tables.finder.events.find(&event.name);
+            let own = tables.finder.events.find(event.name);
             tables.finder.see(&mut of_events, &span.tree, event.attributes, own, false);
             if !of_events.taken.is_empty() {
                 let carrier = Carrier { name: &carriers.span_event, event_index: Some(index) };
@@ -188,7 +190,7 @@ impl<'p> Traces<'_, 'p> {
         }
     }
 
-    fn row(&mut self, batch: &mut Batch<'p>, prepared: &Prepared) {
+    fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared) {
         let Traces { tables, span, seen, filling, .. } = self;
         tables.promotion.fill(filling, &span.tree, &seen.nodes, &seen.promoted, &prepared.resource);
         for place in &filling.leaving {

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use bumpalo::Bump;
+
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
 use crate::cursor::{Broken, Cursor, deeper};
 use crate::key::hash;
@@ -25,22 +27,30 @@ pub struct List {
     tail: u32,
     /// How many nodes.
     pub len: u32,
+    /// Whether something in it must be looked at before it is a document.
+    unread: bool,
 }
 
 impl List {
     /// Without nodes.
-    pub const EMPTY: List = List { head: END, tail: END, len: 0 };
+    pub const EMPTY: List = List { head: END, tail: END, len: 0, unread: false };
+}
+
+impl Default for List {
+    fn default() -> Self {
+        List::EMPTY
+    }
 }
 
 /// A value of an attribute, or none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Value<'a> {
     /// An AnyValue without value.
     Null,
     /// An index into a string table, which has no meaning here.
     Index,
     /// A string.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// A bool.
     Bool(bool),
     /// An int64.
@@ -56,36 +66,47 @@ pub enum Value<'a> {
 }
 
 /// An attribute, or an element of an array.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
     /// After `read` as it stands in a document.
-    pub key: Cow<'a, str>,
+    pub key: &'a str,
     /// What it holds.
     pub value: Value<'a>,
-    /// That of the key, after `read`.
+    /// That of the key.
     pub hash: u64,
     has_index: bool,
     next: u32,
 }
 
 /// All nodes of one record.
-#[derive(Default)]
 pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
+    repaired: &'a Bump,
 }
 
 impl<'a> Tree<'a> {
+    /// Without nodes. Strings that are repaired go to `repaired`.
+    pub fn new(repaired: &'a Bump) -> Self {
+        Tree { nodes: Vec::new(), repaired }
+    }
+
+    /// Where strings go that are repaired.
+    pub fn repaired(&self) -> &'a Bump {
+        self.repaired
+    }
+
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
     }
 
-    fn push(&mut self, list: &mut List, key: Cow<'a, str>, has_index: bool, value: Value<'a>) -> Result<()> {
+    #[inline]
+    fn push(&mut self, list: &mut List, node: Node<'a>) -> Result<()> {
         let index = u32::try_from(self.nodes.len()).map_err(|_| Broken)?;
-        self.nodes.push(Node { key, value, hash: 0, has_index, next: END });
+        self.nodes.push(node);
         match self.nodes.get_mut(list.tail as usize) {
-            Some(tail) => tail.next = index,
-            None => list.head = index,
+            Some(tail) if list.len > 0 => tail.next = index,
+            _ => list.head = index,
         }
         list.tail = index;
         list.len += 1;
@@ -93,18 +114,22 @@ impl<'a> Tree<'a> {
     }
 
     /// Add the KeyValue in `data` to a list.
+    #[inline]
     pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let (mut key, mut has_index, mut value) = ("", false, Value::Null);
+        let mut node = Node { key: "", value: Value::Null, hash: 0, has_index: false, next: END };
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
-                0x0a => key = cursor.text()?,
-                0x12 => self.any_value(cursor.delimited()?, deeper(depth)?, &mut value)?,
-                0x18 => has_index = cursor.varint()? as u32 != 0,
+                0x0a => node.key = cursor.text()?,
+                0x12 => self.any_value(cursor.delimited()?, deeper(depth)?, &mut node.value)?,
+                0x18 => node.has_index = cursor.varint()? as u32 != 0,
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        self.push(list, Cow::Borrowed(key), has_index, value)
+        let key = node.key.as_bytes();
+        node.hash = hash(key);
+        list.unread |= matches!(key.first(), None | Some(b'$')) || has_nul(key) || is_unread(&node.value);
+        self.push(list, node)
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -112,7 +137,7 @@ impl<'a> Tree<'a> {
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
-                0x0a => *value = Value::Text(Cow::Borrowed(cursor.text()?)),
+                0x0a => *value = Value::Text(cursor.text()?),
                 0x10 => *value = Value::Bool(cursor.varint()? != 0),
                 0x18 => *value = Value::Int(cursor.varint()? as i64),
                 0x21 => *value = Value::Double(f64::from_bits(cursor.fixed64()?)),
@@ -143,7 +168,8 @@ impl<'a> Tree<'a> {
             if tag == 0x0a {
                 let mut value = Value::Null;
                 self.any_value(cursor.delimited()?, deeper(depth)?, &mut value)?;
-                self.push(list, Cow::Borrowed(""), false, value)?;
+                list.unread |= is_unread(&value);
+                self.push(list, Node { key: "", value, hash: 0, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
             }
@@ -189,7 +215,7 @@ impl<'a> Tree<'a> {
 
     /// Leave out of a list what does not stay; `nodes` are all of it in order.
     pub fn keep(&mut self, list: &mut List, nodes: &[(u32, bool)]) {
-        let mut kept = List::EMPTY;
+        let mut kept = List { unread: list.unread, ..List::EMPTY };
         for &(index, _) in nodes.iter().filter(|(_, stays)| *stays) {
             if let Some(node) = self.nodes.get_mut(index as usize) {
                 node.next = END;
@@ -206,12 +232,17 @@ impl<'a> Tree<'a> {
 
     /// Make an attribute list a document: repaired, each key once, where it came first, with its last value.
     pub fn read(&mut self, list: &mut List, counts: &mut Counts) {
-        let mut at = list.head;
-        while let Some(node) = self.nodes.get_mut(at as usize) {
-            repair_key(node, counts);
-            let next = node.next;
-            self.read_value_at(at, counts);
-            at = next;
+        if list.unread {
+            list.unread = false;
+            let mut at = list.head;
+            while let Some(&(mut node)) = self.nodes.get(at as usize) {
+                self.repair_key(&mut node, counts);
+                self.read_value(&mut node.value, counts);
+                if let Some(place) = self.nodes.get_mut(at as usize) {
+                    *place = node;
+                }
+                at = node.next;
+            }
         }
         if list.len > COMPARED_MAX {
             self.unite_by_map(list, counts);
@@ -220,39 +251,43 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn read_value_at(&mut self, at: u32, counts: &mut Counts) {
-        let Some(node) = self.nodes.get_mut(at as usize) else { return };
-        match &mut node.value {
-            Value::Text(text) => repair(text, counts),
-            Value::Array(_) | Value::Kvlist(_) | Value::Index => {
-                let mut value = std::mem::replace(&mut node.value, Value::Null);
-                self.read_value(&mut value, counts);
-                if let Some(node) = self.nodes.get_mut(at as usize) {
-                    node.value = value;
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Repair one value, and what it holds.
     pub fn read_value(&mut self, value: &mut Value<'a>, counts: &mut Counts) {
         match value {
-            Value::Text(text) => repair(text, counts),
+            Value::Text(text) => self.repair(text, counts),
             Value::Index => {
                 counts.add(STRING_INDEX_IGNORED, 1);
                 *value = Value::Null;
             }
             Value::Array(list) => {
                 let mut at = list.head;
-                while let Some(node) = self.nodes.get(at as usize) {
-                    let next = node.next;
-                    self.read_value_at(at, counts);
+                while let Some(&Node { mut value, next, .. }) = self.nodes.get(at as usize) {
+                    self.read_value(&mut value, counts);
+                    if let Some(place) = self.nodes.get_mut(at as usize) {
+                        place.value = value;
+                    }
                     at = next;
                 }
             }
             Value::Kvlist(list) => self.read(list, counts),
             _ => {}
+        }
+    }
+
+    fn repair_key(&self, node: &mut Node<'a>, counts: &mut Counts) {
+        match node.key.as_bytes().first() {
+            None if node.has_index => counts.add(STRING_INDEX_IGNORED, 1),
+            Some(b'$') => node.key = self.repaired.alloc_str(&format!("${}", node.key)),
+            _ => {}
+        }
+        self.repair(&mut node.key, counts);
+        node.hash = hash(node.key.as_bytes());
+    }
+
+    /// A string as PostgreSQL can hold it.
+    pub fn repair(&self, text: &mut &'a str, counts: &mut Counts) {
+        if let Cow::Owned(repaired) = repaired(text, counts) {
+            *text = self.repaired.alloc_str(&repaired);
         }
     }
 
@@ -287,11 +322,11 @@ impl<'a> Tree<'a> {
     }
 
     fn unite_by_map(&mut self, list: &mut List, counts: &mut Counts) {
-        let mut places: HashMap<String, u32> = HashMap::with_capacity(list.len as usize);
+        let mut places: HashMap<&str, u32> = HashMap::with_capacity(list.len as usize);
         let (mut at, mut before) = (list.head, END);
         while let Some(node) = self.nodes.get(at as usize) {
             let next = node.next;
-            match places.entry(node.key.to_string()) {
+            match places.entry(node.key) {
                 Entry::Occupied(first) => {
                     let first = *first.get();
                     self.unite_two(list, first, at, before, counts);
@@ -323,33 +358,34 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn repair_key(node: &mut Node<'_>, counts: &mut Counts) {
-    match node.key.as_bytes().first() {
-        None if node.has_index => counts.add(STRING_INDEX_IGNORED, 1),
-        Some(b'$') => node.key = Cow::Owned(format!("${}", node.key)),
-        _ => {}
+fn is_unread(value: &Value<'_>) -> bool {
+    match value {
+        Value::Text(text) => has_nul(text.as_bytes()),
+        Value::Array(list) => list.unread,
+        Value::Kvlist(list) => list.unread || list.len > 1,
+        Value::Index => true,
+        _ => false,
     }
-    repair(&mut node.key, counts);
-    node.hash = hash(node.key.as_bytes());
+}
+
+/// Whether a byte is 0: eight at a time, for most strings are too short for a call.
+#[inline]
+fn has_nul(data: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    if data.len() > 64 {
+        return memchr::memchr(0, data).is_some();
+    }
+    let (words, rest) = data.as_chunks::<8>();
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    words.iter().fold(0, |found, word| found | zero(u64::from_le_bytes(*word))) != 0 || rest.contains(&0)
 }
 
 /// A string as PostgreSQL can hold it.
 #[inline]
-pub fn repair(text: &mut Cow<'_, str>, counts: &mut Counts) {
-    if has_nul(text.as_bytes()) {
-        counts.add(NUL_REPLACED, 1);
-        *text = Cow::Owned(text.replace('\0', "\u{fffd}"));
+pub fn repaired<'t>(text: &'t str, counts: &mut Counts) -> Cow<'t, str> {
+    if !has_nul(text.as_bytes()) {
+        return Cow::Borrowed(text);
     }
-}
-
-#[inline]
-fn has_nul(data: &[u8]) -> bool {
-    memchr::memchr(0, data).is_some()
-}
-
-/// `repair` of a string that nothing was made of yet.
-pub fn repaired<'a>(text: &'a str, counts: &mut Counts) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    repair(&mut text, counts);
-    text
+    counts.add(NUL_REPLACED, 1);
+    Cow::Owned(text.replace('\0', "\u{fffd}"))
 }
