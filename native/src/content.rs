@@ -180,21 +180,21 @@ impl Finder {
         readers.push((mark, "the mark of content".to_owned()));
         readers.extend(self.name_keys.iter().map(|key| (key.as_str(), "the name of an event".to_owned())));
         let fault = |(key, reader): (&str, String)| {
-            let place = listed.get(key).copied().or_else(|| self.in_family(key)).and_then(|place| self.places.get(place))?;
+            let place = listed.get(key).copied().or_else(|| self.in_family(key.as_bytes())).and_then(|place| self.places.get(place))?;
             Some(format!("{reader}: its attribute {key} is content ({}: {})", place.kind, place.attribute))
         };
         let faults: Vec<String> = readers.into_iter().filter_map(fault).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    fn in_family(&self, key: &str) -> Option<usize> {
-        let first = key.bytes().next()?;
+    fn in_family(&self, key: &[u8]) -> Option<usize> {
+        let first = *key.first()?;
         if !self.first_bytes.get(usize::from(first)).copied().unwrap_or(false) {
             return None;
         }
         let holds = |family: &&Family| {
-            key.strip_prefix(family.prefix.as_str())
-                .is_some_and(|rest| !family.indexed || rest.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
+            key.strip_prefix(family.prefix.as_bytes())
+                .is_some_and(|rest| !family.indexed || rest.first().is_some_and(u8::is_ascii_digit))
         };
         self.families.iter().find(holds).map(|family| family.place)
     }
@@ -222,7 +222,7 @@ impl Finder {
                 Some(known) => known.place.or_else(|| if known.promoted.is_none() { self.in_family(node.key) } else { None }),
                 None => self.in_family(node.key),
             };
-            if let Some((_, own)) = event.and_then(|event| event.keys.iter().find(|(key, _)| *key == *node.key)) {
+            if let Some((_, own)) = event.and_then(|event| event.keys.iter().find(|(key, _)| key.as_bytes() == node.key)) {
                 place = Some(*own);
             }
             if let Some(known) = known {

@@ -97,7 +97,7 @@ impl<'t> ContentRows<'t> {
         let Some(place) = self.finder.places.get(place) else { return };
         match value {
             _ if self.max_bytes == 0 => batch.repaired.add(CONTENT_DROPPED, 1),
-            Value::Text(text) => self.add_row(batch, shared, origin, carrier, place, false, text.as_bytes()),
+            Value::Text(text) => self.add_row(batch, shared, origin, carrier, place, false, text),
             _ => {
                 let mut json = std::mem::take(&mut self.json);
                 json.clear();
@@ -119,7 +119,7 @@ impl<'t> ContentRows<'t> {
         is_json: bool,
         data: &[u8],
     ) {
-        let body = cut(data, self.max_bytes);
+        let body = field::cut(data, self.max_bytes);
         if data.len() > self.max_bytes {
             batch.repaired.add(CONTENT_TRUNCATED, 1);
         }
@@ -133,13 +133,13 @@ impl<'t> ContentRows<'t> {
                 ContentOp::TraceId => optional(out, origin.trace_id),
                 ContentOp::SpanId => optional(out, origin.span_id),
                 ContentOp::LogId => optional(out, origin.log_id.map(|id| &id[..])),
-                ContentOp::Kind => field::text(out, &place.kind, max_bytes),
-                ContentOp::Carrier => field::text(out, carrier.name, max_bytes),
+                ContentOp::Kind => field::text(out, place.kind.as_bytes(), max_bytes),
+                ContentOp::Carrier => field::text(out, carrier.name.as_bytes(), max_bytes),
                 ContentOp::EventIndex => match carrier.event_index {
                     Some(index) => field::int8(out, index as i64),
                     None => field::null(out),
                 },
-                ContentOp::Attribute => field::text(out, &place.attribute, max_bytes),
+                ContentOp::Attribute => field::text(out, place.attribute.as_bytes(), max_bytes),
                 ContentOp::IsJson => field::boolean(out, is_json),
                 ContentOp::Body => field::raw(out, body),
                 ContentOp::OriginalLength => field::int8(out, data.len() as i64),
@@ -150,14 +150,4 @@ impl<'t> ContentRows<'t> {
             self.json = Vec::new();
         }
     }
-}
-
-/// The longest beginning of UTF-8 text of at most `max_bytes` bytes.
-fn cut(data: &[u8], max_bytes: usize) -> &[u8] {
-    if data.len() <= max_bytes {
-        return data;
-    }
-    let is_start = |at: &usize| data.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
-    let end = (0..=max_bytes).rev().find(is_start).unwrap_or(0);
-    data.get(..end).unwrap_or_default()
 }

@@ -106,14 +106,14 @@ impl Conversions {
             Conversion::SecondsToMs => seconds_to_ms(out, value),
             Conversion::Provider => self.folded(out, value, max, |name| self.provider(name)),
             Conversion::Operation => self.folded(out, value, max, |name| {
-                Some(self.operations.find(name).map_or(Cow::Borrowed(name), |known| Cow::Borrowed(known.as_str())))
+                Some(self.operations.find(name).map_or(Cow::Borrowed(name), |known| Cow::Borrowed(known.as_bytes())))
             }),
             Conversion::TextList => self.list(out, tree, value, false),
             Conversion::FinishReasons => self.list(out, tree, value, true),
         }
     }
 
-    fn is_absent(&self, trimmed: &str) -> bool {
+    fn is_absent(&self, trimmed: &[u8]) -> bool {
         self.absent.has(trimmed)
     }
 
@@ -124,7 +124,7 @@ impl Conversions {
                 Some(text.len() <= max)
             }
             Value::Int(number) => {
-                field::text(out, itoa::Buffer::new().format(*number), max);
+                field::text(out, itoa::Buffer::new().format(*number).as_bytes(), max);
                 Some(false)
             }
             _ => None,
@@ -136,7 +136,7 @@ impl Conversions {
         out: &mut Vec<u8>,
         value: &'v Value<'_>,
         max: usize,
-        fold: impl FnOnce(&'v str) -> Option<Cow<'v, str>>,
+        fold: impl FnOnce(&'v [u8]) -> Option<Cow<'v, [u8]>>,
     ) -> Option<bool> {
         let Value::Text(text) = value else { return None };
         let name = trimmed(text);
@@ -148,20 +148,20 @@ impl Conversions {
         Some(*name == **text && name.len() <= max)
     }
 
-    fn provider<'v>(&'v self, text: &'v str) -> Option<Cow<'v, str>> {
-        let name = if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    fn provider<'v>(&'v self, text: &'v [u8]) -> Option<Cow<'v, [u8]>> {
+        let name = if text.iter().any(u8::is_ascii_uppercase) {
             Cow::Owned(text.to_ascii_lowercase())
         } else {
             Cow::Borrowed(text)
         };
         if let Some(known) = self.providers.find(&name) {
-            return Some(Cow::Borrowed(known));
+            return Some(Cow::Borrowed(known.as_bytes()));
         }
-        if let Some((first, _)) = name.split_once('.')
+        if let Some(first) = split_at_point(&name)
             && self.dotted.has(first)
         {
             return Some(
-                self.providers.find(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_str())),
+                self.providers.find(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
             );
         }
         if self.frameworks.has(&name) { None } else { Some(name) }
@@ -172,16 +172,28 @@ impl Conversions {
         if items.iter().all(|item| self.is_absent(trimmed(item))) {
             return None;
         }
-        let fold = |item| self.finish_reasons.find(trimmed(item)).map_or(item, String::as_str);
-        let made: Vec<&str> = items.iter().map(|item| if folded { fold(item) } else { item }).collect();
+        let fold = |item| self.finish_reasons.find(trimmed(item)).map_or(item, String::as_bytes);
+        let made: Vec<&[u8]> = items.iter().map(|item| if folded { fold(item) } else { item }).collect();
         field::texts(out, made.iter().copied());
         Some(exact && made.iter().zip(&items).all(|(one, other)| *one == &**other))
     }
 }
 
 /// Without white space of ASCII around it.
-pub fn trimmed(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\n', '\r', '\x0c', '\x0b'])
+#[inline]
+pub fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c] = text {
+        text = rest;
+    }
+    text
+}
+
+/// What stands before the first point, None without one.
+fn split_at_point(text: &[u8]) -> Option<&[u8]> {
+    text.get(..text.iter().position(|&byte| byte == b'.')?)
 }
 
 fn number(value: &Value<'_>) -> Option<Number> {
@@ -193,10 +205,11 @@ fn number(value: &Value<'_>) -> Option<Number> {
     }
 }
 
-fn number_in(text: &str) -> Option<Number> {
+fn number_in(text: &[u8]) -> Option<Number> {
     if text.len() > NUMBER_TEXT_MAX {
         return None;
     }
+    let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let after_integer = unsigned.trim_start_matches(|digit: char| digit.is_ascii_digit());
     if after_integer.is_empty() && !unsigned.is_empty() {
@@ -264,8 +277,8 @@ fn seconds_to_ms(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
 fn boolean(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
     let (found, exact) = match value {
         Value::Bool(found) => (*found, true),
-        Value::Text(text) if trimmed(text).eq_ignore_ascii_case("true") => (true, false),
-        Value::Text(text) if trimmed(text).eq_ignore_ascii_case("false") => (false, false),
+        Value::Text(text) if trimmed(text).eq_ignore_ascii_case(b"true") => (true, false),
+        Value::Text(text) if trimmed(text).eq_ignore_ascii_case(b"false") => (false, false),
         _ => return None,
     };
     field::boolean(out, found);
@@ -273,16 +286,16 @@ fn boolean(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
 }
 
 /// The strings of an array, of a JSON array in a string, or one plain string; whether it was an array.
-fn texts_in<'v>(tree: &'v Tree<'_>, value: &'v Value<'_>) -> Option<(Vec<Cow<'v, str>>, bool)> {
+fn texts_in<'v>(tree: &'v Tree<'_>, value: &'v Value<'_>) -> Option<(Vec<Cow<'v, [u8]>>, bool)> {
     match value {
         Value::Array(list) => {
-            let text = |held: &'v Value<'_>| if let Value::Text(text) = held { Some(Cow::Borrowed(&**text)) } else { None };
+            let text = |held: &'v Value<'_>| if let Value::Text(text) = held { Some(Cow::Borrowed(*text)) } else { None };
             let items: Option<Vec<_>> = tree.items(*list).map(|node| text(&node.value)).collect();
             items.map(|items| (items, true))
         }
         Value::Text(text) => {
             let text = trimmed(text);
-            let items = json_list(text).map(|items| items.into_iter().map(Cow::Owned).collect());
+            let items = json_list(text).map(|items| items.into_iter().map(|item| Cow::Owned(item.into_bytes())).collect());
             Some((items.unwrap_or_else(|| vec![Cow::Borrowed(text)]), false))
         }
         _ => None,
@@ -290,8 +303,12 @@ fn texts_in<'v>(tree: &'v Tree<'_>, value: &'v Value<'_>) -> Option<(Vec<Cow<'v,
 }
 
 /// The strings of a JSON array of nothing else; None when it is anything else. NULs are repaired.
-fn json_list(text: &str) -> Option<Vec<String>> {
-    if !text.starts_with('[') || text.len() > JSON_LIST_TEXT_MAX && text.chars().count() > JSON_LIST_TEXT_MAX {
+fn json_list(text: &[u8]) -> Option<Vec<String>> {
+    if text.first() != Some(&b'[') {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    if text.len() > JSON_LIST_TEXT_MAX && text.chars().count() > JSON_LIST_TEXT_MAX {
         return None;
     }
     // serde_json refuses what Python does here: control characters, lone surrogates, anything after the array.

@@ -96,10 +96,11 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// The value of a string field.
+    /// The value of a string field, which is UTF-8. It stays bytes: to make a `str` of each costs more than the check.
     #[inline]
-    pub fn text(&mut self) -> Result<&'a str> {
-        std::str::from_utf8(self.delimited()?).map_err(|_| Broken)
+    pub fn text(&mut self) -> Result<&'a [u8]> {
+        let bytes = self.delimited()?;
+        if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Broken) }
     }
 
     /// Eight bytes.
@@ -144,4 +145,13 @@ impl<'a> Cursor<'a> {
             tag = self.tag()?.ok_or(Broken)?;
         }
     }
+}
+
+/// Whether these are ASCII: eight at a time, for most strings are too short for a call.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let high = words.iter().fold(0, |found, word| found | u64::from_le_bytes(*word));
+    high & HIGH == 0 && rest.iter().fold(0, |found, byte| found | byte) < 0x80
 }

@@ -35,11 +35,11 @@ fn hex_digit(half: u8) -> u8 {
     HEX.get(usize::from(half & 0xf)).copied().unwrap_or(b'0')
 }
 
-/// A JSON string.
+/// A JSON string of UTF-8.
 #[inline]
-pub fn string(out: &mut Vec<u8>, text: &str) {
+pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let Some(plain) = first_escaped(rest) {
         let (before, from) = rest.split_at(plain);
         out.extend_from_slice(before);

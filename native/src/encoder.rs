@@ -143,9 +143,9 @@ pub fn touched(table: &BesideTable, batch: &mut Batch<'_>, signal: &str) {
     for (hour, ids) in &hours {
         batch.row(table.place, |out| {
             table.write(out, |out, op, max_bytes| match op {
-                BesideOp::Tenant => field::text(out, tenant, max_bytes),
+                BesideOp::Tenant => field::text(out, tenant.as_bytes(), max_bytes),
                 BesideOp::ReceivedAt => field::timestamptz(out, now),
-                BesideOp::Signal => field::text(out, signal, max_bytes),
+                BesideOp::Signal => field::text(out, signal.as_bytes(), max_bytes),
                 BesideOp::Hour => field::timestamptz(out, *hour),
                 BesideOp::TraceIds => field::uuids(out, ids),
                 _ => field::null(out),

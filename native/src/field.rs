@@ -113,15 +113,21 @@ pub fn raw(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// A `text` field, cut at `max_bytes` on a character boundary.
+/// A `text` field of UTF-8, cut at `max_bytes` on a character boundary.
 #[inline]
-pub fn text(out: &mut Vec<u8>, value: &str, max_bytes: usize) {
-    raw(out, cut(value, max_bytes).as_bytes());
+pub fn text(out: &mut Vec<u8>, value: &[u8], max_bytes: usize) {
+    raw(out, cut(value, max_bytes));
 }
 
-/// The longest beginning of at most `max_bytes` bytes.
-pub fn cut(value: &str, max_bytes: usize) -> &str {
-    value.get(..value.floor_char_boundary(max_bytes)).unwrap_or_default()
+/// The longest beginning of UTF-8 of at most `max_bytes` bytes that ends with a character.
+#[inline]
+pub fn cut(value: &[u8], max_bytes: usize) -> &[u8] {
+    if value.len() <= max_bytes {
+        return value;
+    }
+    let is_start = |at: &usize| value.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=max_bytes).rev().find(is_start).unwrap_or(0);
+    value.get(..end).unwrap_or_default()
 }
 
 /// A `jsonb` field of this JSON text.
@@ -145,8 +151,8 @@ fn array<T>(out: &mut Vec<u8>, oid: u32, values: impl ExactSizeIterator<Item = T
 }
 
 /// A `text[]` field.
-pub fn texts<'t>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = &'t str>) {
-    array(out, TEXT_OID, values, |out, value| raw(out, value.as_bytes()));
+pub fn texts<'t>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = &'t [u8]>) {
+    array(out, TEXT_OID, values, raw);
 }
 
 /// An `int8[]` field.

@@ -61,12 +61,12 @@ impl<T> Keys<T> {
 
     /// What is known about a key of that hash.
     #[inline]
-    pub fn get(&self, hashed: u64, key: &str) -> Option<&T> {
+    pub fn get(&self, hashed: u64, key: &[u8]) -> Option<&T> {
         let mask = self.slots.len() - 1;
         let mut at = hashed as usize & mask;
         loop {
             let (known_hash, known, value) = self.entries.get(*self.slots.get(at)? as usize)?;
-            if *known_hash == hashed && **known == *key {
+            if *known_hash == hashed && *known.as_bytes() == *key {
                 return Some(value);
             }
             at = (at + 1) & mask;
@@ -83,7 +83,7 @@ impl Keys<()> {
 
     /// Whether it is in the set.
     #[inline]
-    pub fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &[u8]) -> bool {
         self.find(key).is_some()
     }
 }
@@ -91,7 +91,7 @@ impl Keys<()> {
 impl<T> Keys<T> {
     /// What is known about a key whose hash nobody has yet.
     #[inline]
-    pub fn find(&self, key: &str) -> Option<&T> {
-        if key.len() > self.longest { None } else { self.get(hash(key.as_bytes()), key) }
+    pub fn find(&self, key: &[u8]) -> Option<&T> {
+        if key.len() > self.longest { None } else { self.get(hash(key), key) }
     }
 }

@@ -12,6 +12,7 @@ use crate::counts::{Counts, ENUM_OUT_OF_RANGE, LOG_ID_DROPPED, Rule, TIME_OUT_OF
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document;
 use crate::field;
+use crate::key::Keys;
 use crate::op::LogOp;
 use crate::spec::Spec;
 use crate::tree::{List, Tree, Value, repaired};
@@ -26,20 +27,20 @@ const NUMBERS_A_LEVEL: usize = 4;
 /// Severity as one of the level names of the logs data model.
 pub struct LevelNames {
     levels: Vec<String>,
-    by_text: HashMap<String, String>,
+    by_text: Keys<String>,
 }
 
 impl LevelNames {
     /// Those of a spec.
     pub fn new(spec: &Spec) -> Self {
         let levels = spec.texts(&["logs", "levels"]);
-        let mut by_text: HashMap<_, _> = levels.iter().map(|name| (name.clone(), name.clone())).collect();
+        let mut by_text: HashMap<String, String> = levels.iter().map(|name| (name.clone(), name.clone())).collect();
         by_text.extend(spec.text_map(&["logs", "level_aliases"]));
-        LevelNames { levels, by_text }
+        LevelNames { levels, by_text: Keys::new(by_text.into_iter().collect()) }
     }
 
     /// By the number; by the text when there is none. Empty when neither says anything.
-    fn level(&self, number: i32, text: &str) -> &str {
+    fn level(&self, number: i32, text: &[u8]) -> &str {
         if let Some(place) = usize::try_from(number).ok().and_then(|number| number.checked_sub(1))
             && let Some(name) = self.levels.get(place / NUMBERS_A_LEVEL)
         {
@@ -48,7 +49,7 @@ impl LevelNames {
         if !text.is_ascii() {
             return "";
         }
-        let found = self.by_text.get(text).or_else(|| self.by_text.get(&text.to_ascii_uppercase()));
+        let found = self.by_text.find(text).or_else(|| self.by_text.find(&text.to_ascii_uppercase()));
         found.map_or("", String::as_str)
     }
 }
@@ -60,7 +61,7 @@ pub struct LogRecord<'a> {
     time: u64,
     observed: u64,
     severity_number: i32,
-    severity_text: &'a str,
+    severity_text: &'a [u8],
     /// None where it has none; once it is read as a document holds it. What is content leaves it.
     pub body: Option<Value<'a>>,
     /// Once it is read a document.
@@ -70,7 +71,7 @@ pub struct LogRecord<'a> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
     /// As it came.
-    pub event_name: &'a str,
+    pub event_name: &'a [u8],
 }
 
 /// What is known of a record beside what was sent.
@@ -91,14 +92,14 @@ impl<'a> LogRecord<'a> {
             time: 0,
             observed: 0,
             severity_number: 0,
-            severity_text: "",
+            severity_text: b"",
             body: None,
             attributes: List::EMPTY,
             dropped_attributes_count: 0,
             flags: 0,
             trace_id: &[],
             span_id: &[],
-            event_name: "",
+            event_name: b"",
         }
     }
 
@@ -173,7 +174,7 @@ impl<'a> LogRecord<'a> {
         }
     }
 
-    fn text_or_null(out: &mut Vec<u8>, text: &str, max_bytes: usize, counts: &mut Counts) {
+    fn text_or_null(out: &mut Vec<u8>, text: &[u8], max_bytes: usize, counts: &mut Counts) {
         if text.is_empty() {
             field::null(out);
         } else {
@@ -205,7 +206,7 @@ impl<'a> LogRecord<'a> {
             LogOp::Id => field::raw(out, &stored.id),
             LogOp::TraceId => optional(out, self.association().0),
             LogOp::SpanId => optional(out, self.association().1),
-            LogOp::Level => field::text(out, levels.level(self.severity_number, self.severity_text), max_bytes),
+            LogOp::Level => field::text(out, levels.level(self.severity_number, self.severity_text).as_bytes(), max_bytes),
             LogOp::SeverityNumber => field::int2(out, int2(self.severity_number).unwrap_or_default()),
             LogOp::SeverityText => Self::text_or_null(out, self.severity_text, max_bytes, counts),
             LogOp::EventName => Self::text_or_null(out, self.event_name, max_bytes, counts),

@@ -121,7 +121,7 @@ impl<'t, 'p> Logs<'t, 'p> {
         }
         let list = record.attributes;
         tables.finder.name_keys.iter().find_map(|key| {
-            match record.tree.items(list).find(|node| *node.key == **key).map(|node| &node.value) {
+            match record.tree.items(list).find(|node| *node.key == *key.as_bytes()).map(|node| &node.value) {
                 Some(Value::Text(name)) => events.find(name),
                 _ => None,
             }

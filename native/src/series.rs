@@ -20,10 +20,10 @@ use crate::tree::{List, Tree, repaired};
 
 /// A Metric without its data, read.
 pub struct MetricHead {
-    name: String,
+    name: Vec<u8>,
     kind: Kind,
-    unit: String,
-    description: String,
+    unit: Vec<u8>,
+    description: Vec<u8>,
     metadata: Option<Vec<u8>>,
     /// None for kinds that have none.
     pub temporality: Option<i16>,
@@ -50,7 +50,7 @@ impl MetricHead {
     fn parse(head: &[u8], kind: Kind) -> Result<Self, Broken> {
         let arena = Bump::new();
         let (mut tree, mut metadata) = (Tree::new(&arena), List::EMPTY);
-        let (mut name, mut description, mut unit) = ("", "", "");
+        let (mut name, mut description, mut unit): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
         let mut cursor = Cursor::new(head);
         while let Some(tag) = cursor.tag()? {
             match tag {
@@ -83,7 +83,7 @@ impl MetricHead {
     pub fn write(&self, out: &mut Vec<u8>, op: MetricOp, max_bytes: usize, labels: &[u8]) {
         match op {
             MetricOp::Name => field::text(out, &self.name, max_bytes),
-            MetricOp::Type => field::text(out, self.kind.name(), max_bytes),
+            MetricOp::Type => field::text(out, self.kind.name().as_bytes(), max_bytes),
             MetricOp::Unit => field::text(out, &self.unit, max_bytes),
             MetricOp::Description => field::text(out, &self.description, max_bytes),
             MetricOp::Temporality => match self.temporality {

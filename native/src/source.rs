@@ -23,13 +23,13 @@ const DAY_US: i64 = 86_400_000_000;
 pub struct Described {
     json: Vec<u8>,
     dropped_attributes_count: u32,
-    schema_url: String,
+    schema_url: Vec<u8>,
     /// What was repaired in it.
     pub repaired: Counts,
-    name: String,
-    version: String,
+    name: Vec<u8>,
+    version: Vec<u8>,
     entity_refs: Option<Vec<u8>>,
-    service_name: String,
+    service_name: Vec<u8>,
     /// Which promoted columns of spans it fills.
     pub promoted: Vec<Option<ResourceField>>,
 }
@@ -53,7 +53,7 @@ impl Speaker<'_> {
     pub fn write(&self, out: &mut Vec<u8>, op: SourceOp, max_bytes: usize) {
         let (resource, scope) = (self.resource, self.scope);
         match op {
-            SourceOp::Tenant => field::text(out, self.tenant, max_bytes),
+            SourceOp::Tenant => field::text(out, self.tenant.as_bytes(), max_bytes),
             SourceOp::ReceivedDate => field::date(out, self.now.div_euclid(DAY_US)),
             SourceOp::ReceivedAt => field::timestamptz(out, self.now),
             SourceOp::Id => field::raw(out, &self.id),
@@ -76,10 +76,10 @@ impl Speaker<'_> {
 
 #[derive(Default)]
 struct EntityRef<'a> {
-    schema_url: &'a str,
-    type_: &'a str,
-    id_keys: Vec<&'a str>,
-    description_keys: Vec<&'a str>,
+    schema_url: &'a [u8],
+    type_: &'a [u8],
+    id_keys: Vec<&'a [u8]>,
+    description_keys: Vec<&'a [u8]>,
 }
 
 #[derive(Default)]
@@ -87,8 +87,8 @@ struct Message<'a> {
     attributes: List,
     dropped_attributes_count: u32,
     entity_refs: Vec<EntityRef<'a>>,
-    name: &'a str,
-    version: &'a str,
+    name: &'a [u8],
+    version: &'a [u8],
 }
 
 fn parse_resource<'a>(data: &'a [u8], tree: &mut Tree<'a>) -> Result<Message<'a>, Broken> {
@@ -166,16 +166,16 @@ impl Reading<'_> {
         let arena = Bump::new();
         let mut tree = Tree::new(&arena);
         let message = parse(&described.message, &mut tree).map_err(|_| SOURCE_MALFORMED)?;
-        let url = std::str::from_utf8(described.schema_url).map_err(|_| SOURCE_MALFORMED)?;
+        std::str::from_utf8(described.schema_url).map_err(|_| SOURCE_MALFORMED)?;
         let mut counts = Counts::default();
         let mut attributes = message.attributes;
         tree.read(&mut attributes, &mut counts);
         let mut json = Vec::new();
         document::object(&mut json, &tree, attributes, true);
-        let get = |key: &str| tree.items(attributes).find(|node| node.key == key).map(|node| &node.value);
+        let get = |key: &str| tree.items(attributes).find(|node| node.key == key.as_bytes()).map(|node| &node.value);
         let service_name = match get("service.name") {
-            Some(Value::Text(name)) => name.to_string(),
-            _ => String::new(),
+            Some(Value::Text(name)) => name.to_vec(),
+            _ => Vec::new(),
         };
         let mut entity_refs = None;
         if !message.entity_refs.is_empty() {
@@ -184,7 +184,7 @@ impl Reading<'_> {
         Ok(Described {
             json,
             dropped_attributes_count: message.dropped_attributes_count,
-            schema_url: repaired(url, &mut counts).into_owned(),
+            schema_url: repaired(described.schema_url, &mut counts).into_owned(),
             name: repaired(message.name, &mut counts).into_owned(),
             version: repaired(message.version, &mut counts).into_owned(),
             entity_refs,

@@ -22,7 +22,7 @@ const CONSUMER: i32 = 5;
 pub struct Event<'a> {
     time: u64,
     /// Once it is read as it is stored.
-    pub name: &'a str,
+    pub name: &'a [u8],
     /// Once it is read a document.
     pub attributes: List,
     dropped_attributes_count: u32,
@@ -32,7 +32,7 @@ pub struct Event<'a> {
 pub struct Link<'a> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
-    trace_state: &'a str,
+    trace_state: &'a [u8],
     attributes: List,
     dropped_attributes_count: u32,
     flags: u32,
@@ -47,10 +47,10 @@ pub struct Span<'a> {
     /// Not yet known to be valid.
     pub span_id: &'a [u8],
     parent_span_id: &'a [u8],
-    trace_state: &'a str,
+    trace_state: &'a [u8],
     flags: u32,
     /// As it came.
-    pub name: &'a str,
+    pub name: &'a [u8],
     kind: i32,
     /// Nanoseconds since the Unix epoch.
     pub start: u64,
@@ -65,7 +65,7 @@ pub struct Span<'a> {
     links: Vec<Link<'a>>,
     dropped_links_count: u32,
     links_dropped: u32,
-    status_message: &'a str,
+    status_message: &'a [u8],
     status_code: i32,
 }
 
@@ -77,9 +77,9 @@ impl<'a> Span<'a> {
             trace_id: &[],
             span_id: &[],
             parent_span_id: &[],
-            trace_state: "",
+            trace_state: b"",
             flags: 0,
-            name: "",
+            name: b"",
             kind: 0,
             start: 0,
             end: 0,
@@ -90,7 +90,7 @@ impl<'a> Span<'a> {
             links: Vec::new(),
             dropped_links_count: 0,
             links_dropped: 0,
-            status_message: "",
+            status_message: b"",
             status_code: 0,
         }
     }
@@ -135,7 +135,7 @@ impl<'a> Span<'a> {
     }
 
     fn parse_event(&mut self, data: &'a [u8], depth: u32) -> Result<(), Broken> {
-        let mut event = Event { time: 0, name: "", attributes: List::EMPTY, dropped_attributes_count: 0 };
+        let mut event = Event { time: 0, name: b"", attributes: List::EMPTY, dropped_attributes_count: 0 };
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
@@ -154,7 +154,7 @@ impl<'a> Span<'a> {
         let mut link = Link {
             trace_id: &[],
             span_id: &[],
-            trace_state: "",
+            trace_state: b"",
             attributes: List::EMPTY,
             dropped_attributes_count: 0,
             flags: 0,
@@ -234,7 +234,7 @@ impl<'a> Span<'a> {
             || matches!(self.kind, SERVER | CONSUMER)
     }
 
-    fn text_or_null(out: &mut Vec<u8>, text: &str, max_bytes: usize, counts: &mut Counts) {
+    fn text_or_null(out: &mut Vec<u8>, text: &[u8], max_bytes: usize, counts: &mut Counts) {
         if text.is_empty() {
             field::null(out);
         } else {

@@ -125,7 +125,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
         for (trace, first, last) in &self.times.times {
             batch.row(self.tables.index.place, |out| {
                 self.tables.index.write(out, |out, op, max_bytes| match op {
-                    BesideOp::Tenant => field::text(out, tenant, max_bytes),
+                    BesideOp::Tenant => field::text(out, tenant.as_bytes(), max_bytes),
                     BesideOp::ReceivedAt => field::timestamptz(out, now),
                     BesideOp::TraceId => field::raw(out, trace),
                     BesideOp::TraceFirstUs => field::timestamptz(out, *first),
@@ -212,7 +212,7 @@ impl<'p> Traces<'_, 'p> {
                     },
                     Fill::Own(SpanOp::Attributes, _) => write_attributes(out, span, seen),
                     Fill::Own(SpanOp::UsageRole, max_bytes) => {
-                        field::text(out, tables.roles.role(span.name, mark(span, seen), promoted), max_bytes);
+                        field::text(out, tables.roles.role(span.name, mark(span, seen), promoted).as_bytes(), max_bytes);
                     }
                     Fill::Own(op, max_bytes) => span.write(out, op, max_bytes, &mut repaired),
                     Fill::Null => field::null(out),
@@ -233,7 +233,7 @@ fn write_attributes(out: &mut Vec<u8>, span: &Span<'_>, seen: &Seen) {
 }
 
 /// The text of the mark of usage carriers, where it is still in the document.
-fn mark<'s>(span: &'s Span<'_>, seen: &Seen) -> Option<&'s str> {
+fn mark<'s>(span: &'s Span<'_>, seen: &Seen) -> Option<&'s [u8]> {
     let stays = seen.nodes.iter().any(|&(node, stays)| node == seen.carrier && stays);
     match span.tree.node(seen.carrier).map(|node| &node.value) {
         Some(Value::Text(text)) if stays => Some(text),

@@ -50,7 +50,7 @@ pub enum Value<'a> {
     /// An index into a string table, which has no meaning here.
     Index,
     /// A string.
-    Text(&'a str),
+    Text(&'a [u8]),
     /// A bool.
     Bool(bool),
     /// An int64.
@@ -69,7 +69,7 @@ pub enum Value<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
     /// After `read` as it stands in a document.
-    pub key: &'a str,
+    pub key: &'a [u8],
     /// What it holds.
     pub value: Value<'a>,
     /// That of the key.
@@ -116,7 +116,7 @@ impl<'a> Tree<'a> {
     /// Add the KeyValue in `data` to a list.
     #[inline]
     pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let mut node = Node { key: "", value: Value::Null, hash: 0, has_index: false, next: END };
+        let mut node = Node { key: b"", value: Value::Null, hash: 0, has_index: false, next: END };
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
@@ -126,7 +126,7 @@ impl<'a> Tree<'a> {
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        let key = node.key.as_bytes();
+        let key = node.key;
         node.hash = hash(key);
         list.unread |= matches!(key.first(), None | Some(b'$')) || has_nul(key) || is_unread(&node.value);
         self.push(list, node)
@@ -169,7 +169,7 @@ impl<'a> Tree<'a> {
                 let mut value = Value::Null;
                 self.any_value(cursor.delimited()?, deeper(depth)?, &mut value)?;
                 list.unread |= is_unread(&value);
-                self.push(list, Node { key: "", value, hash: 0, has_index: false, next: END })?;
+                self.push(list, Node { key: b"", value, hash: 0, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
             }
@@ -275,19 +275,19 @@ impl<'a> Tree<'a> {
     }
 
     fn repair_key(&self, node: &mut Node<'a>, counts: &mut Counts) {
-        match node.key.as_bytes().first() {
+        match node.key.first() {
             None if node.has_index => counts.add(STRING_INDEX_IGNORED, 1),
-            Some(b'$') => node.key = self.repaired.alloc_str(&format!("${}", node.key)),
+            Some(b'$') => node.key = self.repaired.alloc_slice_copy(&[b"$", node.key].concat()),
             _ => {}
         }
         self.repair(&mut node.key, counts);
-        node.hash = hash(node.key.as_bytes());
+        node.hash = hash(node.key);
     }
 
     /// A string as PostgreSQL can hold it.
-    pub fn repair(&self, text: &mut &'a str, counts: &mut Counts) {
+    pub fn repair(&self, text: &mut &'a [u8], counts: &mut Counts) {
         if let Cow::Owned(repaired) = repaired(text, counts) {
-            *text = self.repaired.alloc_str(&repaired);
+            *text = self.repaired.alloc_slice_copy(&repaired);
         }
     }
 
@@ -322,7 +322,7 @@ impl<'a> Tree<'a> {
     }
 
     fn unite_by_map(&mut self, list: &mut List, counts: &mut Counts) {
-        let mut places: HashMap<&str, u32> = HashMap::with_capacity(list.len as usize);
+        let mut places: HashMap<&[u8], u32> = HashMap::with_capacity(list.len as usize);
         let (mut at, mut before) = (list.head, END);
         while let Some(node) = self.nodes.get(at as usize) {
             let next = node.next;
@@ -360,7 +360,7 @@ impl<'a> Tree<'a> {
 
 fn is_unread(value: &Value<'_>) -> bool {
     match value {
-        Value::Text(text) => has_nul(text.as_bytes()),
+        Value::Text(text) => has_nul(text),
         Value::Array(list) => list.unread,
         Value::Kvlist(list) => list.unread || list.len > 1,
         Value::Index => true,
@@ -382,10 +382,17 @@ fn has_nul(data: &[u8]) -> bool {
 
 /// A string as PostgreSQL can hold it.
 #[inline]
-pub fn repaired<'t>(text: &'t str, counts: &mut Counts) -> Cow<'t, str> {
-    if !has_nul(text.as_bytes()) {
+pub fn repaired<'t>(text: &'t [u8], counts: &mut Counts) -> Cow<'t, [u8]> {
+    if !has_nul(text) {
         return Cow::Borrowed(text);
     }
     counts.add(NUL_REPLACED, 1);
-    Cow::Owned(text.replace('\0', "\u{fffd}"))
+    let mut repaired = Vec::with_capacity(text.len() + 8);
+    for (index, part) in text.split(|&byte| byte == 0).enumerate() {
+        if index > 0 {
+            repaired.extend_from_slice("\u{fffd}".as_bytes());
+        }
+        repaired.extend_from_slice(part);
+    }
+    Cow::Owned(repaired)
 }

@@ -38,14 +38,14 @@ impl Roles {
     }
 
     /// The role of a span; `mark` is the text of the mark of usage carriers, `field` gives promoted columns.
-    pub fn role<'f>(&self, name: &str, mark: Option<&str>, field: impl Fn(usize) -> &'f [u8]) -> &'static str {
+    pub fn role<'f>(&self, name: &[u8], mark: Option<&[u8]>, field: impl Fn(usize) -> &'f [u8]) -> &'static str {
         if self.not_calls.has(name) {
             return "none";
         }
-        if mark == Some(self.marked.as_str()) {
+        if mark == Some(self.marked.as_bytes()) {
             return if self.usage.iter().any(|&column| field(column) != field::NULL) { "carrier" } else { "none" };
         }
-        let operation = field(self.operation).get(4..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        let operation = field(self.operation).get(4..).unwrap_or_default();
         self.operations.find(operation).copied().unwrap_or("none")
     }
 }
