@@ -180,7 +180,8 @@ impl Finder {
         readers.push((mark, "the mark of content".to_owned()));
         readers.extend(self.name_keys.iter().map(|key| (key.as_str(), "the name of an event".to_owned())));
         let fault = |(key, reader): (&str, String)| {
-            let place = listed.get(key).copied().or_else(|| self.in_family(key.as_bytes())).and_then(|place| self.places.get(place))?;
+            let place =
+                listed.get(key).copied().or_else(|| self.in_family(key.as_bytes())).and_then(|place| self.places.get(place))?;
             Some(format!("{reader}: its attribute {key} is content ({}: {})", place.kind, place.attribute))
         };
         let faults: Vec<String> = readers.into_iter().filter_map(fault).collect();

@@ -3,11 +3,11 @@
 //! A conversion writes a field and says whether the column alone gives the attribute back (same type, same value), or gives
 //! None and writes nothing where nothing usable was reported. The rules are said in the reference's `convert.py`.
 
-use std::borrow::Cow;
 use crate::field;
 use crate::key::Keys;
 use crate::spec::Spec;
 use crate::tree::{Tree, Value};
+use std::borrow::Cow;
 
 const NUMBER_TEXT_MAX: usize = 64;
 const JSON_LIST_TEXT_MAX: usize = 65_536;
@@ -149,11 +149,8 @@ impl Conversions {
     }
 
     fn provider<'v>(&'v self, text: &'v [u8]) -> Option<Cow<'v, [u8]>> {
-        let name = if text.iter().any(u8::is_ascii_uppercase) {
-            Cow::Owned(text.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(text)
-        };
+        let name =
+            if text.iter().any(u8::is_ascii_uppercase) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
         if let Some(known) = self.providers.find(&name) {
             return Some(Cow::Borrowed(known.as_bytes()));
         }
@@ -161,7 +158,9 @@ impl Conversions {
             && self.dotted.has(first)
         {
             return Some(
-                self.providers.find(first).map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
+                self.providers
+                    .find(first)
+                    .map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
             );
         }
         if self.frameworks.has(&name) { None } else { Some(name) }

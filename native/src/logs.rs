@@ -68,7 +68,14 @@ pub struct Logs<'t, 'p> {
 
 impl<'t, 'p> Logs<'t, 'p> {
     /// For one request of that digest.
-    pub fn new(tables: &'t LogTables, sources: usize, limits: &'t Limits, terms: Terms, digest: &'p [u8], repaired: &'p Bump) -> Self {
+    pub fn new(
+        tables: &'t LogTables,
+        sources: usize,
+        limits: &'t Limits,
+        terms: Terms,
+        digest: &'p [u8],
+        repaired: &'p Bump,
+    ) -> Self {
         Logs {
             tables,
             limits,

@@ -59,6 +59,16 @@ pub struct Filling {
 }
 
 impl Filling {
+    /// The fields of columns beside each other.
+    pub fn write(&self, out: &mut Vec<u8>, first: usize, count: usize, resource: &[Option<ResourceField>]) {
+        for (column, filled) in self.filled.iter().enumerate().skip(first).take(count) {
+            match *filled {
+                Filled::Null => field::null(out),
+                _ => out.extend_from_slice(self.field(column, resource)),
+            }
+        }
+    }
+
     /// The field of a column; `resource` is what the resource fills.
     #[inline]
     pub fn field<'f>(&'f self, column: usize, resource: &'f [Option<ResourceField>]) -> &'f [u8] {

@@ -141,7 +141,7 @@ impl SeriesTable {
     /// Id and COPY row of the series with these labels.
     pub fn series(&self, shared: &SharedFields, head: &MetricHead, labels: &[u8]) -> (Id, Vec<u8>) {
         let (mut out, mut sealed) = (Vec::new(), Sealed::default());
-        field::column_count(&mut out, self.table.fills.len());
+        field::column_count(&mut out, self.table.columns);
         for &fill in &self.table.fills {
             let start = out.len();
             match fill {
@@ -153,7 +153,8 @@ impl SeriesTable {
                 }
                 Fill::Own(SeriesOp::Metric(op), max_bytes) => head.write(&mut out, op, max_bytes, labels),
                 Fill::Own(SeriesOp::Id, _) => sealed.id(&mut out),
-                Fill::Promoted(_) | Fill::Null => field::null(&mut out),
+                Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(&mut out)),
+                Fill::Null => field::null(&mut out),
             }
         }
         (sealed.seal(&mut out), out)

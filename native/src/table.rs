@@ -16,8 +16,8 @@ pub enum Fill<Op> {
     Shared(usize),
     /// By the record; text is cut there.
     Own(Op, usize),
-    /// From attributes: that promoted column.
-    Promoted(usize),
+    /// From attributes: promoted columns that stand beside each other, the first of them and how many.
+    Promoted(usize, usize),
     /// Not at all.
     Null,
 }
@@ -26,7 +26,9 @@ pub enum Fill<Op> {
 pub struct RecordTable<Op> {
     /// Its place in the order of writing.
     pub place: usize,
-    /// By column.
+    /// How many columns it has.
+    pub columns: usize,
+    /// In the order of the columns.
     pub fills: Vec<Fill<Op>>,
     shared: Vec<(SourceOp, usize)>,
 }
@@ -57,21 +59,24 @@ impl<Op: Copy> RecordTable<Op> {
     /// A compiled table; `parse` knows the ops of its records.
     pub fn new(table: &Table, parse: fn(&str) -> Option<Op>) -> Self {
         let (mut shared, mut promoted) = (Vec::new(), 0);
-        let mut fill = |op: &str, max_bytes: usize, is_promoted: bool| {
-            if is_promoted {
+        let mut fills: Vec<Fill<Op>> = Vec::new();
+        for column in &table.columns {
+            if !column.sources.is_empty() {
+                match fills.last_mut() {
+                    Some(Fill::Promoted(_, count)) => *count += 1,
+                    _ => fills.push(Fill::Promoted(promoted, 1)),
+                }
                 promoted += 1;
-                Fill::Promoted(promoted - 1)
-            } else if let Some(op) = parse(op) {
-                Fill::Own(op, max_bytes)
-            } else if let Some(op) = SourceOp::parse(op) {
-                shared.push((op, max_bytes));
-                Fill::Shared(shared.len() - 1)
+            } else if let Some(op) = parse(&column.op) {
+                fills.push(Fill::Own(op, column.max_bytes));
+            } else if let Some(op) = SourceOp::parse(&column.op) {
+                fills.push(Fill::Shared(shared.len()));
+                shared.push((op, column.max_bytes));
             } else {
-                Fill::Null
+                fills.push(Fill::Null);
             }
-        };
-        let fills = table.columns.iter().map(|column| fill(&column.op, column.max_bytes, !column.sources.is_empty())).collect();
-        RecordTable { place: table.place, fills, shared }
+        }
+        RecordTable { place: table.place, columns: table.columns.len(), fills, shared }
     }
 
     /// The place of an op in what a source decides.
@@ -91,18 +96,19 @@ impl<Op: Copy> RecordTable<Op> {
 
     /// How many bytes a row takes beside what its record decides.
     pub fn shared_size(&self, fields: &SharedFields) -> usize {
-        2 + fields.size() + 4 * (self.fills.len() - self.shared.len())
+        2 + fields.size() + 4 * (self.columns - self.shared.len())
     }
 
     /// Write a row; `own` writes what the record decides.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>, shared: &SharedFields, mut own: impl FnMut(&mut Vec<u8>, Op, usize)) {
-        field::column_count(out, self.fills.len());
+        field::column_count(out, self.columns);
         for &fill in &self.fills {
             match fill {
                 Fill::Shared(number) => out.extend_from_slice(shared.get(number)),
                 Fill::Own(op, max_bytes) => own(out, op, max_bytes),
-                Fill::Promoted(_) | Fill::Null => field::null(out),
+                Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(out)),
+                Fill::Null => field::null(out),
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::field;
 use crate::limits::Limits;
 use crate::measure;
 use crate::op::{BesideOp, ContentOp, SpanOp};
-use crate::promote::{Filled, Filling, Promotion, ResourceField};
+use crate::promote::{Filling, Promotion, ResourceField};
 use crate::schema::SPAN;
 use crate::source::Speaker;
 use crate::span::Span;
@@ -202,14 +202,11 @@ impl<'p> Traces<'_, 'p> {
         let promoted = |column: usize| filling.field(column, &prepared.resource);
         let mut repaired = std::mem::take(&mut batch.repaired);
         batch.row(tables.spans.place, |out| {
-            field::column_count(out, tables.spans.fills.len());
+            field::column_count(out, tables.spans.columns);
             for &fill in &tables.spans.fills {
                 match fill {
                     Fill::Shared(number) => out.extend_from_slice(prepared.row.get(number)),
-                    Fill::Promoted(column) => match filling.filled.get(column) {
-                        Some(Filled::Null) | None => field::null(out),
-                        Some(_) => out.extend_from_slice(promoted(column)),
-                    },
+                    Fill::Promoted(first, count) => filling.write(out, first, count, &prepared.resource),
                     Fill::Own(SpanOp::Attributes, _) => write_attributes(out, span, seen),
                     Fill::Own(SpanOp::UsageRole, max_bytes) => {
                         field::text(out, tables.roles.role(span.name, mark(span, seen), promoted).as_bytes(), max_bytes);

@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use bumpalo::Bump;
 
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
-use crate::cursor::{Broken, Cursor, deeper};
+use crate::cursor::{Broken, Cursor, deeper, is_ascii};
 use crate::key::hash;
 
 type Result<T> = std::result::Result<T, Broken>;
@@ -116,20 +116,30 @@ impl<'a> Tree<'a> {
     /// Add the KeyValue in `data` to a list.
     #[inline]
     pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let mut node = Node { key: b"", value: Value::Null, hash: 0, has_index: false, next: END };
+        let (mut key, mut has_index): (&[u8], bool) = (b"", false);
+        let mut value = Value::Null;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
-                0x0a => node.key = cursor.text()?,
-                0x12 => self.any_value(cursor.delimited()?, deeper(depth)?, &mut node.value)?,
-                0x18 => node.has_index = cursor.varint()? as u32 != 0,
+                0x0a => key = cursor.text()?,
+                0x12 => {
+                    let held = cursor.delimited()?;
+                    let depth = deeper(depth)?;
+                    value = match short_text(held) {
+                        Some(text) => Value::Text(text),
+                        None => {
+                            let mut merged = value;
+                            self.any_value(held, depth, &mut merged)?;
+                            merged
+                        }
+                    };
+                }
+                0x18 => has_index = cursor.varint()? as u32 != 0,
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        let key = node.key;
-        node.hash = hash(key);
-        list.unread |= matches!(key.first(), None | Some(b'$')) || has_nul(key) || is_unread(&node.value);
-        self.push(list, node)
+        list.unread |= matches!(key.first(), None | Some(b'$')) || has_nul(key) || is_unread(&value);
+        self.push(list, Node { key, value, hash: hash(key), has_index, next: END })
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -355,6 +365,15 @@ impl<'a> Tree<'a> {
             list.tail = before;
         }
         list.len -= 1;
+    }
+}
+
+/// The string in an AnyValue of nothing else, as most are.
+#[inline]
+fn short_text(data: &[u8]) -> Option<&[u8]> {
+    match data {
+        [0x0a, size, text @ ..] if usize::from(*size) == text.len() && text.len() < 0x80 && is_ascii(text) => Some(text),
+        _ => None,
     }
 }
 
