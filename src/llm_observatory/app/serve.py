@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvloop
 
-from llm_observatory import __version__, codec
+from llm_observatory import __version__, codec, metrics
 from llm_observatory.app import log as logging_setup
 from llm_observatory.app import preflight, sidecar, signals
 from llm_observatory.app.console import Console
@@ -68,7 +68,7 @@ class Ports:
 def run(settings: Settings, console: Console, *, share_port: bool = False) -> None:
     """Serve until a signal. Raises what ended it otherwise: one ObservatoryError, or whatever nobody expected, all of it."""
     logging_setup.configure(settings.log_level)
-    codec.select(settings.observatory_codec)
+    _choose_codec(settings.observatory_codec)
     # Before a port is bound or said to be open.
     preflight.claim(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -79,6 +79,15 @@ def run(settings: Settings, console: Console, *, share_port: bool = False) -> No
         if expected is None or unexpected is not None:
             raise
         raise _first(expected) from None
+
+
+def _choose_codec(choice: str) -> None:
+    used = codec.select(choice)
+    metrics.CODEC_INFO.labels(used.name, used.version).set(1)
+    if used.instead_of_native is None:
+        log.info("codec", implementation=used.name, version=used.version)
+    else:
+        log.warning("codec", implementation=used.name, version=used.version, because=used.instead_of_native)
 
 
 async def serve(settings: Settings, console: Console, *, share_port: bool = False) -> None:

@@ -7,24 +7,74 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from hashlib import blake2b
+from typing import NamedTuple, Protocol
 
+from llm_observatory import __version__
 from llm_observatory.codec import reference
 from llm_observatory.codec.answer import answer
+from llm_observatory.codec.native import Native
 from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Terms
 from llm_observatory.codec.rows import Fields, tuple_fields
 from llm_observatory.errors import ConfigError
 
-IMPLEMENTATION: str = "reference"
-"""The implementation in use."""
+
+class Implementation(Protocol):
+    """What stands behind the doorway; `decode` is the reference's alone."""
+
+    def encode_stepwise(
+        self, signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
+    ) -> Generator[None, None, EncodedRequest]:
+        """See the doorway."""
+        ...
+
+    def count_items(self, signal: str, payload: bytes, limit: int) -> int:
+        """See the doorway."""
+        ...
+
+    def is_light(self, signal: str, payload: bytes, max_fields: int) -> bool:
+        """See the doorway."""
+        ...
 
 
-def select(choice: str) -> str:
-    """The implementation that a setting (`auto`, `native`, `reference`) names; ConfigError when it is not there."""
-    if choice in ("auto", "reference"):
-        return "reference"
-    if choice == "native":
-        raise ConfigError(["OBSERVATORY_CODEC: the native codec is not installed; use auto or reference"])
-    raise ConfigError([f"OBSERVATORY_CODEC: {choice!r} is none of auto, native, reference"])
+class Chosen(NamedTuple):
+    """The implementation in use: `name` is native or reference; `instead_of_native` says why it is not native."""
+
+    name: str
+    version: str
+    implementation: Implementation
+    instead_of_native: str | None = None
+
+
+def _choose(choice: str) -> Chosen:
+    if choice not in ("auto", "native", "reference"):
+        raise ConfigError([f"OBSERVATORY_CODEC: {choice!r} is none of auto, native, reference"])
+    if choice == "reference":
+        return Chosen("reference", __version__, reference)
+    try:
+        built = Native()
+    except ConfigError as error:
+        if choice == "native":
+            raise ConfigError([f"OBSERVATORY_CODEC: {fault}; use auto or reference" for fault in error.faults]) from None
+        return Chosen("reference", __version__, reference, "; ".join(error.faults))
+    return Chosen("native", built.version, built)
+
+
+_chosen = _choose("auto")
+
+
+def select(choice: str) -> Chosen:
+    """Use from now on what a setting (`auto`, `native`, `reference`) names; ConfigError when it is not there.
+
+    `auto` is native where it is installed and runs the spec of `tables/`. Until something is selected it is `auto`.
+    """
+    global _chosen  # noqa: PLW0603  # the one switch of the process
+    _chosen = _choose(choice)
+    return _chosen
+
+
+def chosen() -> Chosen:
+    """The implementation in use."""
+    return _chosen
 
 
 def encode(signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms) -> EncodedRequest:
@@ -44,8 +94,11 @@ def encode(signal: str, tenant: str, payload: bytes, digest: bytes, now: int, te
 def encode_stepwise(
     signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
 ) -> Generator[None, None, EncodedRequest]:
-    """`encode` in steps of about 256 KiB of payload, so that one thread can interleave requests."""
-    return reference.encode_stepwise(signal, tenant, payload, digest, now, terms)
+    """`encode` in steps of about 256 KiB of payload, so that one thread can interleave requests.
+
+    Native is one step, during which other threads run.
+    """
+    return _chosen.implementation.encode_stepwise(signal, tenant, payload, digest, now, terms)
 
 
 def decode(
@@ -72,7 +125,7 @@ def count_items(signal: str, payload: bytes, limit: int) -> int:
     The same when it holds more messages around its records than any client sends for `limit` of them. InvalidPayload when
     the outer framing is broken before that point. No record is parsed or copied.
     """
-    return reference.count_items(signal, payload, limit)
+    return _chosen.implementation.count_items(signal, payload, limit)
 
 
 def is_light(signal: str, payload: bytes, max_fields: int = 1000) -> bool:
@@ -80,7 +133,7 @@ def is_light(signal: str, payload: bytes, max_fields: int = 1000) -> bool:
 
     Looks at no more than that many. A payload whose framing breaks before is light: it is refused as fast.
     """
-    return reference.is_light(signal, payload, max_fields)
+    return _chosen.implementation.is_light(signal, payload, max_fields)
 
 
 def digest(signal: str, tenant: str, payload: bytes) -> bytes:
@@ -94,13 +147,15 @@ def digest(signal: str, tenant: str, payload: bytes) -> bytes:
 
 
 __all__ = [
-    "IMPLEMENTATION",
+    "Chosen",
     "EncodedRequest",
     "EncodedTable",
     "Fields",
+    "Native",
     "Rejection",
     "Terms",
     "answer",
+    "chosen",
     "count_items",
     "decode",
     "digest",

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-REJECTION_SAMPLES = 20
-"""How many rejections keep their path; all are counted by rule. A reply must stay far below 4 MiB (OTLP spec)."""
-
 
 @dataclass(frozen=True, slots=True)
 class EncodedTable:

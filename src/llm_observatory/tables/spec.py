@@ -1,4 +1,4 @@
-"""The JSON spec that both codecs run: tables, columns, ops, value maps, rule names."""
+"""The JSON spec that both codecs run: tables, columns, ops, value maps, rule names, limits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from llm_observatory.tables import content, llm, logs
 from llm_observatory.tables.column import Column, Table
+from llm_observatory.tables.limits import LIMITS
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -66,5 +67,6 @@ def render(tables: tuple[Table, ...]) -> str:
         "rejections": sorted(REJECTIONS),
         "repairs": sorted(REPAIRS),
         "oddities": sorted(ODDITIES),
+        "limits": LIMITS,
     }
     return json.dumps(spec, sort_keys=True, separators=(",", ":"))

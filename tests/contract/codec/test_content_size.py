@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from llm_observatory.codec import EncodedRequest
-from llm_observatory.codec.reference import content_rows
 from llm_observatory.tables.rules import CONTENT_ROWS_MAX_BYTES, ROW_MAX_BYTES
+from tests.plugins.codecs import Lower
 from tests.unit.codec import logs, spans
 from tests.unit.codec.spans import field
 
@@ -74,10 +74,10 @@ def test_what_would_be_too_large_as_json_is_refused_before() -> None:
     assert peak < ROW_MAX_BYTES
 
 
-def test_empty_items_of_a_hostile_client_take_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_items_of_a_hostile_client_take_no_more_than_they_may(limits: Lower) -> None:
     """Twenty bytes on the wire are a row of a thousand, with the longest names."""
     limit = CONTENT_ROWS_MAX_BYTES // 16
-    monkeypatch.setattr(content_rows, "CONTENT_ROWS_MAX_BYTES", limit)
+    limits(content_rows_max_bytes=limit)
     event = field(11, field(3, field(1, b"ai.prompt") + field(2, b"")))
     record = field(2, spans.span().SerializeToString() + event * 1000)
     service = spans.attributes({"service.name": "é" * 300})[0].SerializeToString()

@@ -17,7 +17,9 @@ from llm_observatory.codec import EncodedRequest
 from llm_observatory.codec.answer import MESSAGE_MAX_BYTES, message_for
 from llm_observatory.codec.reference import measure
 from llm_observatory.codec.reference.wire import Malformed
+from llm_observatory.tables.limits import COUNTED_FROM_BYTES
 from llm_observatory.tables.rules import REJECTIONS, ROW_MAX_BYTES, VALUES_MAX
+from tests.plugins.codecs import Lower
 from tests.unit.codec import logs, metrics, spans
 from tests.unit.codec.spans import field
 
@@ -145,8 +147,8 @@ def test_a_hundred_times_too_many_end_as_early(monkeypatch: pytest.MonkeyPatch) 
 
 def test_small_spans_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(measure, "_fields_of_all_levels")
-    assert measure.exceeded(bytes(measure.COUNTED_FROM_BYTES), SPAN) is None
-    assert measure.COUNTED_FROM_BYTES < VALUES_MAX  # a bucket count takes one byte
+    assert measure.exceeded(bytes(COUNTED_FROM_BYTES), SPAN) is None
+    assert COUNTED_FROM_BYTES < VALUES_MAX  # a bucket count takes one byte
 
 
 @pytest.mark.parametrize("end", [b"\x07", b"\x4a\x7f", field(9, field(2, field(5, b"\x0a\x05"))), spans.deep_value(60)])
@@ -318,9 +320,8 @@ def test_a_source_of_too_many_values_takes_its_records_along(data: Callable[[], 
     assert (encoded.accepted, encoded.rejected_by_rule) == (1, {"too_many_values": 1})
 
 
-def test_a_source_too_large_as_a_row_takes_its_records_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "ROW_MAX_BYTES", 400_000)
-    monkeypatch.setattr(measure, "MEASURED_FROM_BYTES", 0)
+def test_a_source_too_large_as_a_row_takes_its_records_along(limits: Lower) -> None:
+    limits(row_max_bytes=400_000)
     text = Resource(attributes=spans.attributes({"k": "\x01" * 140_000})).SerializeToString()
     assert spans.encode(request(GOOD, resource=text)).rejected_by_rule == {"row_too_large": 1}
     assert spans.encode(request(GOOD, scope=field(3, text[4:]))).rejected_by_rule == {"row_too_large": 1}

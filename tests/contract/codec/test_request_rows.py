@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import SummaryDataPoint
 
 from llm_observatory.codec import EncodedRequest
-from llm_observatory.codec.reference import batch
+from tests.plugins.codecs import Lower
 from tests.unit.codec import logs, metrics, spans
 
 LIMIT = 1024 * 1024
@@ -29,12 +29,11 @@ def calls() -> EncodedRequest:
 
 
 @pytest.mark.parametrize("make, table", [(summaries, "llm_metrics"), (records, "llm_logs"), (calls, "llm_traces")])
-def test_what_follows_is_rejected(make: object, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_follows_is_rejected(make: object, table: str, limits: Lower) -> None:
     assert callable(make)
     whole: EncodedRequest = make()
     assert (whole.accepted, whole.rejected_by_rule) == (RECORDS, {})
-    monkeypatch.setattr(batch, "REQUEST_ROWS_MAX_BYTES", LIMIT)
-    monkeypatch.setattr(batch, "ESCAPED_MAX", 0)
+    limits(request_rows_max_bytes=LIMIT, escaped_max=0)
     cut: EncodedRequest = make()
     assert cut.rejected_by_rule == {"request_rows_too_large": RECORDS - cut.accepted}
     assert 0 < cut.accepted < RECORDS
@@ -43,6 +42,6 @@ def test_what_follows_is_rejected(make: object, table: str, monkeypatch: pytest.
     assert b"".join(first.chunks).startswith(b"".join(second.chunks))
 
 
-def test_a_large_request_may_become_six_times_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "REQUEST_ROWS_MAX_BYTES", 0)
+def test_a_large_request_may_become_six_times_as_large(limits: Lower) -> None:
+    limits(request_rows_max_bytes=0)
     assert calls().rejected_by_rule == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from llm_observatory import __version__
+from llm_observatory import __version__, codec
 from llm_observatory.app.cli import cli
 from llm_observatory.app.cli import database as reaching
 from llm_observatory.app.cli.explain import explained
@@ -53,7 +54,7 @@ def test_version(run: CliRunner) -> None:
     assert __version__ in run.invoke(cli, ["version"]).stdout
     shown = json.loads(run.invoke(cli, ["version", "--json"]).stdout)
     assert shown.keys() == {"version", "python", "codec"}
-    assert (shown["version"], shown["codec"]) == (__version__, "reference")
+    assert (shown["version"], shown["codec"]) == (__version__, codec.chosen().name)
 
 
 def test_the_query_role_is_refused_in_words(run: CliRunner) -> None:
@@ -145,6 +146,7 @@ def test_check_as_json_with_faulty_settings(run: CliRunner, monkeypatch: pytest.
 def test_a_setting_this_installation_cannot_follow_is_a_wrong_setting(
     run: CliRunner, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
+    monkeypatch.setitem(sys.modules, "llm_observatory_codec", None)
     monkeypatch.setenv("OBSERVATORY_CODEC", "native")
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{CANARY}@h:not a port")
     result = run.invoke(cli, verb.split())

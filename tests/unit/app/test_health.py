@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm_observatory import codec
 from llm_observatory.app.health import Health, Part
 from llm_observatory.storage.pool import PoolStats
 
@@ -95,7 +96,7 @@ def test_the_body_has_the_manuals_fields() -> None:
             "utilization_percent": 23.0,
             "near_capacity": False,
         },
-        "codec": "reference",
+        "codec": codec.chosen().name,
     }
 
 

@@ -14,6 +14,8 @@ from llm_observatory.codec.reference.program import OPS
 from llm_observatory.codec.reference.spec import load
 from llm_observatory.tables import column
 
+pytestmark = pytest.mark.reference_codec
+
 BY_NAME = Conversions(load(tables.SPEC, OPS, Conversions.NAMES).llm).by_name
 
 EXACT, CHANGED = True, False

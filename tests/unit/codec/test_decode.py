@@ -15,6 +15,8 @@ from llm_observatory.codec.reference.decode import fields as decode_fields
 from tests.plugins.stored import decoded, dimensions_of, fields_of
 from tests.unit.codec import spans
 
+pytestmark = pytest.mark.reference_codec
+
 CALL = {
     "gen_ai.operation.name": "chat",
     "gen_ai.usage.input_tokens": 12,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from hashlib import blake2b
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 from llm_observatory import codec, tables
-from llm_observatory.codec import EncodedRequest
+from llm_observatory.codec import EncodedRequest, native
 from llm_observatory.codec.reference import fields
-from llm_observatory.codec.reference.batch import CHUNK_BYTES
 from llm_observatory.codec.reference.encoder import STEP_BYTES
 from llm_observatory.errors import ConfigError
+from llm_observatory.tables.limits import CHUNK_BYTES
+from tests.plugins import codecs
 from tests.unit.codec import spans
 from tests.unit.codec.spans import NOW, START
 
@@ -35,6 +37,7 @@ def many(count: int) -> bytes:
     return spans.request(*[spans.span({"k": "x" * 400, "n": number}) for number in range(count)])
 
 
+@pytest.mark.reference_codec
 def test_stepwise_gives_what_the_whole_gives() -> None:
     payload = many(3000)
     pauses, encoded = drain(codec.encode_stepwise("traces", "default", payload, bytes(16), NOW, spans.TERMS))
@@ -43,6 +46,7 @@ def test_stepwise_gives_what_the_whole_gives() -> None:
     assert pauses == len(payload) // STEP_BYTES
 
 
+@pytest.mark.reference_codec
 def test_requests_may_be_interleaved() -> None:
     one, other = many(1200), spans.request(*[spans.span({"gen_ai.request.model": "m"}, name="y" * 400)] * 1200)
     steps = [codec.encode_stepwise("traces", "default", payload, bytes(16), NOW, spans.TERMS) for payload in (one, other)]
@@ -126,11 +130,30 @@ def test_a_signal_without_codec_is_refused() -> None:
         codec.encode("profiles", "default", b"", bytes(16), NOW, spans.TERMS)
 
 
-def test_choice_of_implementation() -> None:
-    assert codec.select("auto") == codec.select("reference") == codec.IMPLEMENTATION == "reference"
-    for choice in ("native", "rust"):
-        with pytest.raises(ConfigError, match="OBSERVATORY_CODEC"):
-            codec.select(choice)
+def test_choice_of_implementation(implementation: str) -> None:
+    assert codec.chosen().name == implementation
+    assert codec.select("reference").name == codec.chosen().name == "reference"
+    best = "reference" if codecs.MISSING else "native"
+    assert codec.select("auto").name == codec.chosen().name == best
+    with pytest.raises(ConfigError, match="OBSERVATORY_CODEC"):
+        codec.select("rust")
+    assert codec.chosen().name == best
+
+
+def test_native_that_is_not_there_is_refused_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llm_observatory_codec", None)
+    with pytest.raises(ConfigError, match=r"OBSERVATORY_CODEC: the native codec is not installed.*use auto or reference"):
+        codec.select("native")
+    used = codec.select("auto")
+    assert (used.name, str(used.instead_of_native)[:34]) == ("reference", "the native codec is not installed ")
+
+
+def test_native_of_another_spec_is_refused_in_words(implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "SPEC_VERSION", 1)
+    if implementation == "native":
+        with pytest.raises(ConfigError, match=r"runs version \d+ of the table spec, this is version 1: build it anew"):
+            codec.select("native")
+    assert codec.select("auto").name == "reference"
 
 
 def test_tuple_fields() -> None:

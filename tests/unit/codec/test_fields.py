@@ -9,6 +9,8 @@ import pytest
 from llm_observatory.codec.reference import fields
 from llm_observatory.tables.column import CONVERSIONS, OPS
 
+pytestmark = pytest.mark.reference_codec
+
 
 @pytest.mark.parametrize(
     "type_, value, expected",

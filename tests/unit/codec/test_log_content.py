@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from llm_observatory import codec, tables
 from llm_observatory.codec import EncodedRequest, Terms
 from llm_observatory.tables import content
+from tests.plugins.codecs import Lower
 from tests.plugins.stored import decoded, dimensions_of, fields_of
 from tests.unit.codec import logs, spans
 from tests.unit.codec.test_content import EXACT, FAMILIES, MARKED, OF_EVENTS, everything, items, keeping, member, rows
@@ -310,8 +311,8 @@ def test_rows_that_are_there_twice_are_read_once() -> None:
     assert found.resource_logs[0].scope_logs[0].log_records[0].body == spans.any_value({"a": [1]})
 
 
-def test_more_content_than_is_held_at_once_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_observatory.codec.reference.content_rows.CONTENT_ROWS_MAX_BYTES", 800)
+def test_more_content_than_is_held_at_once_is_stopped(limits: Lower) -> None:
+    limits(content_rows_max_bytes=800)
     said = logs.record("", {"input.value": ""}, event_name="gen_ai.choice")
     plain = logs.record("line")
     encoded = logs.encode(logs.request(said, said, plain, said, said, plain, said))

@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataP
 
 from llm_observatory import codec
 from llm_observatory.codec import EncodedRequest, Rejection, Terms
-from llm_observatory.codec.request import REJECTION_SAMPLES
+from llm_observatory.tables.limits import REJECTION_SAMPLES
 from tests.unit.codec import metrics, spans
 from tests.unit.codec.metrics import TIME, exemplar, metric, point, request
 from tests.unit.codec.spans import DAY_US, NOW, field

@@ -20,6 +20,7 @@ from llm_observatory.codec.reference import metric as wire
 from llm_observatory.codec.reference.encoder import STEP_BYTES
 from llm_observatory.errors import InvalidPayload
 from llm_observatory.tables.rules import VALUES_MAX
+from tests.plugins.codecs import Lower
 from tests.unit.codec import metrics, spans
 from tests.unit.codec.metrics import TIME, exemplar, metric, point, request
 from tests.unit.codec.spans import NOW, TERMS, field
@@ -231,6 +232,7 @@ def many(count: int, kind: str = "sum") -> bytes:
     return request(metric(kind, *[point(kind, {"k": "x" * 400, "n": number}) for number in range(count)]))
 
 
+@pytest.mark.reference_codec
 def test_stepwise_gives_what_the_whole_gives_and_pauses_inside_a_metric() -> None:
     data = many(3000)
     pauses, encoded = drain(stepwise(data))
@@ -239,6 +241,7 @@ def test_stepwise_gives_what_the_whole_gives_and_pauses_inside_a_metric() -> Non
     assert pauses == len(data) // STEP_BYTES
 
 
+@pytest.mark.reference_codec
 def test_requests_may_be_interleaved() -> None:
     one, other = many(1200), many(1300, "histogram")
     steps = [stepwise(data) for data in (one, other)]
@@ -259,11 +262,13 @@ NOTHING = {
 }
 
 
+@pytest.mark.reference_codec
 @pytest.mark.parametrize("data", NOTHING.values(), ids=NOTHING.keys())
 def test_it_pauses_where_there_are_no_points(data: bytes) -> None:
     assert drain(stepwise(data))[0] >= 3
 
 
+@pytest.mark.reference_codec
 def test_it_pauses_on_every_way_through_the_points() -> None:
     data = payload(gauge(field(1, b"") * FEW))
     pauses, encoded = drain(stepwise(data))
@@ -311,13 +316,13 @@ def test_too_much_metadata_refuses_the_points_of_its_metric_alone(entry: bytes) 
     assert (encoded.accepted, encoded.rejected_by_rule) == (2, {"too_many_values": 2})
 
 
-def test_a_description_too_large_for_a_row_refuses_the_points_of_its_metric_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "ROW_MAX_BYTES", 150_000)
-    monkeypatch.setattr(measure, "MEASURED_FROM_BYTES", 0)
+def test_a_description_too_large_for_a_row_refuses_the_points_of_its_metric_alone(limits: Lower) -> None:
+    limits(row_max_bytes=150_000)
     encoded = metrics.encode(payload(NAME + gauge(ONE), field(2, b"x" * 160_000) + gauge(ONE + TWO)))
     assert (encoded.accepted, encoded.rejected_by_rule) == (1, {"row_too_large": 2})
 
 
+@pytest.mark.reference_codec
 def test_a_metric_is_never_parsed_with_its_points(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
     exceeded = measure.exceeded

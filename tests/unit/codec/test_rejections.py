@@ -11,8 +11,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from llm_observatory import codec
 from llm_observatory.codec import Rejection, Terms
 from llm_observatory.codec.answer import MESSAGE_MAX_BYTES
-from llm_observatory.codec.request import REJECTION_SAMPLES
+from llm_observatory.tables.limits import REJECTION_SAMPLES
 from llm_observatory.tables.rules import REJECTIONS
+from tests.plugins.codecs import Lower
 from tests.unit.codec import spans
 from tests.unit.codec.spans import DAY_US, NOW
 
@@ -145,8 +146,8 @@ def test_a_source_that_cannot_be_read_takes_its_records_along_and_no_others(make
     )
 
 
-def test_a_large_resource_over_many_scopes_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_observatory.codec.reference.encoder.DIMENSION_ROWS_MAX_BYTES", 10_000)
+def test_a_large_resource_over_many_scopes_is_stopped(limits: Lower) -> None:
+    limits(dimension_rows_max_bytes=10_000)
     resource = spans.field(1, spans.field(1, spans.attributes({"big": "x" * 4000})[0].SerializeToString()))
     record = spans.field(2, spans.span().SerializeToString())
     scopes = b"".join(spans.field(2, spans.field(1, spans.field(1, str(number).encode())) + record) for number in range(6))
@@ -155,9 +156,9 @@ def test_a_large_resource_over_many_scopes_is_stopped(monkeypatch: pytest.Monkey
     assert codec.answer("traces", encoded)
 
 
-def test_more_content_than_is_held_at_once_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_content_than_is_held_at_once_is_stopped(limits: Lower) -> None:
     """What counts are the rows, not the text: what is long on the wire may be as long in the table."""
-    monkeypatch.setattr("llm_observatory.codec.reference.content_rows.CONTENT_ROWS_MAX_BYTES", 800)
+    limits(content_rows_max_bytes=800)
     long = spans.span({"input.value": "x" * 5000}).SerializeToString()
     assert spans.encode(payload(long, long, long)).accepted == 3
     said = spans.span({f"gen_ai.{name}.messages": "" for name in ("input", "output")}).SerializeToString()

@@ -73,9 +73,12 @@ def test_the_spec_of_the_tables_is_accepted() -> None:
         (lambda spec: spec["tables"].pop(1), "no fact table with a column filled by content.body"),
     ],
 )
-def test_what_is_unknown_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
+def test_what_is_unknown_is_refused(implementation: str, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    spec = json.loads(tables.SPEC)
+    change(spec)
+    run: Callable[[str], object] = codec.Native if implementation == "native" else Program
     with pytest.raises(ConfigError, match=message):
-        program(change)
+        run(json.dumps(spec))
 
 
 def test_all_faults_are_reported_at_once() -> None:

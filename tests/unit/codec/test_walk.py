@@ -151,6 +151,7 @@ def test_empty_messages_count_in_the_path() -> None:
     assert spans.encode(data).rejected[0].path == "resource_spans[1].scope_spans[2].spans[0]"
 
 
+@pytest.mark.reference_codec
 @pytest.mark.parametrize(
     "data",
     [

@@ -10,6 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from llm_observatory.codec.reference.wire import MAX_GROUP_DEPTH, Malformed, fields, varint
 
+pytestmark = pytest.mark.reference_codec
+
 
 def read(data: bytes) -> list[tuple[int, int, int]]:
     return list(fields(data, 0, len(data)))

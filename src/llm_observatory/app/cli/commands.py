@@ -199,9 +199,9 @@ def dsn() -> None:
 def version(*, as_json: Json = False) -> None:
     """Print the version."""
     if as_json:
-        typer.echo(json.dumps({"version": __version__, "python": platform.python_version(), "codec": codec.IMPLEMENTATION}))
+        typer.echo(json.dumps({"version": __version__, "python": platform.python_version(), "codec": codec.chosen().name}))
     else:
-        typer.echo(f"llm-observatory {__version__} (Python {platform.python_version()}, {codec.IMPLEMENTATION} codec)")
+        typer.echo(f"llm-observatory {__version__} (Python {platform.python_version()}, {codec.chosen().name} codec)")
 
 
 def _progress(line: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from llm_observatory.codec.reference.document import DocumentReader
-from llm_observatory.codec.request import REJECTION_SAMPLES, EncodedRequest, EncodedTable, Rejection
+from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection
+from llm_observatory.tables.limits import CHUNK_BYTES, REJECTION_SAMPLES
 from llm_observatory.tables.rules import ESCAPED_MAX, REQUEST_ROWS_MAX_BYTES
 
-CHUNK_BYTES = 128 * 1024
 HOUR_US = 3_600_000_000
 
 

@@ -15,14 +15,9 @@ from llm_observatory.codec.reference.compiled import BesideTable, DimensionTable
 from llm_observatory.codec.reference.source import Described, Speaker, read_resource, read_scope
 from llm_observatory.codec.reference.wire import Malformed
 from llm_observatory.codec.request import EncodedRequest
+from llm_observatory.tables.limits import CACHED_SOURCES, DIMENSION_ROWS_MAX_BYTES
 
 STEP_BYTES = 256 * 1024
-CACHED_SOURCES = 4096
-"""Sources remembered within a request, the oldest forgotten first; each holds templates of its rows, about 3 KB."""
-
-DIMENSION_ROWS_MAX_BYTES = 64 * 1024 * 1024
-"""Each source repeats its resource, each series its metric. One large resource with many scopes would otherwise grow a
-request a thousandfold. What is counted is work: a source that was forgotten and comes again counts again."""
 
 Prepared = TypeVar("Prepared")
 

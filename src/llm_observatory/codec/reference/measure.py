@@ -14,18 +14,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from llm_observatory.codec.reference.wire import Malformed, fields, tag
+from llm_observatory.tables.limits import COUNTED_FROM_BYTES, VALUE_BYTES
 from llm_observatory.tables.rules import ESCAPED_MAX, ROW_MAX_BYTES, VALUES_MAX
-
-COUNTED_FROM_BYTES = 128 * 1024
-"""Below it there are 128 Ki values at most: bucket counts take a byte, every other value two."""
 
 FIELDS_MAX = 6 * VALUES_MAX
 """Fields visited before giving up: an attribute is four (itself, key, value, what the value holds), and more than one
 time over it is written by no client."""
-
-VALUE_BYTES = 256
-"""What a value adds to a row beside its strings and bytes. The most is a link: names of its members, two ids in
-hexadecimal, two numbers, and in jsonb 4 bytes for each key and value."""
 
 MEASURED_FROM_BYTES = (ROW_MAX_BYTES - VALUES_MAX * VALUE_BYTES) // ESCAPED_MAX
 """Below it no row can be larger than ROW_MAX_BYTES."""

@@ -9,12 +9,13 @@ from llm_observatory.codec.reference import measure, metric, point, series, walk
 from llm_observatory.codec.reference.batch import Batch
 from llm_observatory.codec.reference.compiled import BesideTable, RecordTable
 from llm_observatory.codec.reference.document import DocumentReader
-from llm_observatory.codec.reference.encoder import DIMENSION_ROWS_MAX_BYTES, Source, touched
+from llm_observatory.codec.reference.encoder import Source, touched
 from llm_observatory.codec.reference.point import KINDS, PointRecord
 from llm_observatory.codec.reference.series import MetricHead, SeriesTable
 from llm_observatory.codec.reference.source import Speaker
 from llm_observatory.codec.reference.spec import Spec
 from llm_observatory.codec.request import Terms
+from llm_observatory.tables.limits import DIMENSION_ROWS_MAX_BYTES
 
 
 class Prepared(NamedTuple):

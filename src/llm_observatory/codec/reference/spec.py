@@ -10,7 +10,7 @@ from typing import Any
 from llm_observatory.codec.reference import fields
 from llm_observatory.errors import ConfigError
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 
 IGNORED_OP = "none"
 """Columns that no codec fills."""

@@ -1,0 +1,316 @@
+//! Attribute values of any dialect as the field of a typed column.
+//!
+//! A conversion writes a field and says whether the column alone gives the attribute back (same type, same value), or gives
+//! None and writes nothing where nothing usable was reported. The rules are said in the reference's `convert.py`.
+
+use crate::field;
+use crate::key::Keys;
+use crate::spec::Spec;
+use crate::tree::{Tree, Value};
+use std::borrow::Cow;
+
+const NUMBER_TEXT_MAX: usize = 64;
+const JSON_LIST_TEXT_MAX: usize = 65_536;
+
+/// How a value becomes that of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Conversion {
+    Text,
+    Int,
+    Float,
+    Bool,
+    TextList,
+    SecondsToMs,
+    Provider,
+    Operation,
+    FinishReasons,
+}
+
+impl Conversion {
+    /// The conversion of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "text" => Conversion::Text,
+            "int" => Conversion::Int,
+            "float" => Conversion::Float,
+            "bool" => Conversion::Bool,
+            "text_list" => Conversion::TextList,
+            "seconds_to_ms" => Conversion::SecondsToMs,
+            "provider" => Conversion::Provider,
+            "operation" => Conversion::Operation,
+            "finish_reasons" => Conversion::FinishReasons,
+            _ => return None,
+        })
+    }
+
+    /// The type of its columns.
+    pub fn type_(self) -> &'static str {
+        match self {
+            Conversion::Text | Conversion::Provider | Conversion::Operation => "text",
+            Conversion::Int => "int8",
+            Conversion::Float | Conversion::SecondsToMs => "float8",
+            Conversion::Bool => "bool",
+            Conversion::TextList | Conversion::FinishReasons => "text[]",
+        }
+    }
+}
+
+/// A finite number as it was reported.
+enum Number {
+    Int(i64),
+    /// Of text; the exact integer was beyond int64.
+    Far(f64),
+    Double(f64),
+}
+
+/// The maps and sets of the spec's `llm` section.
+pub struct Conversions {
+    absent: Keys<()>,
+    providers: Keys<String>,
+    dotted: Keys<()>,
+    frameworks: Keys<()>,
+    operations: Keys<String>,
+    finish_reasons: Keys<String>,
+}
+
+impl Conversions {
+    /// Those of a spec.
+    pub fn new(spec: &Spec) -> Self {
+        let set = |name: &str| Keys::set(spec.texts(&["llm", name]));
+        let map = |name: &str| Keys::new(spec.text_map(&["llm", name]).into_iter().collect());
+        Conversions {
+            absent: set("absent_text"),
+            providers: map("provider_aliases"),
+            dotted: set("dotted_providers"),
+            frameworks: set("frameworks"),
+            operations: map("operation_aliases"),
+            finish_reasons: map("finish_reason_aliases"),
+        }
+    }
+
+    /// Write the field that `value` becomes; whether it is exact and whole.
+    pub fn write(
+        &self,
+        conversion: Conversion,
+        out: &mut Vec<u8>,
+        tree: &Tree<'_>,
+        value: &Value<'_>,
+        max: usize,
+    ) -> Option<bool> {
+        match conversion {
+            Conversion::Text => self.text(out, value, max),
+            Conversion::Int => integer(out, value),
+            Conversion::Float => floating(out, value),
+            Conversion::Bool => boolean(out, value),
+            Conversion::SecondsToMs => seconds_to_ms(out, value),
+            Conversion::Provider => self.folded(out, value, max, |name| self.provider(name)),
+            Conversion::Operation => self.folded(out, value, max, |name| {
+                Some(self.operations.find(name).map_or(Cow::Borrowed(name), |known| Cow::Borrowed(known.as_bytes())))
+            }),
+            Conversion::TextList => self.list(out, tree, value, false),
+            Conversion::FinishReasons => self.list(out, tree, value, true),
+        }
+    }
+
+    fn is_absent(&self, trimmed: &[u8]) -> bool {
+        self.absent.has(trimmed)
+    }
+
+    fn text(&self, out: &mut Vec<u8>, value: &Value<'_>, max: usize) -> Option<bool> {
+        match value {
+            Value::Text(text) if !self.is_absent(trimmed(text)) => {
+                field::text(out, text, max);
+                Some(text.len() <= max)
+            }
+            Value::Int(number) => {
+                field::text(out, itoa::Buffer::new().format(*number).as_bytes(), max);
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+
+    fn folded<'v>(
+        &'v self,
+        out: &mut Vec<u8>,
+        value: &'v Value<'_>,
+        max: usize,
+        fold: impl FnOnce(&'v [u8]) -> Option<Cow<'v, [u8]>>,
+    ) -> Option<bool> {
+        let Value::Text(text) = value else { return None };
+        let name = trimmed(text);
+        if self.is_absent(name) {
+            return None;
+        }
+        let name = fold(name)?;
+        field::text(out, &name, max);
+        Some(*name == **text && name.len() <= max)
+    }
+
+    fn provider<'v>(&'v self, text: &'v [u8]) -> Option<Cow<'v, [u8]>> {
+        let name =
+            if text.iter().any(u8::is_ascii_uppercase) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
+        if let Some(known) = self.providers.find(&name) {
+            return Some(Cow::Borrowed(known.as_bytes()));
+        }
+        if let Some(first) = split_at_point(&name)
+            && self.dotted.has(first)
+        {
+            return Some(
+                self.providers
+                    .find(first)
+                    .map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
+            );
+        }
+        if self.frameworks.has(&name) { None } else { Some(name) }
+    }
+
+    fn list(&self, out: &mut Vec<u8>, tree: &Tree<'_>, value: &Value<'_>, folded: bool) -> Option<bool> {
+        let (items, exact) = texts_in(tree, value)?;
+        if items.iter().all(|item| self.is_absent(trimmed(item))) {
+            return None;
+        }
+        let fold = |item| self.finish_reasons.find(trimmed(item)).map_or(item, String::as_bytes);
+        let made: Vec<&[u8]> = items.iter().map(|item| if folded { fold(item) } else { item }).collect();
+        field::texts(out, made.iter().copied());
+        Some(exact && made.iter().zip(&items).all(|(one, other)| *one == &**other))
+    }
+}
+
+/// Without white space of ASCII around it.
+#[inline]
+pub fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c] = text {
+        text = rest;
+    }
+    text
+}
+
+/// What stands before the first point, None without one.
+fn split_at_point(text: &[u8]) -> Option<&[u8]> {
+    text.get(..text.iter().position(|&byte| byte == b'.')?)
+}
+
+fn number(value: &Value<'_>) -> Option<Number> {
+    match value {
+        Value::Int(number) => Some(Number::Int(*number)),
+        Value::Double(number) if number.is_finite() => Some(Number::Double(*number)),
+        Value::Text(text) => number_in(trimmed(text)),
+        _ => None,
+    }
+}
+
+fn number_in(text: &[u8]) -> Option<Number> {
+    if text.len() > NUMBER_TEXT_MAX {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let after_integer = unsigned.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    if after_integer.is_empty() && !unsigned.is_empty() {
+        return text.parse().map(Number::Int).or_else(|_| text.parse().map(Number::Far)).ok();
+    }
+    let has_integer = after_integer.len() < unsigned.len();
+    let after_point = match after_integer.strip_prefix('.') {
+        Some(fraction) => {
+            let rest = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            if !has_integer && rest.len() == fraction.len() {
+                return None;
+            }
+            rest
+        }
+        None if has_integer => after_integer,
+        None => return None,
+    };
+    if let Some(exponent) = after_point.strip_prefix(['e', 'E']) {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+    } else if !after_point.is_empty() {
+        return None;
+    }
+    text.parse().ok().filter(|found: &f64| found.is_finite()).map(Number::Double)
+}
+
+fn integer(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    match number(value)? {
+        Number::Int(found) => {
+            field::int8(out, found);
+            Some(matches!(value, Value::Int(_)))
+        }
+        Number::Double(found) if found.trunc() == found && (-BEYOND..BEYOND).contains(&found) => {
+            field::int8(out, found as i64);
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+fn as_double(number: &Number) -> f64 {
+    match *number {
+        Number::Int(found) => found as f64,
+        Number::Far(found) | Number::Double(found) => found,
+    }
+}
+
+fn floating(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
+    field::float8(out, as_double(&number(value)?));
+    Some(matches!(value, Value::Double(_)))
+}
+
+fn seconds_to_ms(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
+    let milliseconds = as_double(&number(value)?) * 1000.0;
+    if !milliseconds.is_finite() {
+        return None;
+    }
+    field::float8(out, milliseconds);
+    Some(false)
+}
+
+fn boolean(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
+    let (found, exact) = match value {
+        Value::Bool(found) => (*found, true),
+        Value::Text(text) if trimmed(text).eq_ignore_ascii_case(b"true") => (true, false),
+        Value::Text(text) if trimmed(text).eq_ignore_ascii_case(b"false") => (false, false),
+        _ => return None,
+    };
+    field::boolean(out, found);
+    Some(exact)
+}
+
+/// The strings of an array, of a JSON array in a string, or one plain string; whether it was an array.
+fn texts_in<'v>(tree: &'v Tree<'_>, value: &'v Value<'_>) -> Option<(Vec<Cow<'v, [u8]>>, bool)> {
+    match value {
+        Value::Array(list) => {
+            let text = |held: &'v Value<'_>| if let Value::Text(text) = held { Some(Cow::Borrowed(*text)) } else { None };
+            let items: Option<Vec<_>> = tree.items(*list).map(|node| text(&node.value)).collect();
+            items.map(|items| (items, true))
+        }
+        Value::Text(text) => {
+            let text = trimmed(text);
+            let items = json_list(text).map(|items| items.into_iter().map(|item| Cow::Owned(item.into_bytes())).collect());
+            Some((items.unwrap_or_else(|| vec![Cow::Borrowed(text)]), false))
+        }
+        _ => None,
+    }
+}
+
+/// The strings of a JSON array of nothing else; None when it is anything else. NULs are repaired.
+fn json_list(text: &[u8]) -> Option<Vec<String>> {
+    if text.first() != Some(&b'[') {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    if text.len() > JSON_LIST_TEXT_MAX && text.chars().count() > JSON_LIST_TEXT_MAX {
+        return None;
+    }
+    // serde_json refuses what Python does here: control characters, lone surrogates, anything after the array.
+    let items: Vec<String> = serde_json::from_str(text).ok()?;
+    Some(items.into_iter().map(|item| if item.contains('\0') { item.replace('\0', "\u{fffd}") } else { item }).collect())
+}

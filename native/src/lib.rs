@@ -1,0 +1,42 @@
+//! The native codec of LLM Observatory: OTLP bytes → rows in PostgreSQL's binary COPY format.
+//!
+//! The readable specification is the Python package `llm_observatory.codec.reference`; modules here are named after its.
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod accepted;
+pub mod batch;
+pub mod content;
+pub mod content_rows;
+pub mod convert;
+pub mod counts;
+pub mod cursor;
+pub mod document;
+pub mod encoder;
+pub mod field;
+pub mod key;
+pub mod limits;
+pub mod log;
+pub mod logs;
+pub mod measure;
+pub mod metric;
+pub mod metrics;
+pub mod op;
+pub mod point;
+pub mod program;
+pub mod promote;
+pub mod schema;
+pub mod series;
+pub mod set;
+pub mod source;
+pub mod span;
+pub mod spec;
+pub mod table;
+pub mod traces;
+pub mod tree;
+pub mod usage;
+pub mod walk;
+pub mod wire;
+
+#[cfg(feature = "python")]
+mod python;

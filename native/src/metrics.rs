@@ -1,0 +1,191 @@
+//! Data points → rows of points, and of the series they are values of.
+
+use bumpalo::Bump;
+
+use crate::accepted::{Terms, microseconds};
+use crate::batch::{Batch, Id};
+use crate::counts::{Counts, METRIC_WITHOUT_DATA, RECORD_MALFORMED, Rule, SOURCES_TOO_LARGE, TEMPORALITY_UNSPECIFIED};
+use crate::document;
+use crate::encoder::{RecordEncoder, Source, touched};
+use crate::limits::Limits;
+use crate::measure;
+use crate::metric;
+use crate::op::{MetricOp, PointOp};
+use crate::point::{Kind, Point};
+use crate::series::{MetricHead, SeriesTable};
+use crate::set::Map;
+use crate::source::Speaker;
+use crate::spec::{Faults, Spec};
+use crate::table::{BesideTable, RecordTable, SharedFields};
+use crate::walk::{self, Envelope};
+use crate::wire::Malformed;
+
+/// What fills a column of points.
+#[derive(Clone, Copy)]
+enum Op {
+    Point(PointOp),
+    Metric(MetricOp),
+}
+
+fn parse_op(op: &str) -> Option<Op> {
+    PointOp::parse(op).map(Op::Point).or_else(|| MetricOp::parse(op).map(Op::Metric))
+}
+
+/// What a metric request writes.
+pub struct MetricTables {
+    points: RecordTable<Op>,
+    series: SeriesTable,
+    touched: BesideTable,
+}
+
+impl MetricTables {
+    /// Those of a spec.
+    pub fn new(spec: &Spec) -> Result<Self, Faults> {
+        Ok(MetricTables {
+            points: RecordTable::new(spec.filled_by("point.time_us", "fact")?, parse_op),
+            series: SeriesTable::new(spec.filled_by("series.labels", "dimension")?),
+            touched: BesideTable::new(spec.filled_by("touched.hour", "queue")?)?,
+        })
+    }
+}
+
+/// What the source decides of a row of points and of series.
+pub struct Prepared {
+    point: SharedFields,
+    series: SharedFields,
+}
+
+/// The Metric whose points are being encoded: what they share, and its series by their labels.
+struct Open<'s> {
+    kind: Kind,
+    head: MetricHead,
+    source: &'s Source<Prepared>,
+    series: Map<Vec<u8>, (Id, Vec<u8>)>,
+}
+
+/// The encoder of metrics.
+pub struct Metrics<'t, 'p> {
+    tables: &'t MetricTables,
+    limits: &'t Limits,
+    terms: Terms,
+    sources: usize,
+    point: Point<'p>,
+    labels: Vec<u8>,
+}
+
+impl<'t, 'p> Metrics<'t, 'p> {
+    /// For one request.
+    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms, repaired: &'p Bump) -> Self {
+        Metrics { tables, limits, terms, sources, point: Point::new(repaired), labels: Vec::new() }
+    }
+
+    /// Encode or reject every point of one Metric.
+    fn metric(
+        &mut self,
+        batch: &mut Batch<'_>,
+        message: &'p [u8],
+        path: impl Fn() -> String,
+        source: Result<&Source<Prepared>, Rule>,
+    ) -> Result<(), Malformed> {
+        let found = metric::read(message, &mut || true)?;
+        let Some(kind) = Kind::of(found.kind) else {
+            batch.odd.add(METRIC_WITHOUT_DATA, 1);
+            return Ok(());
+        };
+        let mut opened = match source {
+            Ok(source) => {
+                let data = metric::read_data_head(message, &found)?;
+                let head = MetricHead::read(&found.head, &data, kind, self.limits);
+                head.map(|head| Open { kind, head, source, series: Map::default() })
+            }
+            Err(rule) => Err(rule),
+        };
+        let mut index = 0usize;
+        metric::data_fields(message, &found, &mut |tag, data| {
+            if tag == metric::POINT {
+                let made = match &mut opened {
+                    Ok(opened) => self.point(batch, data, opened),
+                    Err(rule) => Err(*rule),
+                };
+                if let Err(rule) = made {
+                    batch.reject(rule, || format!("{}.{}.data_points[{index}]", path(), kind.name()));
+                }
+                index += 1;
+            }
+            Ok(true)
+        })?;
+        Ok(())
+    }
+
+    /// Encode one point, or say the rule it breaks.
+    fn point(&mut self, batch: &mut Batch<'_>, data: &'p [u8], opened: &mut Open<'_>) -> Result<(), Rule> {
+        let kind = opened.kind;
+        if let Some(rule) = measure::exceeded(data, kind.schema(), self.limits).map_err(|_| RECORD_MALFORMED)? {
+            return Err(rule);
+        }
+        self.point.parse(data, kind).map_err(|_| RECORD_MALFORMED)?;
+        self.point.check(kind, batch.now, &self.terms)?;
+        if let Some(rule) = batch.full() {
+            return Err(rule);
+        }
+        let mut repaired = Counts::default();
+        let mut attributes = self.point.attributes;
+        self.point.tree.read(&mut attributes, &mut repaired);
+        self.labels.clear();
+        document::object(&mut self.labels, &self.point.tree, attributes, true);
+        if !opened.series.contains_key(&self.labels) {
+            // Before the row is made: it repeats the description, and a million points may have one of 60 MiB.
+            if batch.dimension_bytes > self.limits.dimension_rows_max_bytes {
+                return Err(SOURCES_TOO_LARGE);
+            }
+            let made = self.tables.series.series(&opened.source.prepared.series, &opened.head, &self.labels);
+            opened.series.insert(self.labels.clone(), made);
+        }
+        let Some((id, row)) = opened.series.get(&self.labels) else { return Err(SOURCES_TOO_LARGE) };
+        batch.repaired.add_all(&repaired);
+        batch.repaired.add_all(&opened.head.repaired);
+        opened.head.repaired.clear();
+        self.point.read_exemplars(&mut batch.repaired);
+        let (point, head, labels) = (&self.point, &opened.head, &self.labels);
+        batch.row(self.tables.points.place, |out| {
+            self.tables.points.write(out, &opened.source.prepared.point, |out, op, max_bytes| match op {
+                Op::Point(op) => point.write(out, op, kind, id),
+                Op::Metric(op) => head.write(out, op, max_bytes, labels),
+            });
+        });
+        batch.name(self.sources, &opened.source.id, &opened.source.row);
+        batch.name(self.tables.series.place(), id, row);
+        batch.accept(microseconds(point.time), None);
+        if head.temporality == Some(0) {
+            batch.odd.add(TEMPORALITY_UNSPECIFIED, 1);
+        }
+        point.oddities(kind, &mut batch.odd);
+        Ok(())
+    }
+}
+
+impl<'p> RecordEncoder<'p> for Metrics<'_, 'p> {
+    type Prepared = Prepared;
+
+    fn prepare(&self, speaker: &Speaker<'_>) -> Prepared {
+        Prepared { point: self.tables.points.share(speaker), series: self.tables.series.share(speaker) }
+    }
+
+    fn scope(
+        &mut self,
+        batch: &mut Batch<'_>,
+        envelope: &Envelope<'p>,
+        source: Result<&Source<Prepared>, Rule>,
+    ) -> Result<(), Malformed> {
+        let (resource, scope) = (envelope.resource_index, envelope.scope_index);
+        for (index, message) in walk::records(envelope.message).enumerate() {
+            let path = || format!("resource_metrics[{resource}].scope_metrics[{scope}].metrics[{index}]");
+            self.metric(batch, message?, path, source)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, batch: &mut Batch<'_>) {
+        touched(&self.tables.touched, batch, "metrics");
+    }
+}

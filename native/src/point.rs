@@ -1,0 +1,518 @@
+//! One data point: what is read of it, the rules it must keep, what is odd about it, and what each op reads from it.
+
+use bumpalo::Bump;
+
+use crate::accepted::{INT64_MAX, Terms, is_span_id, microseconds, outside_window, remainder, trace_id};
+use crate::counts::{
+    BOUNDS_NOT_INCREASING, BUCKETS_INCONSISTENT, COUNT_OUT_OF_RANGE, Counts, EXEMPLAR_DROPPED, POINT_TIME_MISSING,
+    POINT_VALUE_MISSING, Rule, START_AFTER_TIME, TIME_OUT_OF_RANGE,
+};
+use crate::cursor::{Broken, Cursor, DEPTH_MAX};
+use crate::document::{self, Object};
+use crate::field;
+use crate::metric;
+use crate::op::PointOp;
+use crate::schema::{EXPONENTIAL_POINT, HISTOGRAM_POINT, NUMBER_POINT, SUMMARY_POINT, Schema};
+use crate::tree::{List, Tree};
+
+/// The flag of a point that says: there is no value, and that is meant.
+const NO_RECORDED_VALUE: u32 = 1;
+
+/// One kind of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Gauge,
+    Sum,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+impl Kind {
+    /// By the tag of the data.
+    pub fn of(tag: u32) -> Option<Self> {
+        Some(match tag {
+            metric::GAUGE => Kind::Gauge,
+            metric::SUM => Kind::Sum,
+            metric::HISTOGRAM => Kind::Histogram,
+            metric::EXPONENTIAL_HISTOGRAM => Kind::ExponentialHistogram,
+            metric::SUMMARY => Kind::Summary,
+            _ => return None,
+        })
+    }
+
+    /// What it is called in rows and in a Metric.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Gauge => "gauge",
+            Kind::Sum => "sum",
+            Kind::Histogram => "histogram",
+            Kind::ExponentialHistogram => "exponential_histogram",
+            Kind::Summary => "summary",
+        }
+    }
+
+    /// The message type of its points.
+    pub fn schema(self) -> &'static Schema {
+        match self {
+            Kind::Gauge | Kind::Sum => &NUMBER_POINT,
+            Kind::Histogram => &HISTOGRAM_POINT,
+            Kind::ExponentialHistogram => &EXPONENTIAL_POINT,
+            Kind::Summary => &SUMMARY_POINT,
+        }
+    }
+
+    /// Whether it says if it is delta or cumulative.
+    pub fn has_temporality(self) -> bool {
+        matches!(self, Kind::Sum | Kind::Histogram | Kind::ExponentialHistogram)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Int(i64),
+    Double(f64),
+}
+
+struct Exemplar<'a> {
+    attributes: List,
+    time: u64,
+    value: Option<Number>,
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+}
+
+impl Exemplar<'_> {
+    /// Whether it has a value, and ids that are valid or not there.
+    fn is_whole(&self) -> bool {
+        self.value.is_some()
+            && (self.trace_id.is_empty() || trace_id(self.trace_id).is_some())
+            && (self.span_id.is_empty() || is_span_id(self.span_id))
+    }
+}
+
+#[derive(Default)]
+struct Buckets {
+    is_there: bool,
+    offset: i32,
+    counts: Vec<u64>,
+}
+
+impl Buckets {
+    fn clear(&mut self) {
+        self.is_there = false;
+        self.offset = 0;
+        self.counts.clear();
+    }
+
+    fn parse(&mut self, data: &[u8], depth: u32) -> Result<(), Broken> {
+        self.is_there = true;
+        let mut cursor = Cursor::new(data);
+        while let Some(tag) = cursor.tag()? {
+            match tag {
+                0x08 => self.offset = zigzag(cursor.varint()?),
+                0x10 => self.counts.push(cursor.varint()?),
+                0x12 => {
+                    let mut packed = Cursor::new(cursor.delimited()?);
+                    while !packed.is_empty() {
+                        self.counts.push(packed.varint()?);
+                    }
+                }
+                _ => cursor.skip(tag, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut object = Object::open(out);
+        if self.offset != 0 {
+            document::integer(object.member("offset"), self.offset);
+        }
+        if !self.counts.is_empty() {
+            let member = object.member("bucket_counts");
+            for (index, &count) in self.counts.iter().enumerate() {
+                member.push(if index > 0 { b',' } else { b'[' });
+                document::integer(member, count);
+            }
+            member.push(b']');
+        }
+        object.close();
+    }
+}
+
+fn zigzag(value: u64) -> i32 {
+    let value = value as u32;
+    (value >> 1) as i32 ^ -((value & 1) as i32)
+}
+
+fn sum_of(counts: &[u64]) -> u128 {
+    counts.iter().map(|&count| u128::from(count)).sum()
+}
+
+/// A data point of any kind as it was sent; its vectors are used again for the next one.
+pub struct Point<'a> {
+    /// Its values.
+    pub tree: Tree<'a>,
+    /// Once it is read a document.
+    pub attributes: List,
+    start: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub time: u64,
+    flags: u32,
+    value: Option<Number>,
+    count: u64,
+    sum: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    bucket_counts: Vec<u64>,
+    bounds: Vec<f64>,
+    exemplars: Vec<Exemplar<'a>>,
+    scale: i32,
+    zero_count: u64,
+    zero_threshold: f64,
+    positive: Buckets,
+    negative: Buckets,
+    quantiles: Vec<(f64, f64)>,
+}
+
+impl<'a> Point<'a> {
+    /// Read the point of that kind in `data` in the place of the last one.
+    pub fn parse(&mut self, data: &'a [u8], kind: Kind) -> Result<(), Broken> {
+        self.clear();
+        let mut attributes = List::EMPTY;
+        let mut cursor = Cursor::new(data);
+        while let Some(tag) = cursor.tag()? {
+            match tag {
+                0x11 => self.start = cursor.fixed64()?,
+                0x19 => self.time = cursor.fixed64()?,
+                _ => match kind {
+                    Kind::Gauge | Kind::Sum => self.number_field(tag, &mut cursor, &mut attributes)?,
+                    Kind::Histogram => self.histogram_field(tag, &mut cursor, &mut attributes)?,
+                    Kind::ExponentialHistogram => self.exponential_field(tag, &mut cursor, &mut attributes)?,
+                    Kind::Summary => self.summary_field(tag, &mut cursor, &mut attributes)?,
+                },
+            }
+        }
+        self.attributes = attributes;
+        Ok(())
+    }
+
+    /// Of nobody yet. Strings that are repaired go to `repaired`.
+    pub fn new(repaired: &'a Bump) -> Self {
+        Point {
+            tree: Tree::new(repaired),
+            attributes: List::EMPTY,
+            start: 0,
+            time: 0,
+            flags: 0,
+            value: None,
+            count: 0,
+            sum: None,
+            min: None,
+            max: None,
+            bucket_counts: Vec::new(),
+            bounds: Vec::new(),
+            exemplars: Vec::new(),
+            scale: 0,
+            zero_count: 0,
+            zero_threshold: 0.0,
+            positive: Buckets::default(),
+            negative: Buckets::default(),
+            quantiles: Vec::new(),
+        }
+    }
+
+    fn clear(&mut self) {
+        let mut last = std::mem::replace(self, Point::new(self.tree.repaired()));
+        last.tree.clear();
+        last.bucket_counts.clear();
+        last.bounds.clear();
+        last.exemplars.clear();
+        last.positive.clear();
+        last.negative.clear();
+        last.quantiles.clear();
+        let Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, .. } = last;
+        let repaired = tree.repaired();
+        *self = Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, ..Point::new(repaired) };
+    }
+
+    fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+        match tag {
+            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes),
+            0x21 => cursor.fixed64().map(|bits| self.value = Some(Number::Double(f64::from_bits(bits)))),
+            0x31 => cursor.fixed64().map(|bits| self.value = Some(Number::Int(bits as i64))),
+            0x2a => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1),
+            0x40 => cursor.varint().map(|flags| self.flags = flags as u32),
+            _ => cursor.skip(tag, DEPTH_MAX),
+        }
+    }
+
+    fn histogram_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+        let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
+        match tag {
+            0x4a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x21 => self.count = cursor.fixed64()?,
+            0x29 => self.sum = Some(double(cursor)?),
+            0x31 => self.bucket_counts.push(cursor.fixed64()?),
+            0x32 => packed_fixed64(cursor.delimited()?, |bits| self.bucket_counts.push(bits))?,
+            0x39 => self.bounds.push(double(cursor)?),
+            0x3a => packed_fixed64(cursor.delimited()?, |bits| self.bounds.push(f64::from_bits(bits)))?,
+            0x42 => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x50 => self.flags = cursor.varint()? as u32,
+            0x59 => self.min = Some(double(cursor)?),
+            0x61 => self.max = Some(double(cursor)?),
+            _ => cursor.skip(tag, DEPTH_MAX)?,
+        }
+        Ok(())
+    }
+
+    fn exponential_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+        let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
+        match tag {
+            0x0a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x21 => self.count = cursor.fixed64()?,
+            0x29 => self.sum = Some(double(cursor)?),
+            0x30 => self.scale = zigzag(cursor.varint()?),
+            0x39 => self.zero_count = cursor.fixed64()?,
+            0x42 => self.positive.parse(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x4a => self.negative.parse(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x50 => self.flags = cursor.varint()? as u32,
+            0x5a => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x61 => self.min = Some(double(cursor)?),
+            0x69 => self.max = Some(double(cursor)?),
+            0x71 => self.zero_threshold = double(cursor)?,
+            _ => cursor.skip(tag, DEPTH_MAX)?,
+        }
+        Ok(())
+    }
+
+    fn summary_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+        // The sum of a summary is always there.
+        self.sum.get_or_insert(0.0);
+        match tag {
+            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x21 => self.count = cursor.fixed64()?,
+            0x29 => self.sum = Some(f64::from_bits(cursor.fixed64()?)),
+            0x32 => self.quantile(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x40 => self.flags = cursor.varint()? as u32,
+            _ => cursor.skip(tag, DEPTH_MAX)?,
+        }
+        Ok(())
+    }
+
+    fn quantile(&mut self, data: &[u8], depth: u32) -> Result<(), Broken> {
+        let (mut quantile, mut value) = (0.0, 0.0);
+        let mut cursor = Cursor::new(data);
+        while let Some(tag) = cursor.tag()? {
+            match tag {
+                0x09 => quantile = f64::from_bits(cursor.fixed64()?),
+                0x11 => value = f64::from_bits(cursor.fixed64()?),
+                _ => cursor.skip(tag, depth)?,
+            }
+        }
+        self.quantiles.push((quantile, value));
+        Ok(())
+    }
+
+    fn exemplar(&mut self, data: &'a [u8], depth: u32) -> Result<(), Broken> {
+        let mut found = Exemplar { attributes: List::EMPTY, time: 0, value: None, trace_id: &[], span_id: &[] };
+        let mut cursor = Cursor::new(data);
+        while let Some(tag) = cursor.tag()? {
+            match tag {
+                0x3a => self.tree.key_value(cursor.delimited()?, depth - 1, &mut found.attributes)?,
+                0x11 => found.time = cursor.fixed64()?,
+                0x19 => found.value = Some(Number::Double(f64::from_bits(cursor.fixed64()?))),
+                0x31 => found.value = Some(Number::Int(cursor.fixed64()? as i64)),
+                0x22 => found.span_id = cursor.delimited()?,
+                0x2a => found.trace_id = cursor.delimited()?,
+                _ => cursor.skip(tag, depth)?,
+            }
+        }
+        self.exemplars.push(found);
+        Ok(())
+    }
+
+    /// The first rejection rule that the point breaks.
+    pub fn check(&self, kind: Kind, now: i64, terms: &Terms) -> Result<(), Rule> {
+        if self.time == 0 {
+            return Err(POINT_TIME_MISSING);
+        }
+        if self.time.max(self.start) > INT64_MAX || self.exemplars.iter().any(|exemplar| exemplar.time > INT64_MAX) {
+            return Err(TIME_OUT_OF_RANGE);
+        }
+        if let Some(rule) = outside_window(microseconds(self.time), now, terms) {
+            return Err(rule);
+        }
+        if matches!(kind, Kind::Gauge | Kind::Sum) {
+            let is_missing = self.value.is_none() && self.flags & NO_RECORDED_VALUE == 0;
+            return if is_missing { Err(POINT_VALUE_MISSING) } else { Ok(()) };
+        }
+        let counts = [&self.bucket_counts, &self.positive.counts, &self.negative.counts].into_iter().flatten();
+        let highest = counts.copied().max().unwrap_or(0).max(self.count).max(self.zero_count);
+        if highest > INT64_MAX { Err(COUNT_OUT_OF_RANGE) } else { Ok(()) }
+    }
+
+    /// What no specification allows about it, each once.
+    pub fn oddities(&self, kind: Kind, odd: &mut Counts) {
+        if self.start > self.time {
+            odd.add(START_AFTER_TIME, 1);
+        }
+        if kind == Kind::Histogram {
+            let (bounds, counts) = (&self.bounds, &self.bucket_counts);
+            let is_fitting = bounds.is_empty() && counts.is_empty() || counts.len() == bounds.len() + 1;
+            if !is_fitting || !counts.is_empty() && sum_of(counts) != u128::from(self.count) {
+                odd.add(BUCKETS_INCONSISTENT, 1);
+            }
+            let is_nan = bounds.first().is_some_and(|bound| bound.is_nan());
+            if is_nan || !bounds.windows(2).all(|pair| matches!(pair, [lower, upper] if lower < upper)) {
+                odd.add(BOUNDS_NOT_INCREASING, 1);
+            }
+        } else if kind == Kind::ExponentialHistogram {
+            let counted = sum_of(&self.positive.counts) + sum_of(&self.negative.counts) + u128::from(self.zero_count);
+            if counted != u128::from(self.count) {
+                odd.add(BUCKETS_INCONSISTENT, 1);
+            }
+        }
+    }
+
+    /// Drop the exemplars that cannot be kept, and make documents of the attributes of the others.
+    pub fn read_exemplars(&mut self, counts: &mut Counts) {
+        let before = self.exemplars.len();
+        self.exemplars.retain(Exemplar::is_whole);
+        let dropped = before - self.exemplars.len();
+        if dropped > 0 {
+            counts.add(EXEMPLAR_DROPPED, dropped as u64);
+        }
+        for exemplar in &mut self.exemplars {
+            self.tree.read(&mut exemplar.attributes, counts);
+        }
+    }
+
+    /// The field of one op.
+    pub fn write(&self, out: &mut Vec<u8>, op: PointOp, kind: Kind, series: &[u8; 16]) {
+        let is_histogram = matches!(kind, Kind::Histogram | Kind::ExponentialHistogram);
+        let optional = |out: &mut Vec<u8>, value: Option<f64>| match value {
+            Some(value) => field::float8(out, value),
+            None => field::null(out),
+        };
+        match op {
+            PointOp::TimeUs => field::timestamptz(out, microseconds(self.time)),
+            PointOp::TimeNanos => field::int2(out, remainder(self.time)),
+            PointOp::StartUs if self.start > 0 => field::timestamptz(out, microseconds(self.start)),
+            PointOp::StartNanos if self.start > 0 => field::int2(out, remainder(self.start)),
+            PointOp::StartUs | PointOp::StartNanos => field::null(out),
+            PointOp::Flags => field::int8(out, self.flags.into()),
+            PointOp::SeriesId => field::raw(out, series),
+            PointOp::Value => match self.value {
+                Some(Number::Int(value)) => field::float8(out, value as f64),
+                Some(Number::Double(value)) => field::float8(out, value),
+                None => field::null(out),
+            },
+            PointOp::IntValue => match self.value {
+                Some(Number::Int(value)) => field::int8(out, value),
+                _ => field::null(out),
+            },
+            PointOp::Count if is_histogram || kind == Kind::Summary => field::int8(out, self.count as i64),
+            PointOp::Count => field::null(out),
+            PointOp::Sum if kind == Kind::Summary => field::float8(out, self.sum.unwrap_or_default()),
+            PointOp::Sum => optional(out, self.sum),
+            PointOp::Min => optional(out, self.min),
+            PointOp::Max => optional(out, self.max),
+            PointOp::Bounds if kind == Kind::Histogram => field::float8s(out, &self.bounds),
+            PointOp::BucketCounts if kind == Kind::Histogram => field::int8s(out, &self.bucket_counts),
+            PointOp::Bounds | PointOp::BucketCounts => field::null(out),
+            PointOp::Distribution => self.write_distribution(out, kind),
+            PointOp::Exemplars => self.write_exemplars(out),
+            PointOp::TraceId => match self.exemplars.iter().find(|exemplar| !exemplar.trace_id.is_empty()) {
+                Some(exemplar) => field::raw(out, exemplar.trace_id),
+                None => field::null(out),
+            },
+        }
+    }
+
+    fn write_distribution(&self, out: &mut Vec<u8>, kind: Kind) {
+        if !matches!(kind, Kind::ExponentialHistogram | Kind::Summary) {
+            return field::null(out);
+        }
+        let json = field::open(out);
+        out.push(1);
+        let mut object = Object::open(out);
+        if kind == Kind::Summary {
+            self.write_quantiles(object.member("quantiles"));
+        } else {
+            if self.scale != 0 {
+                document::integer(object.member("scale"), self.scale);
+            }
+            if self.zero_count != 0 {
+                document::integer(object.member("zero_count"), self.zero_count);
+            }
+            if self.zero_threshold != 0.0 || self.zero_threshold.is_sign_negative() {
+                document::double(object.member("zero_threshold"), self.zero_threshold);
+            }
+            for (name, buckets) in [("positive", &self.positive), ("negative", &self.negative)] {
+                if buckets.is_there {
+                    buckets.write(object.member(name));
+                }
+            }
+        }
+        object.close();
+        field::close(out, json);
+    }
+
+    fn write_quantiles(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, &(quantile, value)) in self.quantiles.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            let mut object = Object::open(out);
+            document::double(object.member("quantile"), quantile);
+            document::double(object.member("value"), value);
+            object.close();
+        }
+        out.push(b']');
+    }
+
+    fn write_exemplars(&self, out: &mut Vec<u8>) {
+        if self.exemplars.is_empty() {
+            return field::null(out);
+        }
+        let json = field::open(out);
+        out.push(1);
+        for (index, exemplar) in self.exemplars.iter().enumerate() {
+            out.push(if index > 0 { b',' } else { b'[' });
+            let mut object = Object::open(out);
+            if exemplar.time > 0 {
+                document::integer(object.member("time_unix_nano"), exemplar.time);
+            }
+            match exemplar.value {
+                Some(Number::Int(value)) => document::integer(object.member("int_value"), value),
+                Some(Number::Double(value)) => document::double(object.member("value"), value),
+                None => {}
+            }
+            if !exemplar.trace_id.is_empty() {
+                document::hex(object.member("trace_id"), exemplar.trace_id);
+            }
+            if !exemplar.span_id.is_empty() {
+                document::hex(object.member("span_id"), exemplar.span_id);
+            }
+            if exemplar.attributes.len > 0 {
+                document::object(object.member("attributes"), &self.tree, exemplar.attributes, false);
+            }
+            object.close();
+        }
+        out.push(b']');
+        field::close(out, json);
+    }
+}
+
+fn packed_fixed64(data: &[u8], mut push: impl FnMut(u64)) -> Result<(), Broken> {
+    let (numbers, rest) = data.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(Broken);
+    }
+    numbers.iter().for_each(|number| push(u64::from_le_bytes(*number)));
+    Ok(())
+}

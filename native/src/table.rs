@@ -1,0 +1,179 @@
+//! A table of the spec, compiled: what fills each column of a row, in order.
+
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest};
+
+use crate::batch::Id;
+use crate::field;
+use crate::op::{BesideOp, SourceOp};
+use crate::source::Speaker;
+use crate::spec::{Faults, Table};
+
+/// How a column is filled.
+#[derive(Debug, Clone, Copy)]
+pub enum Fill<Op> {
+    /// By the source: that field of its `SharedFields`.
+    Shared(usize),
+    /// By the record; text is cut there.
+    Own(Op, usize),
+    /// From attributes: promoted columns that stand beside each other, the first of them and how many.
+    Promoted(usize, usize),
+    /// Not at all.
+    Null,
+}
+
+/// A table with one row per record.
+pub struct RecordTable<Op> {
+    /// Its place in the order of writing.
+    pub place: usize,
+    /// How many columns it has.
+    pub columns: usize,
+    /// In the order of the columns.
+    pub fills: Vec<Fill<Op>>,
+    shared: Vec<(SourceOp, usize)>,
+}
+
+/// What a source decides of the rows of a table.
+#[derive(Debug, Clone, Default)]
+pub struct SharedFields {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl SharedFields {
+    /// The bytes of one field.
+    #[inline]
+    pub fn get(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(number).copied().unwrap_or(0);
+        self.bytes.get(start..end).unwrap_or(&field::NULL)
+    }
+
+    /// Bytes of all.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl<Op: Copy> RecordTable<Op> {
+    /// A compiled table; `parse` knows the ops of its records.
+    pub fn new(table: &Table, parse: fn(&str) -> Option<Op>) -> Self {
+        let (mut shared, mut promoted) = (Vec::new(), 0);
+        let mut fills: Vec<Fill<Op>> = Vec::new();
+        for column in &table.columns {
+            if !column.sources.is_empty() {
+                match fills.last_mut() {
+                    Some(Fill::Promoted(_, count)) => *count += 1,
+                    _ => fills.push(Fill::Promoted(promoted, 1)),
+                }
+                promoted += 1;
+            } else if let Some(op) = parse(&column.op) {
+                fills.push(Fill::Own(op, column.max_bytes));
+            } else if let Some(op) = SourceOp::parse(&column.op) {
+                fills.push(Fill::Shared(shared.len()));
+                shared.push((op, column.max_bytes));
+            } else {
+                fills.push(Fill::Null);
+            }
+        }
+        RecordTable { place: table.place, columns: table.columns.len(), fills, shared }
+    }
+
+    /// The place of an op in what a source decides.
+    pub fn shared_place(&self, op: SourceOp) -> Option<usize> {
+        self.shared.iter().position(|(shared, _)| *shared == op)
+    }
+
+    /// What all records of a source share.
+    pub fn share(&self, speaker: &Speaker<'_>) -> SharedFields {
+        let mut fields = SharedFields::default();
+        for &(op, max_bytes) in &self.shared {
+            speaker.write(&mut fields.bytes, op, max_bytes);
+            fields.ends.push(fields.bytes.len());
+        }
+        fields
+    }
+
+    /// How many bytes a row takes beside what its record decides.
+    pub fn shared_size(&self, fields: &SharedFields) -> usize {
+        2 + fields.size() + 4 * (self.columns - self.shared.len())
+    }
+
+    /// Write a row; `own` writes what the record decides.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, shared: &SharedFields, mut own: impl FnMut(&mut Vec<u8>, Op, usize)) {
+        field::column_count(out, self.columns);
+        for &fill in &self.fills {
+            match fill {
+                Fill::Shared(number) => out.extend_from_slice(shared.get(number)),
+                Fill::Own(op, max_bytes) => own(out, op, max_bytes),
+                Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(out)),
+                Fill::Null => field::null(out),
+            }
+        }
+    }
+}
+
+/// A row that is named by BLAKE2b-128 over its other fields, in the making.
+#[derive(Default)]
+pub struct Sealed {
+    id_at: usize,
+    left_out: Vec<(usize, usize)>,
+}
+
+impl Sealed {
+    /// The field of the id, which is known at the end.
+    pub fn id(&mut self, out: &mut Vec<u8>) {
+        self.id_at = out.len();
+        field::raw(out, &[0; 16]);
+        self.leave_out(self.id_at, out);
+    }
+
+    /// What was written since `start` is no part of the id.
+    pub fn leave_out(&mut self, start: usize, out: &[u8]) {
+        self.left_out.push((start, out.len()));
+    }
+
+    /// Put the id in its place: that of all fields, each with its length, without the column count.
+    pub fn seal(self, out: &mut [u8]) -> Id {
+        let mut hash = Blake2b::<U16>::new();
+        let mut from = 2;
+        for (start, end) in self.left_out {
+            hash.update(out.get(from..start).unwrap_or_default());
+            from = end;
+        }
+        hash.update(out.get(from..).unwrap_or_default());
+        let id: Id = hash.finalize().into();
+        if let Some(place) = out.get_mut(self.id_at + 4..self.id_at + 20) {
+            place.copy_from_slice(&id);
+        }
+        id
+    }
+}
+
+/// A table whose rows sum up a request.
+pub struct BesideTable {
+    /// Its place in the order of writing.
+    pub place: usize,
+    /// By column: the op, and where its text is cut.
+    pub columns: Vec<(BesideOp, usize)>,
+}
+
+impl BesideTable {
+    /// A compiled table.
+    pub fn new(table: &Table) -> Result<Self, Faults> {
+        let op = |name: &str, op: &str| {
+            BesideOp::parse(op).ok_or_else(|| vec![format!("column {}.{name}: {op} does not sum up a request", table.name)])
+        };
+        let columns = table.columns.iter().map(|column| Ok((op(&column.name, &column.op)?, column.max_bytes)));
+        Ok(BesideTable { place: table.place, columns: columns.collect::<Result<_, Faults>>()? })
+    }
+
+    /// Write a row.
+    pub fn write(&self, out: &mut Vec<u8>, mut value: impl FnMut(&mut Vec<u8>, BesideOp, usize)) {
+        field::column_count(out, self.columns.len());
+        for &(op, max_bytes) in &self.columns {
+            value(out, op, max_bytes);
+        }
+    }
+}
