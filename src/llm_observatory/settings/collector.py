@@ -30,7 +30,7 @@ COLLECTOR_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "otlp_http_logs_path": ("http.logs_url_path",),
     "otlp_read_timeout": ("http.read_timeout",),
     "otlp_http_header_timeout": ("http.read_header_timeout",),
-    "otlp_http_idle_timeout": ("http.idle_timeout", "http.keepalive.idle_timeout"),
+    "otlp_http_idle_timeout": ("http.idle_timeout", "http.keepalive.idle_timeout", "http.write_timeout"),
     "otlp_http_cors_allowed_origins": ("http.cors.allowed_origins",),
     "otlp_http_cors_allowed_headers": ("http.cors.allowed_headers",),
     "otlp_http_cors_max_age": ("http.cors.max_age",),
