@@ -23,8 +23,8 @@ pub struct Scanned {
     pub has_nul: bool,
 }
 
-/// Look at a string.
-#[inline]
+/// Look at a string. What is not asked for is not computed.
+#[inline(always)]
 pub fn scan(text: &[u8]) -> Scanned {
     let (mut state, mut high, mut zero) = (SEED ^ text.len() as u64, 0, 0);
     let mut see = |word: u64| {
