@@ -166,15 +166,45 @@ impl Conversions {
         if self.frameworks.has(&name) { None } else { Some(name) }
     }
 
+    /// A text[] column's value: an array of strings, a JSON array of strings in a string, or one plain string.
     fn list(&self, out: &mut Vec<u8>, tree: &Tree<'_>, value: &Value<'_>, folded: bool) -> Option<bool> {
-        let (items, exact) = texts_in(tree, value)?;
-        if items.iter().all(|item| self.is_absent(trimmed(item))) {
+        match value {
+            Value::Array(list) => {
+                let texts =
+                    || tree.items(*list).filter_map(|node| if let Value::Text(text) = node.value { Some(text) } else { None });
+                let are_texts = texts().count() == list.len as usize;
+                are_texts.then(|| self.texts(out, list.len as usize, texts, folded)).flatten()
+            }
+            Value::Text(text) => {
+                let text = trimmed(text);
+                let made = match json_list(text) {
+                    Some(items) => self.texts(out, items.len(), || items.iter().map(String::as_bytes), folded),
+                    None => self.texts(out, 1, || std::iter::once(text), folded),
+                };
+                made.map(|_| false)
+            }
+            _ => None,
+        }
+    }
+
+    fn texts<'i, I: Iterator<Item = &'i [u8]>>(
+        &'i self,
+        out: &mut Vec<u8>,
+        count: usize,
+        items: impl Fn() -> I,
+        folded: bool,
+    ) -> Option<bool> {
+        if items().all(|item| self.is_absent(trimmed(item))) {
             return None;
         }
-        let fold = |item| self.finish_reasons.find(trimmed(item)).map_or(item, String::as_bytes);
-        let made: Vec<&[u8]> = items.iter().map(|item| if folded { fold(item) } else { item }).collect();
-        field::texts(out, made.iter().copied());
-        Some(exact && made.iter().zip(&items).all(|(one, other)| *one == &**other))
+        let mut exact = true;
+        let fold = |item| {
+            let made = if folded { self.finish_reasons.find(trimmed(item)).map_or(item, String::as_bytes) } else { item };
+            exact &= made == item;
+            made
+        };
+        field::texts(out, count, items().map(fold));
+        Some(exact)
     }
 }
 
@@ -282,23 +312,6 @@ fn boolean(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
     };
     field::boolean(out, found);
     Some(exact)
-}
-
-/// The strings of an array, of a JSON array in a string, or one plain string; whether it was an array.
-fn texts_in<'v>(tree: &'v Tree<'_>, value: &'v Value<'_>) -> Option<(Vec<Cow<'v, [u8]>>, bool)> {
-    match value {
-        Value::Array(list) => {
-            let text = |held: &'v Value<'_>| if let Value::Text(text) = held { Some(Cow::Borrowed(*text)) } else { None };
-            let items: Option<Vec<_>> = tree.items(*list).map(|node| text(&node.value)).collect();
-            items.map(|items| (items, true))
-        }
-        Value::Text(text) => {
-            let text = trimmed(text);
-            let items = json_list(text).map(|items| items.into_iter().map(|item| Cow::Owned(item.into_bytes())).collect());
-            Some((items.unwrap_or_else(|| vec![Cow::Borrowed(text)]), false))
-        }
-        _ => None,
-    }
 }
 
 /// The strings of a JSON array of nothing else; None when it is anything else. NULs are repaired.

@@ -149,7 +149,7 @@ impl<'a> Cursor<'a> {
 
 /// Whether these are ASCII: eight at a time, for most strings are too short for a call.
 #[inline]
-pub fn is_ascii(bytes: &[u8]) -> bool {
+fn is_ascii(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = bytes.as_chunks::<8>();
     let high = words.iter().fold(0, |found, word| found | u64::from_le_bytes(*word));

@@ -137,10 +137,15 @@ pub fn jsonb(out: &mut Vec<u8>, json: &[u8]) {
     out.extend_from_slice(json);
 }
 
-fn array<T>(out: &mut Vec<u8>, oid: u32, values: impl ExactSizeIterator<Item = T>, mut element: impl FnMut(&mut Vec<u8>, T)) {
+fn array<T>(
+    out: &mut Vec<u8>,
+    oid: u32,
+    count: usize,
+    values: impl Iterator<Item = T>,
+    mut element: impl FnMut(&mut Vec<u8>, T),
+) {
     let field = open(out);
-    let count = values.len() as u32;
-    let head: &[u32] = if count == 0 { &[0, 0, oid] } else { &[1, 0, oid, count, 1] };
+    let head: &[u32] = if count == 0 { &[0, 0, oid] } else { &[1, 0, oid, count as u32, 1] };
     for word in head {
         out.extend_from_slice(&word.to_be_bytes());
     }
@@ -150,22 +155,22 @@ fn array<T>(out: &mut Vec<u8>, oid: u32, values: impl ExactSizeIterator<Item = T
     close(out, field);
 }
 
-/// A `text[]` field.
-pub fn texts<'t>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = &'t [u8]>) {
-    array(out, TEXT_OID, values, raw);
+/// A `text[]` field of that many values.
+pub fn texts<'t>(out: &mut Vec<u8>, count: usize, values: impl Iterator<Item = &'t [u8]>) {
+    array(out, TEXT_OID, count, values, raw);
 }
 
 /// An `int8[]` field.
 pub fn int8s(out: &mut Vec<u8>, values: &[u64]) {
-    array(out, INT8_OID, values.iter(), |out, &value| int8(out, value as i64));
+    array(out, INT8_OID, values.len(), values.iter(), |out, &value| int8(out, value as i64));
 }
 
 /// A `float8[]` field.
 pub fn float8s(out: &mut Vec<u8>, values: &[f64]) {
-    array(out, FLOAT8_OID, values.iter(), |out, &value| float8(out, value));
+    array(out, FLOAT8_OID, values.len(), values.iter(), |out, &value| float8(out, value));
 }
 
 /// A `uuid[]` field.
 pub fn uuids(out: &mut Vec<u8>, values: &[[u8; 16]]) {
-    array(out, UUID_OID, values.iter(), |out, value| raw(out, value));
+    array(out, UUID_OID, values.len(), values.iter(), |out, value| raw(out, value));
 }

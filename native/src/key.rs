@@ -10,23 +10,49 @@ fn mix(state: u64, word: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-/// 64 bits of a key. Not proof against who looks for collisions: whoever uses it compares the keys too.
-#[inline]
-pub fn hash(key: &[u8]) -> u64 {
-    let mut state = SEED ^ key.len() as u64;
-    let (words, rest) = key.as_chunks::<8>();
+const ONES: u64 = u64::MAX / 0xff;
+
+/// What one look at a string says. Loops over short strings end where nobody can foresee, which costs more than what is in
+/// them: so there is one.
+pub struct Scanned {
+    /// 64 bits. Not proof against who looks for collisions: whoever uses it compares the keys too.
+    pub hash: u64,
+    /// Whether all bytes are below 0x80.
+    pub is_ascii: bool,
+    /// Whether a byte is 0.
+    pub has_nul: bool,
+}
+
+/// Look at a string. What is not asked for is not computed.
+#[inline(always)]
+pub fn scan(text: &[u8]) -> Scanned {
+    let (mut state, mut high, mut zero) = (SEED ^ text.len() as u64, 0, 0);
+    let mut see = |word: u64| {
+        state = mix(state, word);
+        high |= word;
+        zero |= word.wrapping_sub(ONES) & !word;
+    };
+    let (words, rest) = text.as_chunks::<8>();
     for word in words {
-        state = mix(state, u64::from_le_bytes(*word));
+        see(u64::from_le_bytes(*word));
     }
     // What is left is read together with what came before it: to gather single bytes in memory stalls.
-    match (key.last_chunk::<8>(), key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        _ if rest.is_empty() => state,
-        (Some(last), ..) => mix(state, u64::from_le_bytes(*last)),
+    match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        _ if rest.is_empty() => {}
+        (Some(last), ..) => see(u64::from_le_bytes(*last)),
         (None, Some(first), Some(last)) => {
-            mix(state, u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+            see(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
         }
-        _ => mix(state, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))),
+        // The others are filled up with ones.
+        _ => see(rest.iter().fold(ONES, |word, &byte| word << 8 | u64::from(byte))),
     }
+    Scanned { hash: state, is_ascii: high & (ONES << 7) == 0, has_nul: zero & (ONES << 7) != 0 }
+}
+
+/// The hash of a key.
+#[inline]
+pub fn hash(key: &[u8]) -> u64 {
+    scan(key).hash
 }
 
 /// Keys with what is known about each.

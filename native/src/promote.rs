@@ -43,7 +43,7 @@ pub enum Filled {
     /// The resource.
     Resource,
     /// The record: from there to there in `Filling::fields`.
-    Record(usize, usize),
+    Record(u32, u32),
 }
 
 /// The promoted columns of one record.
@@ -73,7 +73,7 @@ impl Filling {
     #[inline]
     pub fn field<'f>(&'f self, column: usize, resource: &'f [Option<ResourceField>]) -> &'f [u8] {
         match self.filled.get(column) {
-            Some(&Filled::Record(start, end)) => self.fields.get(start..end).unwrap_or(&field::NULL),
+            Some(&Filled::Record(start, end)) => self.fields.get(start as usize..end as usize).unwrap_or(&field::NULL),
             Some(Filled::Resource) => match resource.get(column) {
                 Some(Some((_, field))) => field,
                 _ => &field::NULL,
@@ -190,7 +190,7 @@ impl Promotion {
         let start = filling.fields.len();
         let max_bytes = self.columns.get(column)?.max_bytes;
         let exact = self.conversions.write(conversion, &mut filling.fields, record.tree, &node.value, max_bytes)?;
-        *filling.filled.get_mut(column)? = Filled::Record(start, filling.fields.len());
+        *filling.filled.get_mut(column)? = Filled::Record(start as u32, filling.fields.len() as u32);
         Some(exact)
     }
 

@@ -1,6 +1,6 @@
 //! Maps and sets whose keys a client chooses: seeded anew in every process.
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 
 /// A map.
 pub type Map<K, V> = std::collections::HashMap<K, V, RandomState>;

@@ -10,8 +10,8 @@ use std::collections::hash_map::Entry;
 use bumpalo::Bump;
 
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
-use crate::cursor::{Broken, Cursor, deeper, is_ascii};
-use crate::key::hash;
+use crate::cursor::{Broken, Cursor, deeper};
+use crate::key::{hash, scan};
 
 type Result<T> = std::result::Result<T, Broken>;
 
@@ -117,29 +117,35 @@ impl<'a> Tree<'a> {
     #[inline]
     pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
         let (mut key, mut has_index): (&[u8], bool) = (b"", false);
-        let mut value = Value::Null;
+        let (mut value, mut unread) = (Value::Null, false);
+        let mut scanned = scan(key);
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
-                0x0a => key = cursor.text()?,
+                0x0a => {
+                    key = cursor.delimited()?;
+                    scanned = scan(key);
+                    if !scanned.is_ascii && std::str::from_utf8(key).is_err() {
+                        return Err(Broken);
+                    }
+                }
                 0x12 => {
                     let held = cursor.delimited()?;
                     let depth = deeper(depth)?;
-                    value = match short_text(held) {
-                        Some(text) => Value::Text(text),
-                        None => {
-                            let mut merged = value;
-                            self.any_value(held, depth, &mut merged)?;
-                            merged
-                        }
-                    };
+                    if let Some(text) = plain_text(held) {
+                        (value, unread) = (Value::Text(text), false);
+                    } else {
+                        let mut merged = value;
+                        self.any_value(held, depth, &mut merged)?;
+                        (value, unread) = (merged, is_unread(&merged));
+                    }
                 }
                 0x18 => has_index = cursor.varint()? as u32 != 0,
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        list.unread |= matches!(key.first(), None | Some(b'$')) || has_nul(key) || is_unread(&value);
-        self.push(list, Node { key, value, hash: hash(key), has_index, next: END })
+        list.unread |= unread | scanned.has_nul || matches!(key.first(), None | Some(b'$'));
+        self.push(list, Node { key, value, hash: scanned.hash, has_index, next: END })
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -368,13 +374,15 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The string in an AnyValue of nothing else, as most are.
+/// The string in an AnyValue of nothing else, as most are: ASCII without NUL, and not long.
 #[inline]
-fn short_text(data: &[u8]) -> Option<&[u8]> {
-    match data {
-        [0x0a, size, text @ ..] if usize::from(*size) == text.len() && text.len() < 0x80 && is_ascii(text) => Some(text),
-        _ => None,
+fn plain_text(data: &[u8]) -> Option<&[u8]> {
+    let [0x0a, size, text @ ..] = data else { return None };
+    if usize::from(*size) != text.len() || text.len() >= 0x80 {
+        return None;
     }
+    let scanned = scan(text);
+    (scanned.is_ascii && !scanned.has_nul).then_some(text)
 }
 
 fn is_unread(value: &Value<'_>) -> bool {
@@ -387,16 +395,9 @@ fn is_unread(value: &Value<'_>) -> bool {
     }
 }
 
-/// Whether a byte is 0: eight at a time, for most strings are too short for a call.
 #[inline]
 fn has_nul(data: &[u8]) -> bool {
-    const ONES: u64 = u64::MAX / 0xff;
-    if data.len() > 64 {
-        return memchr::memchr(0, data).is_some();
-    }
-    let (words, rest) = data.as_chunks::<8>();
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    words.iter().fold(0, |found, word| found | zero(u64::from_le_bytes(*word))) != 0 || rest.contains(&0)
+    if data.len() > 64 { memchr::memchr(0, data).is_some() } else { scan(data).has_nul }
 }
 
 /// A string as PostgreSQL can hold it.

@@ -151,6 +151,7 @@ __all__ = [
     "EncodedRequest",
     "EncodedTable",
     "Fields",
+    "Implementation",
     "Native",
     "Rejection",
     "Terms",
