@@ -138,6 +138,7 @@ HTTP_BODY_BYTES = Histogram(
     buckets=_BYTES,
     registry=REGISTRY,
 )
+HTTP_CONNECTIONS = Gauge("otlp_http_connections", "Connections to the HTTP port.", registry=REGISTRY)
 REFUSED_REQUESTS = Counter(
     "ingest_refused_requests_total", "Requests answered with an error status.", ("signal", "reason"), registry=REGISTRY
 )

@@ -94,6 +94,11 @@ class Database:
             if not was_down:
                 log.warning("the database is lost", reason=words(error))
             self._unreachable(error)
+        except OSError as error:
+            # No descriptor or no process left, for one: that passes, and must not end what is in flight.
+            if not was_down:
+                log.warning("the database cannot be watched", reason=str(error))
+            self._unreachable(StorageUnavailable(error.strerror or str(error)))
         else:
             if was_down:
                 log.info("the database is back", latency_ms=self._health.postgres.latency_ms)

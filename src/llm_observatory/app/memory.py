@@ -28,11 +28,11 @@ ROWS_IN_THE_MAKING = 3
 
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + ((READ_SLOTS + 2) x 3.2 + 14) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
+    """Base + ((READ_SLOTS + 2) x 3.2 + 15) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
 
-    The 14 are JSON, of which one large request is read at a time. What may be admitted is the reserves of all signals, and the
-    shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as large as a request,
-    and its row no larger than ROW_MAX_BYTES.
+    The 15 are JSON, of which one large request is read at a time and as much waits. What may be admitted is the reserves of
+    all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as
+    large as a request, and its row no larger than ROW_MAX_BYTES.
     """
     slots = most_held(settings.read_slots, len(SIGNALS))
     reading = slots * PER_BYTE_READ * settings.otlp_max_request_bytes + peak_bytes(settings.otlp_max_request_bytes)

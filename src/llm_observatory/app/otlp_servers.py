@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_observatory.app import descriptors
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_options import connection_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
+from llm_observatory.otlp.http_connections import MAX_HTTP_CONNECTIONS
 from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.http_server import HttpServer
 from llm_observatory.otlp.receive import Ingest
@@ -81,6 +83,7 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
             header_timeout=settings.otlp_http_header_timeout.total_seconds(),
             idle_timeout=settings.otlp_http_idle_timeout.total_seconds(),
             max_age=None if http_age is None else http_age.total_seconds(),
+            max_connections=descriptors.for_http(MAX_HTTP_CONNECTIONS),
         ),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -20,8 +21,8 @@ import structlog
 import uvloop
 
 from llm_observatory import __version__, codec, metrics
+from llm_observatory.app import descriptors, preflight, sidecar, signals
 from llm_observatory.app import log as logging_setup
-from llm_observatory.app import preflight, sidecar, signals
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part
@@ -69,6 +70,7 @@ def run(settings: Settings, console: Console, *, share_port: bool = False) -> No
     """Serve until a signal. Raises what ended it otherwise: one ObservatoryError, or whatever nobody expected, all of it."""
     logging_setup.configure(settings.log_level)
     _choose_codec(settings.observatory_codec)
+    descriptors.raise_limit()
     # Before a port is bound or said to be open.
     preflight.claim(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -210,7 +212,10 @@ async def _drained(
         health.draining = True
         grace = settings.shutdown_grace.total_seconds()
         loop = asyncio.get_running_loop()
-        loop.call_later(grace, _overdue, grace)
+        # No timer of the loop: the interpreter joins threads that still read or encode when the loop is long closed.
+        overdue = threading.Timer(grace, _overdue, (grace,))
+        overdue.daemon = True
+        overdue.start()
         with _Step("drain"):
             async with asyncio.TaskGroup() as both:
                 both.create_task(otlp.stop(grace * CALLS_SHARE))

@@ -45,7 +45,8 @@ class Arrival:
     """One call at the door: who sends what, how, and how its body is read.
 
     `remaining` is what is left of the client's deadline in seconds, None where it told none. `read` returns the body; it
-    raises IngestError, and is cancelled when the body takes too long. `decode` makes protobuf of it, while the slot is held.
+    raises IngestError, and is cancelled when the body takes too long. `decode` makes protobuf of it when the
+    slot is given back; it waits no longer than the loop time it is given.
     """
 
     signal: Signal
@@ -54,7 +55,7 @@ class Arrival:
     transport: str
     remaining: float | None
     read: Callable[[], Awaitable[bytes]]
-    decode: Callable[[bytes], Awaitable[bytes]] | None = None
+    decode: Callable[[bytes, float], Awaitable[bytes]] | None = None
 
 
 class Entrance:
@@ -141,11 +142,13 @@ class Entrance:
         began = asyncio.get_running_loop().time()
         try:
             body = await self._read(arrival, slot)
-            if arrival.decode is not None:
-                body = await arrival.decode(body)
         except BaseException:
             slot.release()
             raise
+        if arrival.decode is not None:
+            # It bounds by itself what it keeps; it may take long, and others want the slot.
+            slot.release()
+            body = await arrival.decode(body, hold_until + asyncio.get_running_loop().time() - began)
         # The hold bounds waiting; the time a large body takes to come and to be decoded is not.
         hold_until += asyncio.get_running_loop().time() - began
         received = receive(

@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 
 from llm_observatory import metrics
 from llm_observatory.otlp import json
+from llm_observatory.otlp.http_connections import Connections
 from llm_observatory.otlp.refusal import NO_SIGNAL
 
 INVALID_ARGUMENT = 3
@@ -51,6 +52,7 @@ class ConnectionLimits(NamedTuple):
     header_timeout: float
     idle_timeout: float
     max_age: float | None
+    connections: Connections
 
 
 class _Parser(httptools.HttpRequestParser):
@@ -115,9 +117,11 @@ class OtlpHttpProtocol(HttpToolsProtocol):
             # Spread by a tenth, as grpcio does: connections that began together shall not come back together.
             self._old_at = self.loop.time() + self._limits.max_age * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         self._begin_idling()
+        self._limits.connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop every clock."""
+        self._limits.connections.closed(self)
         self._end_head()
         self._unset_keepalive_if_required()
         self.resume_writing()
@@ -133,7 +137,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
             return
         if self._silent_bytes > self._limits.max_head_bytes:
             self.send_400_response("")
-        elif not self._in_head and (self.cycle is None or self.cycle.response_complete):
+        elif self.is_idle:
             self._idle()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own
@@ -142,6 +146,15 @@ class OtlpHttpProtocol(HttpToolsProtocol):
             return False
         self.cycle.keep_alive = False
         return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being served, and none is coming."""
+        return not self._in_head and (self.cycle is None or self.cycle.response_complete)
+
+    def leave(self) -> None:
+        """Close it at once."""
+        self.transport.abort()
 
     def pause_writing(self) -> None:
         """The client does not take its answers."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 import uvicorn
 
 from llm_observatory.errors import ConfigError
+from llm_observatory.otlp.http_connections import MAX_HTTP_CONNECTIONS, Connections
 from llm_observatory.otlp.http_protocol import ConnectionLimits, OtlpHttpProtocol
 from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.listen import listeners
@@ -37,10 +38,16 @@ class HttpServer:
     """The server around one receiver."""
 
     def __init__(
-        self, receiver: HttpReceiver, *, header_timeout: float, idle_timeout: float, max_age: float | None = None
+        self,
+        receiver: HttpReceiver,
+        *,
+        header_timeout: float,
+        idle_timeout: float,
+        max_age: float | None = None,
+        max_connections: int = MAX_HTTP_CONNECTIONS,
     ) -> None:
         self._receiver = receiver
-        limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age)
+        limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age, Connections(max_connections))
         self._server = EmbeddedServer(
             uvicorn.Config(
                 cast("Any", receiver),

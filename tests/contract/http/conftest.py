@@ -50,6 +50,7 @@ async def serve(
     header_timeout: float = 10.0,
     idle_timeout: float = 60.0,
     max_age: float | None = None,
+    max_connections: int = 1000,
     socket: Path | None = None,
     origins: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
@@ -60,7 +61,9 @@ async def serve(
     paths = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
     cors = Cors(origins, headers, timedelta(hours=1))
     receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, max_items=MAX_ITEMS, cors=cors, authenticate=authenticate)
-    server = HttpServer(receiver, header_timeout=header_timeout, idle_timeout=idle_timeout, max_age=max_age)
+    server = HttpServer(
+        receiver, header_timeout=header_timeout, idle_timeout=idle_timeout, max_age=max_age, max_connections=max_connections
+    )
     port = await server.start("127.0.0.1", 0, socket=socket)
     try:
         yield Http(ingest, entrance, server, port)

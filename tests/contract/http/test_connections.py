@@ -299,3 +299,31 @@ async def test_an_error_nobody_foresaw_is_one_to_come_back_for(http: Http) -> No
     answer = await http.ask(post(BODY))
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert "secret" not in answer.said
+
+
+async def test_a_newcomer_has_the_place_of_who_idles_longest(start: Start) -> None:
+    async with start(max_connections=3) as http, connected(http.port) as busy:
+        http.ingest.commit.clear()
+        await busy.send(post(BODY))
+        await until(lambda: http.ingest.exports == 1)
+        async with connected(http.port) as first, connected(http.port) as second:
+            for one in (first, second):
+                await one.send(post(b""))
+                assert (await one.answer()).status == 200
+            assert (await http.ask(post(b""))).status == 200
+            assert await first.closed()
+            await second.send(post(b""))
+            assert (await second.answer()).status == 200
+        http.ingest.commit.set()
+        assert (await busy.answer()).status == 200
+
+
+async def test_where_everybody_is_served_the_newcomer_goes(start: Start) -> None:
+    async with start(max_connections=1) as http, connected(http.port) as busy:
+        http.ingest.commit.clear()
+        await busy.send(post(BODY))
+        await until(lambda: http.ingest.exports == 1)
+        async with connected(http.port) as other:
+            assert await other.closed()
+        http.ingest.commit.set()
+        assert (await busy.answer()).status == 200

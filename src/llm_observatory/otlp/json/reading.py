@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llm_observatory.otlp.json.scalars import Unfit
@@ -34,10 +34,23 @@ class TooManyElements(Exception):
     """More elements have been read piece by piece than was allowed."""
 
 
-class Cursor:
-    """A place in a JSON text. What was read is behind it. `most_elements` may be read by `elements`, of all arrays."""
+class GivenUp(Exception):
+    """Reading was stopped: it takes too long, or nobody waits for it any more."""
 
-    def __init__(self, text: str, most_elements: int) -> None:
+
+LOOK_EVERY = 64
+"""Members and elements between two looks at whether to go on."""
+
+
+class Cursor:
+    """A place in a JSON text. What was read is behind it.
+
+    `most_elements` may be read by `elements`, of all arrays. `is_over` is asked now and then; reading ends when it is true.
+    """
+
+    def __init__(self, text: str, most_elements: int, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._is_over = is_over
+        self._steps = 0
         self._text = text
         self._elements_left = most_elements
         self._at = 0
@@ -78,6 +91,7 @@ class Cursor:
                 raise self._fault("expecting a property name in double quotes")
             key, self._at = _scan(self._text, self._at)
             self._expect(":")
+            self._step()
             yield key
             if self._over("}"):
                 return
@@ -93,6 +107,7 @@ class Cursor:
             if not self._elements_left:
                 raise TooManyElements
             self._elements_left -= 1
+            self._step()
             yield number
             number += 1
             if self._over("]"):
@@ -102,6 +117,11 @@ class Cursor:
         """Nothing may follow. NotJson."""
         if self.peek():
             raise self._fault("extra data")
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps % LOOK_EVERY == 0 and self._is_over():
+            raise GivenUp
 
     def _over(self, closing: str) -> bool:
         """Take a comma, or the end of an object or array."""
