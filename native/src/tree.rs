@@ -239,9 +239,14 @@ impl<'a> Tree<'a> {
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             if tag == 0x0a {
+                let (held, depth) = (cursor.delimited()?, deeper(depth)?);
                 let mut value = Value::Null;
-                self.any_value(cursor.delimited()?, deeper(depth)?, &mut value)?;
-                list.unread |= is_unread(&value);
+                if let Some(text) = plain_text(held) {
+                    value = Value::Text(text);
+                } else {
+                    self.any_value(held, depth, &mut value)?;
+                    list.unread |= is_unread(&value);
+                }
                 self.push(list, Node { key: b"", value, hash: 0, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
