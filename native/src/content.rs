@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::key::Keys;
-use crate::promote::{NOWHERE, Promotion};
+use crate::promote::Promotion;
 use crate::spec::{Faults, Spec, Table};
 use crate::tree::{List, Tree};
 
@@ -82,11 +82,13 @@ pub struct Seen {
     pub nodes: Vec<(u32, bool)>,
     /// Numbers of promoted keys, and where they are in `nodes`.
     pub promoted: Vec<(usize, usize)>,
-    /// The node of the mark of usage carriers.
-    pub carrier: u32,
+    /// Where the mark of usage carriers is in `nodes`.
+    pub carrier: Option<usize>,
     /// What was said, in order.
     pub taken: Vec<Taken>,
     places: Vec<Option<usize>>,
+    marked: bool,
+    said: bool,
 }
 
 impl Finder {
@@ -214,8 +216,8 @@ impl Finder {
         seen.places.clear();
         seen.taken.clear();
         seen.promoted.clear();
-        seen.carrier = NOWHERE;
-        let (mut marked, mut said) = (false, false);
+        seen.carrier = None;
+        (seen.marked, seen.said) = (false, false);
         for index in tree.indexes(list) {
             let Some(node) = tree.node(index) else { break };
             let known = self.keys.get(node.hash, node.key);
@@ -227,26 +229,35 @@ impl Finder {
                 place = Some(*own);
             }
             if let Some(known) = known {
-                marked |= known.marks && has_mark;
+                seen.marked |= known.marks && has_mark;
                 if known.carrier {
-                    seen.carrier = index;
+                    seen.carrier = Some(seen.nodes.len());
                 }
                 if let Some(number) = known.promoted {
                     seen.promoted.push((number, seen.nodes.len()));
                 }
             }
-            said |= place.is_some();
+            seen.said |= place.is_some();
             seen.nodes.push((index, true));
             seen.places.push(place);
         }
-        if said {
-            self.take(seen, marked);
-        }
+        self.take(seen);
     }
 
-    fn take(&self, seen: &mut Seen, marked: bool) {
+    /// Look at a document that has the keys of the last one, in the same order.
+    pub fn see_again(&self, seen: &mut Seen, tree: &Tree<'_>, list: List) {
+        seen.taken.clear();
+        seen.nodes.clear();
+        seen.nodes.extend(tree.indexes(list).map(|index| (index, true)));
+        self.take(seen);
+    }
+
+    fn take(&self, seen: &mut Seen) {
+        if !seen.said {
+            return;
+        }
         for ((index, stays), place) in seen.nodes.iter_mut().zip(&seen.places) {
-            let Some(place) = place.filter(|&place| marked || !self.is_marked(place)) else { continue };
+            let Some(place) = place.filter(|&place| seen.marked || !self.is_marked(place)) else { continue };
             *stays = false;
             let mut family = seen.taken.iter_mut().filter(|taken| taken.place == place && self.family_of(place));
             match family.next() {

@@ -145,10 +145,10 @@ fn array<T>(
     mut element: impl FnMut(&mut Vec<u8>, T),
 ) {
     let field = open(out);
-    let head: &[u32] = if count == 0 { &[0, 0, oid] } else { &[1, 0, oid, count as u32, 1] };
-    for word in head {
-        out.extend_from_slice(&word.to_be_bytes());
-    }
+    let mut head = [0u8; 20];
+    let words = [u32::from(count > 0), 0, oid, count as u32, 1];
+    head.as_chunks_mut::<4>().0.iter_mut().zip(words).for_each(|(to, word)| *to = word.to_be_bytes());
+    out.extend_from_slice(if count == 0 { head.get(..12).unwrap_or_default() } else { &head });
     for value in values {
         element(out, value);
     }

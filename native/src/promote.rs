@@ -8,9 +8,6 @@ use crate::field;
 use crate::spec::{Spec, Table};
 use crate::tree::{Tree, Value};
 
-/// No node.
-pub const NOWHERE: u32 = u32::MAX;
-
 struct Source {
     conversion: Conversion,
     /// The number of its key among those of records, None for an attribute of the resource.

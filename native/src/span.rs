@@ -119,7 +119,7 @@ impl<'a> Span<'a> {
                 0x30 => self.kind = cursor.varint()? as i32,
                 0x39 => self.start = cursor.fixed64()?,
                 0x41 => self.end = cursor.fixed64()?,
-                0x4a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, &mut attributes)?,
+                0x4a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, &mut attributes)?,
                 0x50 => self.dropped_attributes_count = cursor.varint()? as u32,
                 0x5a => self.parse_event(cursor.delimited()?, DEPTH_MAX - 1)?,
                 0x60 => self.dropped_events_count = cursor.varint()? as u32,
@@ -208,9 +208,9 @@ impl<'a> Span<'a> {
         Ok(trace)
     }
 
-    /// Make documents of its attributes, events and links.
-    pub fn read(&mut self, counts: &mut Counts) {
-        self.tree.read(&mut self.attributes, counts);
+    /// Make documents of its attributes, events and links. Whether its keys are those of the last span, in the same order.
+    pub fn read(&mut self, counts: &mut Counts) -> bool {
+        let is_same = self.tree.read_attributes(&mut self.attributes, counts);
         for event in &mut self.events {
             self.tree.repair(&mut event.name, counts);
             self.tree.read(&mut event.attributes, counts);
@@ -225,6 +225,7 @@ impl<'a> Span<'a> {
             self.tree.repair(&mut link.trace_state, counts);
             self.tree.read(&mut link.attributes, counts);
         }
+        is_same
     }
 
     /// Whether it is a request to its service: no parent, a remote parent, or kind SERVER or CONSUMER.

@@ -149,8 +149,8 @@ impl<'p> Traces<'_, 'p> {
         if let Some(rule) = self.content.full(batch) {
             return Err(rule);
         }
-        self.span.read(&mut batch.repaired);
-        self.said(batch, &source.prepared);
+        let is_same = self.span.read(&mut batch.repaired);
+        self.said(batch, &source.prepared, is_same);
         self.row(batch, &source.prepared);
         batch.name(self.sources, &source.id, &source.row);
         if 0 < self.span.end && self.span.end < self.span.start {
@@ -163,7 +163,7 @@ impl<'p> Traces<'_, 'p> {
     }
 
     /// Take what was said out of the span and its events.
-    fn said(&mut self, batch: &mut Batch<'_>, prepared: &Prepared) {
+    fn said(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, is_same: bool) {
         let Traces { tables, content, span, seen, .. } = self;
         let origin = Origin {
             time_us: microseconds(span.start),
@@ -173,7 +173,11 @@ impl<'p> Traces<'_, 'p> {
         };
         let carriers = &tables.finder.carriers;
         let mut of_events = Seen::default();
-        tables.finder.see(seen, &span.tree, span.attributes, None, true);
+        if is_same {
+            tables.finder.see_again(seen, &span.tree, span.attributes);
+        } else {
+            tables.finder.see(seen, &span.tree, span.attributes, None, true);
+        }
         let carrier = Carrier { name: &carriers.span_attribute, event_index: None };
         content.add(batch, &prepared.content, &origin, carrier, &span.tree, &seen.taken);
         for (index, event) in span.events.iter_mut().enumerate() {
@@ -231,8 +235,8 @@ fn write_attributes(out: &mut Vec<u8>, span: &Span<'_>, seen: &Seen) {
 
 /// The text of the mark of usage carriers, where it is still in the document.
 fn mark<'s>(span: &'s Span<'_>, seen: &Seen) -> Option<&'s [u8]> {
-    let stays = seen.nodes.iter().any(|&(node, stays)| node == seen.carrier && stays);
-    match span.tree.node(seen.carrier).map(|node| &node.value) {
+    let &(node, stays) = seen.nodes.get(seen.carrier?)?;
+    match span.tree.node(node).map(|node| &node.value) {
         Some(Value::Text(text)) if stays => Some(text),
         _ => None,
     }

@@ -82,12 +82,45 @@ pub struct Node<'a> {
 pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     repaired: &'a Bump,
+    memory: Memory<'a>,
+}
+
+/// The keys of the last record's attributes by place, with their hashes: records of one emitter have the same ones in the same
+/// order, and what was found out about them need not be found out again. Only keys that are fine as they come are remembered.
+#[derive(Default)]
+struct Memory<'a> {
+    keys: Vec<(&'a [u8], u64)>,
+    /// Whether the keys of this record so far are those of the last one.
+    is_same: bool,
+    /// How many keys that one had, if they were all fine and no two alike.
+    last: Option<u32>,
+}
+
+impl<'a> Memory<'a> {
+    /// The hash of the key at a place, if it is the one of the last record.
+    #[inline]
+    fn recall(&self, place: u32, key: &[u8]) -> Option<u64> {
+        self.keys.get(place as usize).filter(|(known, _)| *known == key).map(|(_, hash)| *hash)
+    }
+
+    /// Another key is at that place now.
+    fn remember(&mut self, place: u32, key: &'a [u8], hash: u64, is_fine: bool) {
+        self.is_same = false;
+        self.last = None;
+        if !is_fine {
+            self.keys.truncate(place as usize);
+        } else if let Some(known) = self.keys.get_mut(place as usize) {
+            *known = (key, hash);
+        } else if self.keys.len() == place as usize {
+            self.keys.push((key, hash));
+        }
+    }
 }
 
 impl<'a> Tree<'a> {
     /// Without nodes. Strings that are repaired go to `repaired`.
     pub fn new(repaired: &'a Bump) -> Self {
-        Tree { nodes: Vec::new(), repaired }
+        Tree { nodes: Vec::new(), repaired, memory: Memory::default() }
     }
 
     /// Where strings go that are repaired.
@@ -98,6 +131,7 @@ impl<'a> Tree<'a> {
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
+        self.memory.is_same = true;
     }
 
     #[inline]
@@ -116,16 +150,27 @@ impl<'a> Tree<'a> {
     /// Add the KeyValue in `data` to a list.
     #[inline]
     pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
+        self.add::<false>(data, depth, list)
+    }
+
+    /// The same for the attributes of a record itself, whose keys are remembered.
+    #[inline]
+    pub fn attribute(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
+        self.add::<true>(data, depth, list)
+    }
+
+    #[inline]
+    fn add<const REMEMBERED: bool>(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
         let (mut key, mut has_index): (&[u8], bool) = (b"", false);
         let (mut value, mut unread) = (Value::Null, false);
-        let mut scanned = scan(key);
+        let mut recalled = None;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
                 0x0a => {
                     key = cursor.delimited()?;
-                    scanned = scan(key);
-                    if !scanned.is_ascii && std::str::from_utf8(key).is_err() {
+                    recalled = if REMEMBERED { self.memory.recall(list.len, key) } else { None };
+                    if recalled.is_none() && !scan(key).is_ascii && std::str::from_utf8(key).is_err() {
                         return Err(Broken);
                     }
                 }
@@ -144,8 +189,20 @@ impl<'a> Tree<'a> {
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        list.unread |= unread | scanned.has_nul || matches!(key.first(), None | Some(b'$'));
-        self.push(list, Node { key, value, hash: scanned.hash, has_index, next: END })
+        let hash = match recalled {
+            Some(hash) => hash,
+            None => {
+                let scanned = scan(key);
+                let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
+                unread |= !is_fine;
+                if REMEMBERED {
+                    self.memory.remember(list.len, key, scanned.hash, is_fine);
+                }
+                scanned.hash
+            }
+        };
+        list.unread |= unread;
+        self.push(list, Node { key, value, hash, has_index, next: END })
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -182,9 +239,14 @@ impl<'a> Tree<'a> {
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             if tag == 0x0a {
+                let (held, depth) = (cursor.delimited()?, deeper(depth)?);
                 let mut value = Value::Null;
-                self.any_value(cursor.delimited()?, deeper(depth)?, &mut value)?;
-                list.unread |= is_unread(&value);
+                if let Some(text) = plain_text(held) {
+                    value = Value::Text(text);
+                } else {
+                    self.any_value(held, depth, &mut value)?;
+                    list.unread |= is_unread(&value);
+                }
                 self.push(list, Node { key: b"", value, hash: 0, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
@@ -248,22 +310,44 @@ impl<'a> Tree<'a> {
 
     /// Make an attribute list a document: repaired, each key once, where it came first, with its last value.
     pub fn read(&mut self, list: &mut List, counts: &mut Counts) {
-        if list.unread {
-            list.unread = false;
-            let mut at = list.head;
-            while let Some(&(mut node)) = self.nodes.get(at as usize) {
-                self.repair_key(&mut node, counts);
-                self.read_value(&mut node.value, counts);
-                if let Some(place) = self.nodes.get_mut(at as usize) {
-                    *place = node;
-                }
-                at = node.next;
-            }
+        self.read_unread(list, counts);
+        self.unite_all(list, counts);
+    }
+
+    /// The same for the attributes of a record itself. Whether its keys are those of the last record that was read, in the
+    /// same order.
+    pub fn read_attributes(&mut self, list: &mut List, counts: &mut Counts) -> bool {
+        let len = list.len;
+        self.read_unread(list, counts);
+        if self.memory.is_same && self.memory.last == Some(len) {
+            return true;
         }
+        self.unite_all(list, counts);
+        let is_fine = list.len == len && self.memory.keys.len() >= len as usize;
+        self.memory.last = is_fine.then_some(len);
+        false
+    }
+
+    fn unite_all(&mut self, list: &mut List, counts: &mut Counts) {
         if list.len > COMPARED_MAX {
             self.unite_by_map(list, counts);
         } else if list.len > 1 {
             self.unite(list, counts);
+        }
+    }
+
+    fn read_unread(&mut self, list: &mut List, counts: &mut Counts) {
+        if !std::mem::take(&mut list.unread) {
+            return;
+        }
+        let mut at = list.head;
+        while let Some(&(mut node)) = self.nodes.get(at as usize) {
+            self.repair_key(&mut node, counts);
+            self.read_value(&mut node.value, counts);
+            if let Some(place) = self.nodes.get_mut(at as usize) {
+                *place = node;
+            }
+            at = node.next;
         }
     }
 

@@ -183,3 +183,27 @@ def test_the_stub_is_true(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_spans_of_changing_keys_are_read_alike() -> None:
+    """Native remembers the keys of the last span: the same ones, fewer, others, repeated and repaired ones come by turns."""
+    source = random.Random(11)
+    plain = ["a", "gen_ai.request.model", "gen_ai.prompt", "llm.input_messages.0.x", "llm.model_name", "prompt", "error.type"]
+    strange = [*plain, "a", "$a", "k\0", "", "logfire.json_schema", "logfire.span_type"]
+    made = []
+    keys: list[str] = []
+    for number in range(3000):
+        match source.randrange(6):
+            case 0:
+                keys = source.sample(plain, source.randrange(len(plain)))
+            case 1:
+                keys = source.choices(strange, k=source.randrange(6))
+            case 2:
+                keys = keys[: source.randrange(7)]
+        span = spans.span(span_id=(number + 1).to_bytes(8, "big") if source.randrange(5) else b"")
+        for key in keys:
+            span.attributes.add(key=key).value.string_value = source.choice(["log", "x", "\0", "null"])
+        made.append(span)
+    encoded = hold("traces", spans.request(*made))
+    assert isinstance(encoded, EncodedRequest)
+    assert 2000 < encoded.accepted < 2800
