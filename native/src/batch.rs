@@ -189,7 +189,6 @@ impl Hour {
 }
 
 /// First and last time of each trace, in the order in which they first came.
-#[derive(Default)]
 pub struct TraceTimes {
     places: Map<Id, usize>,
     /// Ids with first and last time in microseconds.
@@ -197,6 +196,13 @@ pub struct TraceTimes {
 }
 
 impl TraceTimes {
+    /// Without times; `payload_bytes` is the size of the request.
+    pub fn new(payload_bytes: usize) -> Self {
+        // A span of an SDK has some hundred bytes: the map need not grow for most requests.
+        let spans = (payload_bytes / 512).min(4096);
+        TraceTimes { places: Map::with_capacity_and_hasher(spans, Default::default()), times: Vec::with_capacity(spans) }
+    }
+
     /// A span of that trace; whether it is the first.
     pub fn see(&mut self, trace: Id, time_us: i64) {
         let place = match self.times.last() {

@@ -86,7 +86,7 @@ impl Program {
         let reading = Reading { limits, promotion: &self.traces.promotion };
         match signal {
             Signal::Traces => {
-                let mut records = Traces::new(&self.traces, sources, limits, terms, &repaired);
+                let mut records = Traces::new(&self.traces, sources, limits, terms, payload.len(), &repaired);
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Metrics => {

@@ -138,7 +138,12 @@ impl Promotion {
         self.columns.iter().map(first).collect()
     }
 
-    /// Fill the columns. `nodes` are the attributes of the record, `present` has the numbers of their promoted keys with
+    /// What fills the columns of a record without attributes.
+    pub fn blank(resource: &[Option<ResourceField>]) -> Vec<Filled> {
+        resource.iter().map(|field| if field.is_some() { Filled::Resource } else { Filled::Null }).collect()
+    }
+
+    /// Fill the columns, which are `blank` before. `nodes` are the attributes of the record, `present` has the numbers of their promoted keys with
     /// their places there; `Filling::leaving` are afterwards the places of those that the columns alone now hold.
     pub fn fill(
         &self,
@@ -147,11 +152,12 @@ impl Promotion {
         nodes: &[(u32, bool)],
         present: &[(usize, usize)],
         resource: &[Option<ResourceField>],
+        blank: &[Filled],
     ) {
         filling.fields.clear();
         filling.leaving.clear();
         filling.filled.clear();
-        filling.filled.extend(resource.iter().map(|field| if field.is_some() { Filled::Resource } else { Filled::Null }));
+        filling.filled.extend_from_slice(blank);
         filling.settled.clear();
         let record = Record { tree, nodes, present, resource };
         for key in present.iter().filter_map(|&(key, _)| self.keys.get(key)).filter(|key| key.alone.is_none()) {

@@ -13,7 +13,7 @@ use crate::field;
 use crate::limits::Limits;
 use crate::measure;
 use crate::op::{BesideOp, ContentOp, SpanOp};
-use crate::promote::{Filling, Promotion, ResourceField};
+use crate::promote::{Filled, Filling, Promotion, ResourceField};
 use crate::schema::SPAN;
 use crate::source::Speaker;
 use crate::span::Span;
@@ -58,6 +58,7 @@ pub struct Prepared {
     row: SharedFields,
     content: SharedFields,
     resource: Vec<Option<ResourceField>>,
+    blank: Vec<Filled>,
 }
 
 /// The encoder of traces.
@@ -75,14 +76,21 @@ pub struct Traces<'t, 'p> {
 
 impl<'t, 'p> Traces<'t, 'p> {
     /// For one request.
-    pub fn new(tables: &'t TraceTables, sources: usize, limits: &'t Limits, terms: Terms, repaired: &'p Bump) -> Self {
+    pub fn new(
+        tables: &'t TraceTables,
+        sources: usize,
+        limits: &'t Limits,
+        terms: Terms,
+        payload_bytes: usize,
+        repaired: &'p Bump,
+    ) -> Self {
         Traces {
             tables,
             limits,
             terms,
             sources,
             content: ContentRows::new(&tables.content, &tables.finder, terms.content_max_bytes, limits.content_rows_max_bytes),
-            times: TraceTimes::default(),
+            times: TraceTimes::new(payload_bytes),
             span: Span::new(repaired),
             seen: Seen::default(),
             filling: Filling::default(),
@@ -98,6 +106,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
             row: self.tables.spans.share(speaker),
             content: self.tables.content.share(speaker),
             resource: speaker.resource.promoted.clone(),
+            blank: Promotion::blank(&speaker.resource.promoted),
         }
     }
 
@@ -196,7 +205,7 @@ impl<'p> Traces<'_, 'p> {
 
     fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared) {
         let Traces { tables, span, seen, filling, .. } = self;
-        tables.promotion.fill(filling, &span.tree, &seen.nodes, &seen.promoted, &prepared.resource);
+        tables.promotion.fill(filling, &span.tree, &seen.nodes, &seen.promoted, &prepared.resource, &prepared.blank);
         for place in &filling.leaving {
             if let Some((_, stays)) = seen.nodes.get_mut(*place) {
                 *stays = false;

@@ -69,7 +69,28 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A length-delimited field outside of groups, its tag in one byte and its length in one or two, as nearly all are.
+    #[inline]
+    fn read_common(&self) -> Option<Field<'a>> {
+        let start = self.position;
+        let rest = self.buffer.get(start..)?;
+        let (tag, header, size) = match *rest {
+            [tag, size, ..] if size < 0x80 => (tag, 2, usize::from(size)),
+            [tag, low, high, ..] if high < 0x80 => (tag, 3, usize::from(low & 0x7f) | usize::from(high) << 7),
+            _ => return None,
+        };
+        if !(8..0x80).contains(&tag) || u64::from(tag & 7) != LENGTH_DELIMITED || !self.groups.is_empty() {
+            return None;
+        }
+        let value = rest.get(header..header + size)?;
+        Some(Field { tag: u32::from(tag), value, start, end: start + header + size })
+    }
+
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
+        if let Some(field) = self.read_common() {
+            self.position = field.end;
+            return Ok(field);
+        }
         let start = self.position;
         let (number, after_tag) = self.short_or_long(start)?;
         let mut value_start = after_tag;
