@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from llm_observatory import codec
 from tests.golden.case import Case, paths, read, write
 from tests.golden.hand_picked.cases import CASES
 from tests.plugins import otlp_messages
@@ -52,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
     parser.add_argument("--write", action="store_true", required=True, help="write the files")
     parser.parse_args()
+    codec.select("reference")  # the readable one says what is right; the other is held to it
     there = {path: read(path)[0] for path in paths() if path.stem.startswith("generated_")}
     drawn = [] if there else [case for signal in otlp_messages.REQUESTS for case in generate(signal)]
     cases = [*CASES, *there.values(), *drawn]
