@@ -71,11 +71,7 @@ def imported_modules() -> set[str]:
                 found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
             elif isinstance(node, ast.Import):
                 found |= {name.name for name in node.names}
-    return {
-        name
-        for name in found - {"backports"}
-        if name.split(".")[0] not in {*PYTHONS_OWN, "llm_observatory", "llm_observatory_codec"}
-    }
+    return {name for name in found - {"backports"} if name.split(".")[0] not in {*PYTHONS_OWN, "llm_observatory"}}
 
 
 TOP_AND_MODULE = 2
