@@ -6,7 +6,7 @@ SHELL := /bin/sh
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := src tests $(wildcard demo benchmarks)
+SOURCES := src tests proto/generate.py $(wildcard demo benchmarks)
 # What tests need beside .venv, each with a lock file of its own: packages of npm, and a client that .venv cannot hold.
 NODE_PACKAGES := tests/wasm tests/node
 PYTHON_CLIENT := tests/python
@@ -14,14 +14,13 @@ FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready
 # The native codec, where cargo and its crates can be had; without it the service runs on the reference.
 NATIVE := .venv/.native
 NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/*.pyi native/src/*.rs)
-PROTOS := $(shell find proto -name '*.proto' 2>/dev/null)
 ARGS ?=
 
 # An activated environment of another project must not become the target of ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit test-timescale check fix lock clean
+.PHONY: help setup run demo test test-unit test-timescale check fix proto lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,7 +64,7 @@ check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the loc
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports --no-logo
-	$(if $(PROTOS),$(BIN)/buf lint)
+	$(BIN)/python proto/generate.py --check
 	$(BIN)/uv lock --check
 	$(if $(shell command -v cargo),cd native && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings \
 	    && cargo test --locked --no-default-features --quiet)
@@ -73,6 +72,9 @@ check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the loc
 fix: $(READY) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+proto: $(READY) ## make src/llm_observatory/api/ from proto/ anew
+	$(BIN)/python proto/generate.py
 
 lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 	$(BIN)/uv lock

@@ -7,6 +7,10 @@ ObservatoryError
 │   ├── RequestTooLarge      RESOURCE_EXHAUSTED without RetryInfo, never retried
 │   └── Overloaded           UNAVAILABLE + RetryInfo
 │       └── ShuttingDown     UNAVAILABLE + RetryInfo
+├── QueryError               what a caller of the query service gets to hear
+│   ├── InvalidQuery         INVALID_ARGUMENT, with the field
+│   ├── NotFound             NOT_FOUND
+│   └── TooMuch              RESOURCE_EXHAUSTED; the message names the limit
 └── StorageError
     ├── StorageUnavailable   UNAVAILABLE + RetryInfo; a later try may succeed
     │   └── SchemaMismatch   the same for the client; readiness goes off, an operator is needed
@@ -82,6 +86,32 @@ class ShuttingDown(Overloaded):
 
     def __init__(self, message: str = "the service is shutting down") -> None:
         super().__init__(message)
+
+
+class QueryError(ObservatoryError):
+    """A query that is answered with an error status."""
+
+
+class InvalidQuery(QueryError):
+    """`field` of the request is wrong, by its path in the message, as `time_range.end_time_unix_nano`."""
+
+    grpc_code = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+
+
+class NotFound(QueryError):
+    """There is nothing of that id or name."""
+
+    grpc_code = "NOT_FOUND"
+
+
+class TooMuch(QueryError):
+    """The answer would break a limit; the message names it and what to ask for instead."""
+
+    grpc_code = "RESOURCE_EXHAUSTED"
 
 
 class StorageError(ObservatoryError):

@@ -85,6 +85,9 @@ QUERY_DURATION = Histogram(
 QUERY_RESULTS = Histogram(
     "storage_query_results", "Rows a repository method returned.", ("repository", "method"), buckets=_ROWS, registry=REGISTRY
 )
+QUERY_REFUSED = Counter(
+    "query_refused_total", "Calls of the query service that ended with an error.", ("method", "code"), registry=REGISTRY
+)
 POOL_CONNECTIONS = Gauge("storage_pool_connections", "Connections of the read pool by state.", ("state",), registry=REGISTRY)
 CONNECTION_ACQUIRE = Histogram(
     "storage_connection_acquire_duration_seconds",

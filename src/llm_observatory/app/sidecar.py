@@ -19,7 +19,7 @@ from starlette.routing import Route
 from llm_observatory import metrics
 from llm_observatory.app.health import Health
 from llm_observatory.otlp.http_server import EmbeddedServer
-from llm_observatory.otlp.listen import listeners
+from llm_observatory.serving.listen import listeners
 
 STOP_SECONDS = 1
 MAX_HEADER_BYTES = 16 * 1024

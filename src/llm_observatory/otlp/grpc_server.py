@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import grpc
@@ -15,11 +14,10 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: F401
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2  # noqa: F401
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F401
 
-from llm_observatory.errors import ConfigError
-from llm_observatory.otlp import health, unix_socket
 from llm_observatory.otlp.grpc_options import Options, server_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
-from llm_observatory.otlp.listen import addresses, bind_error, shown
+from llm_observatory.serving import health, unix_socket
+from llm_observatory.serving.grpc_port import bind
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +57,7 @@ class GrpcServer:
 
         Raises ConfigError that names address and setting.
         """
-        for address in await addresses(host, port, setting):
-            target = shown(address, port)
-            try:
-                port = self._server.add_insecure_port(target)
-            except RuntimeError:
-                raise ConfigError([f"cannot listen on {target} ({setting}): {_why_not(address, port)}"]) from None
+        port = await bind(self._server, host, port, setting)
         if socket is not None:
             unix_socket.demand(socket, SOCKET_SETTING)
             with unix_socket.private():
@@ -100,9 +93,3 @@ class GrpcServer:
         # Health watches never end by themselves and would take the whole grace.
         await self._server.stop(None)
         await closing
-
-
-def _why_not(address: str, port: int) -> str:
-    """The reason in words: grpcio tells it only to its own log."""
-    number = bind_error(address, port)
-    return os.strerror(number) if number else "the address could not be bound"

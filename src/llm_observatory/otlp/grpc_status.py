@@ -1,37 +1,20 @@
-"""A refusal as a gRPC status.
-
-RetryInfo goes out twice, because clients look in two places: in `grpc-status-details-bin` (Collector, Go, .NET, Rust) and
-in `google.rpc.retryinfo-bin` (Python). The answer is trailers-only, which Java insists on (opentelemetry-java#8843).
-"""
+"""A refusal of an export as a gRPC status. The answer is trailers-only, which Java insists on (opentelemetry-java#8843)."""
 
 from __future__ import annotations
 
-import functools
 from asyncio import CancelledError
 from typing import Any
 
 import grpc
 import structlog
-from grpc_status.rpc_status import to_status
 
-from llm_observatory.otlp.refusal import Refusal, UnexpectedErrors, count, retry_info, status_of
+from llm_observatory.otlp.refusal import UnexpectedErrors, count
 from llm_observatory.pipeline.signal import Signal
+from llm_observatory.serving.status import trailers_of
 
 log = structlog.get_logger(__name__)
 
-RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
-
-Trailers = tuple[tuple[str, str | bytes], ...]
 ServicerContext = grpc.aio.ServicerContext[bytes, bytes]
-
-
-@functools.lru_cache(maxsize=64)
-def trailers_of(refusal: Refusal) -> Trailers:
-    """The trailing metadata of a refusal. Cached: under overload the same few are sent over and over."""
-    if refusal.retry_after is None:
-        return ()
-    retry = retry_info(refusal.retry_after).SerializeToString()
-    return (*to_status(status_of(refusal)).trailing_metadata, (RETRY_INFO_KEY, retry))
 
 
 async def refuse(context: ServicerContext, signal: Signal, error: Exception, unexpected: UnexpectedErrors) -> bytes:
@@ -45,7 +28,7 @@ async def refuse(context: ServicerContext, signal: Signal, error: Exception, une
     refusal = count(signal, error, unexpected)
     try:
         # The stubs know only str values; keys that end in -bin take bytes.
-        trailers: Any = trailers_of(refusal)
+        trailers: Any = () if refusal.retry_after is None else trailers_of(refusal)
         await context.abort(refusal.code, refusal.message, trailers)
     except (grpc.aio.AbortError, CancelledError):
         raise

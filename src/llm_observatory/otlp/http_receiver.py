@@ -25,8 +25,9 @@ from llm_observatory.otlp.http_status import (
     headers_of,
     http_status_of,
 )
-from llm_observatory.otlp.refusal import NO_SIGNAL, UnexpectedErrors, count, status_of
+from llm_observatory.otlp.refusal import NO_SIGNAL, UnexpectedErrors, count
 from llm_observatory.pipeline.signal import Signal
+from llm_observatory.serving.status import status_of
 
 TRANSPORT = "http"
 

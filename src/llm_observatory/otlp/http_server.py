@@ -15,8 +15,8 @@ from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.http_connections import MAX_HTTP_CONNECTIONS, Connections
 from llm_observatory.otlp.http_protocol import ConnectionLimits, OtlpHttpProtocol
 from llm_observatory.otlp.http_receiver import HttpReceiver
-from llm_observatory.otlp.listen import listeners
-from llm_observatory.otlp.unix_socket import SocketFile, unix_listener
+from llm_observatory.serving.listen import listeners
+from llm_observatory.serving.unix_socket import SocketFile, unix_listener
 
 SOCKET_SETTING = "OTLP_HTTP_SOCKET"
 

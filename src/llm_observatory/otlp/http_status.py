@@ -10,7 +10,7 @@ import math
 from typing import ClassVar
 
 from llm_observatory.errors import InvalidPayload
-from llm_observatory.otlp.refusal import Refusal
+from llm_observatory.serving.status import Refusal
 
 HTTP_STATUSES = {
     "INVALID_ARGUMENT": 400,

@@ -8,40 +8,24 @@ Of errors from the storage nothing is quoted: a message names no table, host or 
 
 from __future__ import annotations
 
-import functools
 import re
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import grpc
 import structlog
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]  # ships no stubs
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 
 from llm_observatory import metrics
 from llm_observatory.errors import RETRY_AFTER_SECONDS, DataRejected, IngestError, ObservatoryError, StorageError
 from llm_observatory.pipeline.signal import Signal
+from llm_observatory.serving.status import MESSAGE_MAX_CHARACTERS, Refusal
 
 log = structlog.get_logger(__name__)
-
-MESSAGE_MAX_CHARACTERS = 512
-"""Over gRPC the message travels twice, percent-encoded and in base64, and clients take 8 KiB of trailers."""
 
 NO_SIGNAL = "none"
 """The label of requests that name no signal: a wrong path."""
 
 LOG_INTERVAL_SECONDS = 1.0
-
-
-class Refusal(NamedTuple):
-    """What a client is told. `retry_after` is in seconds, None where a retry is useless."""
-
-    code: grpc.StatusCode
-    message: str
-    retry_after: float | None
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -62,34 +46,6 @@ def _message(error: Exception) -> str:
             return "the storage is not available, try again"
         case _:
             return "the request failed for an unexpected reason, try again"
-
-
-def retry_info(retry_after: float) -> RetryInfo:
-    """`google.rpc.RetryInfo` of so many seconds."""
-    info = RetryInfo()
-    info.retry_delay.FromNanoseconds(round(retry_after * 1e9))
-    return info
-
-
-@functools.lru_cache(maxsize=64)
-def status_of(refusal: Refusal) -> Status:
-    """`google.rpc.Status` of a refusal, with RetryInfo in its details, or BadRequest for what is wrong with a request.
-
-    Cached: under overload the same few are sent.
-    """
-    status = Status(code=refusal.code.value[0], message=refusal.message)
-    if refusal.retry_after is not None:
-        status.details.append(_packed(retry_info(refusal.retry_after)))
-    elif refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
-        violation = BadRequest.FieldViolation(description=refusal.message)
-        status.details.append(_packed(BadRequest(field_violations=[violation])))
-    return status
-
-
-def _packed(detail: Message) -> AnyMessage:
-    packed = AnyMessage()
-    packed.Pack(detail)
-    return packed
 
 
 def count(signal: Signal | None, error: Exception, unexpected: UnexpectedErrors) -> Refusal:

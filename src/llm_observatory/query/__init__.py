@@ -1,5 +1,10 @@
-"""Reading: the gRPC query service, its cache and repositories. Empty until the query service is built.
+"""Reading: the gRPC query service. A call goes `answering` (deadline, errors, metrics) → service → repository → SQL.
 
-Here will live service → cache → repository → named SQL over storage's read pool. `psycopg.sql` may be imported here,
-nothing else of psycopg; a repository takes values, never strings of SQL.
+- A **service** (`traces/service.py`, …) has the methods of one `.proto` file: it checks the request, asks its repository, makes
+  the answer.
+- A **repository** (`traces/repository.py`, …) takes values and gives rows or records; it composes statements of named SQL
+  (`*/sql/*.sql`) and of `conditions.py`. What a client sends is only ever a parameter.
+- What both share: `time_range.py`, `conditions.py`, `page.py`, `checks.py`, `records.py` (rows as OTLP).
+
+Every statement is bounded in time: one without bounds opens and locks every partition.
 """

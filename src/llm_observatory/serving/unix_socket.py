@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llm_observatory.errors import ConfigError
-from llm_observatory.otlp.listen import BACKLOG
+from llm_observatory.serving.listen import BACKLOG
 
 UMASK = 0o117
 """Mode 0660. To connect takes permission to write, and to pass every folder on the way."""

@@ -1,0 +1,104 @@
+"""Rows as OTLP again, with what stands beside them: the sources that sent them and what was said in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
+
+from llm_observatory import codec
+from llm_observatory.api.v1.source_pb2 import Source
+from llm_observatory.codec.rows import Fields
+from llm_observatory.storage.compose import SQL, Composed, Identifier
+from llm_observatory.storage.read import Reader
+from llm_observatory.tables import TELEMETRY_SOURCES, Table
+
+Dimensions: TypeAlias = Mapping[str, Mapping[bytes, Fields]]
+"""Rows of dimension tables, by table name and id."""
+
+
+def columns(table: Table, alias: str | None = None) -> Composed:
+    """All columns of a table in their order, as `codec.decode` takes them."""
+    return SQL(", ").join(
+        Identifier(column.name) if alias is None else Identifier(alias, column.name) for column in table.columns
+    )
+
+
+def place(table: Table, op: str) -> int:
+    """Where in a row of all columns the one stands that `op` fills."""
+    [found] = (place for place, column in enumerate(table.columns) if column.op == op)
+    return found
+
+
+_SOURCES = SQL("SELECT {} FROM {} WHERE tenant = %(tenant)s AND source_id = ANY(%(ids)s::uuid[])").format(
+    columns(TELEMETRY_SOURCES), Identifier(TELEMETRY_SOURCES.name)
+)
+_SOURCE_ID = place(TELEMETRY_SOURCES, "source.id")
+
+
+async def read_sources(reader: Reader, tenant: str, ids: Collection[bytes]) -> dict[bytes, Fields]:
+    """The rows of these sources by id; what is not there any more is left out."""
+    if not ids:
+        return {}
+    found = await reader.fields(_SOURCES, {"tenant": tenant, "ids": [identity.hex() for identity in ids]})
+    return {row[_SOURCE_ID] or b"": row for row in found}
+
+
+async def dimensions_of(reader: Reader, tenant: str, table: Table, rows: Sequence[Fields]) -> Dimensions:
+    """What `codec.decode` needs beside rows of spans or log records."""
+    which = place(table, "source.id")
+    ids = {identity for row in rows if (identity := row[which]) is not None}
+    return {TELEMETRY_SOURCES.name: await read_sources(reader, tenant, ids)}
+
+
+class Record(NamedTuple):
+    """A span or log record and who sent it."""
+
+    record: Span | LogRecord
+    source: Source
+
+
+def spans(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record]:
+    """Each row of spans as it was sent, in the order of the rows."""
+    for row in rows:
+        [resource] = TracesData.FromString(codec.decode("traces", [row], dimensions, content)).resource_spans
+        [scope] = resource.scope_spans
+        source = Source(
+            resource=resource.resource,
+            resource_schema_url=resource.schema_url,
+            scope=scope.scope,
+            scope_schema_url=scope.schema_url,
+        )
+        yield Record(scope.spans[0], source)
+
+
+def logs(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record]:
+    """Each row of log records as it was sent, in the order of the rows."""
+    for row in rows:
+        [resource] = LogsData.FromString(codec.decode("logs", [row], dimensions, content)).resource_logs
+        [scope] = resource.scope_logs
+        source = Source(
+            resource=resource.resource,
+            resource_schema_url=resource.schema_url,
+            scope=scope.scope,
+            scope_schema_url=scope.schema_url,
+        )
+        yield Record(scope.log_records[0], source)
+
+
+class Sources:
+    """The sources of one answer; equal ones stand in it once."""
+
+    def __init__(self) -> None:
+        self.listed: list[Source] = []
+        self._places: dict[bytes, int] = {}
+
+    def index(self, source: Source) -> int:
+        """Its place in the list."""
+        key = source.SerializeToString(deterministic=True)
+        if key not in self._places:
+            self._places[key] = len(self.listed)
+            self.listed.append(source)
+        return self._places[key]
