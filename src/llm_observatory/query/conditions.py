@@ -14,7 +14,8 @@ from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.codec.reference.document import double
 from llm_observatory.errors import InvalidQuery
 from llm_observatory.query import checks
-from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, Placeholder
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier
 from llm_observatory.tables import TELEMETRY_SOURCES, Column, Table
 
 MAX_FILTERS = 20
@@ -25,19 +26,6 @@ Scalar = str | bool | int | float
 _COLUMN_TYPES: Mapping[str, type] = {"text": str, "bool": bool, "int8": int, "float8": float}
 _MILLISECONDS_PER_SECOND = 1000.0
 _BOUNDS = (("greater_than", ">"), ("at_least", ">="), ("less_than", "<"), ("at_most", "<="))
-
-
-class Values:
-    """The parameters of one statement; each gets a name of its own."""
-
-    def __init__(self, **given: object) -> None:
-        self.parameters: dict[str, object] = given
-
-    def add(self, value: object) -> Placeholder:
-        """A parameter, as it stands in the statement."""
-        name = f"v{len(self.parameters)}"
-        self.parameters[name] = value
-        return Placeholder(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from llm_observatory.tables.beside import (
     DEAD_LETTERS,
     INGEST_LEDGER,
     INGEST_TOUCHED,
+    LOG_FEED,
     METRIC_LABELS,
     ROLLUP_PENDING,
     TELEMETRY_SOURCES,
@@ -34,6 +35,7 @@ TABLES: tuple[Table, ...] = (
     TELEMETRY_SOURCES,
     METRIC_LABELS,
     INGEST_LEDGER,
+    LOG_FEED,
     DEAD_LETTERS,
 )
 
@@ -51,6 +53,7 @@ __all__ = [
     "LLM_LOGS",
     "LLM_METRICS",
     "LLM_TRACES",
+    "LOG_FEED",
     "METRIC_LABELS",
     "ROLLUPS",
     "ROLLUP_PENDING",

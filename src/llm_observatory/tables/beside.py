@@ -85,6 +85,21 @@ INGEST_LEDGER = Table(
 )
 """One row per committed request: its digest and the answer it got. Written with its rows; a retry reads the answer."""
 
+LOG_FEED = Table(
+    name="log_feed",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="digest", type="bytea", op="none", role="id"),
+        Column(name="records", type="int8", op="none"),
+        Column(name="received_at", type="timestamptz", op="none"),
+        Column(name="min_time", type="timestamptz", op="none"),
+        Column(name="max_time", type="timestamptz", op="none"),
+        Column(name="written_at", type="timestamptz", op="none", role="time"),
+    ),
+)
+"""One row per committed request of log records, kept for minutes: who follows them learns of it which rows are new."""
+
 DEAD_LETTERS = Table(
     name="dead_letters",
     kind="ledger",
