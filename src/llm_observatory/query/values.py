@@ -16,3 +16,7 @@ class Values:
         name = f"v{len(self.parameters)}"
         self.parameters[name] = value
         return Placeholder(name)
+
+    def copy(self) -> Values:
+        """These, to which more may be added without touching them."""
+        return Values(**self.parameters)

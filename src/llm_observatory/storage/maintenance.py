@@ -18,7 +18,7 @@ from psycopg import sql
 from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
-from llm_observatory.storage import log_feed, prune
+from llm_observatory.storage import log_feed, prune, search_filters
 from llm_observatory.storage.clock import Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
@@ -156,6 +156,7 @@ class Maintenance:
             "reconcile": self._reconcile,
             "partitions": self._make_ahead,
             "rollups": self._follow_changes,  # of what is about to expire, too
+            "search_filters": self._build_search_filters,
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
             "log_feed": self._prune_log_feed,
@@ -206,6 +207,10 @@ class Maintenance:
             return
         horizon = await _now(connection) - self._settings.ledger_retention
         await prune.delete_before(connection, INGEST_LEDGER, horizon)
+
+    async def _build_search_filters(self, connection: AsyncConnection) -> None:
+        now = self._clock.believed(await _now(connection))
+        await search_filters.work_off(connection, now, now - self._settings.retention)
 
     async def _prune_log_feed(self, connection: AsyncConnection) -> None:
         await prune.delete_before(connection, LOG_FEED, await _now(connection) - log_feed.KEPT)

@@ -13,6 +13,7 @@ from llm_observatory.tables.beside import (
     LOG_FEED,
     METRIC_LABELS,
     ROLLUP_PENDING,
+    SEARCH_FILTERS,
     TELEMETRY_SOURCES,
 )
 from llm_observatory.tables.column import Column, PgType, Source, Table
@@ -36,6 +37,7 @@ TABLES: tuple[Table, ...] = (
     METRIC_LABELS,
     INGEST_LEDGER,
     LOG_FEED,
+    SEARCH_FILTERS,
     DEAD_LETTERS,
 )
 
@@ -58,6 +60,7 @@ __all__ = [
     "ROLLUPS",
     "ROLLUP_PENDING",
     "ROLLUP_VIEWS",
+    "SEARCH_FILTERS",
     "SPEC",
     "TABLES",
     "TELEMETRY_SOURCES",

@@ -100,6 +100,18 @@ LOG_FEED = Table(
 )
 """One row per committed request of log records, kept for minutes: who follows them learns of it which rows are new."""
 
+SEARCH_FILTERS = Table(
+    name="search_filters",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="none"),
+        Column(name="hour", type="timestamptz", op="none", role="time"),
+        Column(name="bits", type="bytea", op="none"),
+    ),
+)
+"""Which attribute values and words an hour can hold. What changes afterwards takes the row away, see `storage/touched.py`."""
+
 DEAD_LETTERS = Table(
     name="dead_letters",
     kind="ledger",

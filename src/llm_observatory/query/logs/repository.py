@@ -7,7 +7,10 @@ from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
 
+from llm_observatory.api.v1.selection_pb2 import AttributeFilter
 from llm_observatory.codec.rows import Fields
+from llm_observatory.query import possible
+from llm_observatory.query.logs.selection import PLACE
 from llm_observatory.query.measured import measured
 from llm_observatory.query.records import Dimensions, columns, dimensions_of, place
 from llm_observatory.query.time_range import TimeRange, moment
@@ -62,7 +65,7 @@ class LogRepository:
     async def search(
         self,
         tenant: str,
-        within: TimeRange,
+        within: Sequence[TimeRange],
         conditions: Sequence[Composed],
         values: Values,
         *,
@@ -70,17 +73,30 @@ class LogRepository:
         after: LogKey | None,
         limit: int,
     ) -> FoundRows:
-        """At most `limit` records in the order of time, from the one after `after`."""
-        conditions = [*conditions, *within.exact(values)]
+        """At most `limit` records in the order of time, from the one after `after`; `within` is in that of time, too."""
         if after is not None:
-            conditions.append(_beyond(after, values, newest_first=newest_first))
-        statement = _SEARCH.format(
-            columns=columns(LLM_LOGS),
-            conditions=_also(conditions),
-            direction=SQL("DESC") if newest_first else SQL("ASC"),
-        )
-        parameters = {**values.parameters, **within.parameters, "tenant": tenant, "limit": limit}
-        return await self._whole(tenant, await self._reader.fields(statement, parameters))
+            conditions = [*conditions, _beyond(after, values, newest_first=newest_first)]
+        rows: list[Fields] = []
+        for part in reversed(within) if newest_first else within:
+            found = values.copy()
+            statement = _SEARCH.format(
+                columns=columns(LLM_LOGS),
+                conditions=_also([*conditions, *part.exact(found)]),
+                direction=SQL("DESC") if newest_first else SQL("ASC"),
+            )
+            parameters = {**found.parameters, **part.parameters, "tenant": tenant, "limit": limit - len(rows)}
+            rows += await self._reader.fields(statement, parameters)
+            if len(rows) >= limit:
+                break
+        return await self.whole(tenant, rows)
+
+    @_measured
+    async def parts(
+        self, tenant: str, within: TimeRange, filters: Sequence[AttributeFilter], words: Sequence[str]
+    ) -> list[TimeRange]:
+        """The parts of a range that can hold records with these attributes and words, in the order of time."""
+        groups = await possible.wanted(self._reader, tenant, PLACE, filters, words)
+        return await possible.parts(self._reader, tenant, "logs", within, groups)
 
     @_measured
     async def between(
@@ -98,9 +114,6 @@ class LogRepository:
 
     async def whole(self, tenant: str, rows: Sequence[Fields]) -> FoundRows:
         """Rows with what stands beside them."""
-        return await self._whole(tenant, rows)
-
-    async def _whole(self, tenant: str, rows: Sequence[Fields]) -> FoundRows:
         if not rows:
             return FoundRows((), {}, ())
         dimensions = await dimensions_of(self._reader, tenant, LLM_LOGS, rows)

@@ -16,7 +16,7 @@ from llm_observatory.tables import LLM_LOGS
 MAX_WORDS = 10
 MAX_SEVERITY = 24
 
-_PLACE = AttributePlace(LLM_LOGS, "attributes")
+PLACE = AttributePlace(LLM_LOGS, "attributes")
 
 
 def conditions(asked: LogSelection, values: Values, field: str = "selection") -> list[Composed]:
@@ -36,7 +36,7 @@ def conditions(asked: LogSelection, values: Values, field: str = "selection") ->
     if asked.event_name:
         found.append(SQL("event_name = {}").format(values.add(checks.text(f"{field}.event_name", asked.event_name))))
     found += [_stands(word, values) for word in words(asked.text, f"{field}.text")]
-    return found + _PLACE.all_of(asked.attributes, values, f"{field}.attributes")
+    return found + PLACE.all_of(asked.attributes, values, f"{field}.attributes")
 
 
 def words(text: str, field: str) -> list[str]:

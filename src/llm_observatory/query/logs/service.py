@@ -54,9 +54,10 @@ class LogQueryService:
         values = Values()
         conditions = selection.conditions(request.selection, values)
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        words = selection.words(request.selection.text, "selection.text")
         found = await self._repository.search(
             DEFAULT_TENANT,
-            within,
+            await self._repository.parts(DEFAULT_TENANT, within, request.selection.attributes, words),
             conditions,
             values,
             newest_first=request.order != LogOrder.LOG_ORDER_OLDEST,

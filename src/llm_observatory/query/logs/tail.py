@@ -63,7 +63,7 @@ class Tail:
 
     async def _read(self, requests: Sequence[Announced]) -> FoundRows:
         first, last = min(one.min_time for one in requests), max(one.max_time for one in requests)
-        rows = await self._repository.between(self._tenant, first, last, self._conditions, Values(**self._values.parameters))
+        rows = await self._repository.between(self._tenant, first, last, self._conditions, self._values)
         if not rows:
             return FoundRows((), {}, ())
         ours = set(_suffixes(requests))
