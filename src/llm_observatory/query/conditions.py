@@ -14,7 +14,10 @@ from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.codec.reference.document import double
 from llm_observatory.errors import InvalidQuery
 from llm_observatory.query import checks
-from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, Placeholder
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier
+from llm_observatory.storage.read import Reader
+from llm_observatory.storage.search_filters import Entry, attribute
 from llm_observatory.tables import TELEMETRY_SOURCES, Column, Table
 
 MAX_FILTERS = 20
@@ -27,26 +30,15 @@ _MILLISECONDS_PER_SECOND = 1000.0
 _BOUNDS = (("greater_than", ">"), ("at_least", ">="), ("less_than", "<"), ("at_most", "<="))
 
 
-class Values:
-    """The parameters of one statement; each gets a name of its own."""
-
-    def __init__(self, **given: object) -> None:
-        self.parameters: dict[str, object] = given
-
-    def add(self, value: object) -> Placeholder:
-        """A parameter, as it stands in the statement."""
-        name = f"v{len(self.parameters)}"
-        self.parameters[name] = value
-        return Placeholder(name)
-
-
 @dataclass(frozen=True, slots=True)
 class _Promoted:
     """A column that an attribute has become; `factor` turns the attribute's number into the column's."""
 
     name: str
     type: str
-    factor: float = 1.0
+    factor: float
+    canonical: str
+    in_filters: bool
 
 
 class AttributePlace:
@@ -61,6 +53,39 @@ class AttributePlace:
         if len(filters) > MAX_FILTERS:
             raise InvalidQuery(field, f"has more than {MAX_FILTERS} conditions")
         return [self._condition(f"{field}[{place}]", asked, values) for place, asked in enumerate(filters)]
+
+    def entries(self, asked: AttributeFilter) -> list[Entry] | None:
+        """What the filter of an hour has if a record of it fulfils a checked condition by its own attributes.
+
+        None where filters know nothing of it: other conditions than equality, and columns that they leave out.
+        """
+        kind = asked.WhichOneof("condition")
+        if kind not in ("equals", "in"):
+            return None
+        chosen = [asked.equals] if kind == "equals" else getattr(asked, "in").values
+        if asked.scope == AttributeScope.ATTRIBUTE_SCOPE_RESOURCE:
+            return []
+        promoted = self._columns.get(asked.key)
+        keys = {asked.key}
+        if promoted is not None:
+            if not promoted.in_filters:
+                return None
+            keys.add(promoted.canonical)
+        scalars = [_value("", value) for value in chosen]
+        return [attribute(key, value) for key in sorted(keys) for value in scalars]
+
+    async def matching_sources(self, reader: Reader, tenant: str, asked: AttributeFilter, limit: int) -> list[bytes]:
+        """The ids of sources whose resource fulfils a checked condition, at most so many; none where resources do not count."""
+        if asked.scope == AttributeScope.ATTRIBUTE_SCOPE_RECORD:
+            return []
+        values = Values(tenant=tenant, limit=limit)
+        only = AttributeFilter()
+        only.CopyFrom(asked)
+        only.scope = AttributeScope.ATTRIBUTE_SCOPE_RESOURCE
+        statement = SQL("SELECT source_id FROM {} WHERE tenant = %(tenant)s AND {} LIMIT %(limit)s").format(
+            Identifier(TELEMETRY_SOURCES.name), self._condition("", only, values)
+        )
+        return [source_id.bytes for (source_id,) in await reader.rows(statement, values.parameters)]
 
     def _condition(self, field: str, asked: AttributeFilter, values: Values) -> Composed:
         key = checks.text(f"{field}.key", asked.key, required=True)
@@ -252,5 +277,6 @@ def _promoted(columns: Iterable[Column]) -> dict[str, _Promoted]:
             if op.startswith("attr:"):
                 key, conversion = op.removeprefix("attr:").rsplit(":", 1)
                 factor = _MILLISECONDS_PER_SECOND if conversion == "seconds_to_ms" else 1.0
-                found.setdefault(key, _Promoted(column.name, column.type, factor))
+                in_filters = column.type == "text" and column.role == "id"
+                found.setdefault(key, _Promoted(column.name, column.type, factor, column.op.split(":")[1], in_filters))
     return found

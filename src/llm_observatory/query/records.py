@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
@@ -14,6 +14,11 @@ from llm_observatory.codec.rows import Fields
 from llm_observatory.storage.compose import SQL, Composed, Identifier
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import TELEMETRY_SOURCES, Table
+
+T = TypeVar("T", Span, LogRecord)
+
+MESSAGE_BYTES = 3 * 1024 * 1024
+"""Of an answer: clients of gRPC take 4 MiB unless they are told otherwise."""
 
 Dimensions: TypeAlias = Mapping[str, Mapping[bytes, Fields]]
 """Rows of dimension tables, by table name and id."""
@@ -53,14 +58,14 @@ async def dimensions_of(reader: Reader, tenant: str, table: Table, rows: Sequenc
     return {TELEMETRY_SOURCES.name: await read_sources(reader, tenant, ids)}
 
 
-class Record(NamedTuple):
+class Record(NamedTuple, Generic[T]):
     """A span or log record and who sent it."""
 
-    record: Span | LogRecord
+    record: T
     source: Source
 
 
-def spans(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record]:
+def spans(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record[Span]]:
     """Each row of spans as it was sent, in the order of the rows."""
     for row in rows:
         [resource] = TracesData.FromString(codec.decode("traces", [row], dimensions, content)).resource_spans
@@ -74,7 +79,7 @@ def spans(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fiel
         yield Record(scope.spans[0], source)
 
 
-def logs(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record]:
+def logs(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record[LogRecord]]:
     """Each row of log records as it was sent, in the order of the rows."""
     for row in rows:
         [resource] = LogsData.FromString(codec.decode("logs", [row], dimensions, content)).resource_logs

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from llm_observatory.api.v1 import selection_pb2
 from llm_observatory.errors import InvalidQuery
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composed
 
 DEFAULT = timedelta(hours=1)
 """What an unset start means, before the end."""
@@ -31,6 +33,18 @@ class TimeRange(NamedTuple):
         microsecond is widened to the next. Who needs the last nanosecond compares the exact time of each row.
         """
         return {"start_time": moment(self.start), "end_time": moment(self.end + _NANOSECONDS_PER_MICROSECOND - 1)}
+
+    def exact(self, values: Values) -> list[Composed]:
+        """What `parameters` leaves over where a bound is no whole microsecond: conditions on both columns of a time."""
+        found = []
+        for bound, operator in ((self.start, ">="), (self.end, "<")):
+            if rest := bound % _NANOSECONDS_PER_MICROSECOND:
+                found.append(
+                    SQL("(timestamp, timestamp_nanos) {} ({}, {}::int2)").format(
+                        SQL(operator), values.add(moment(bound)), values.add(rest)
+                    )
+                )
+        return found
 
     def holds(self, nanoseconds: int) -> bool:
         """Whether a moment belongs to it."""

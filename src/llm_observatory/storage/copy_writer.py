@@ -13,7 +13,7 @@ import psycopg
 import psycopg.errors
 
 from llm_observatory.codec.request import EncodedTable
-from llm_observatory.storage import dimensions, ledger
+from llm_observatory.storage import dimensions, ledger, log_feed
 from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.direct_compress import DirectCompress, pays
@@ -86,7 +86,9 @@ class CopyWriter:
                 outcomes = await claim(connection, group)
             except psycopg.errors.LockNotAvailable as error:
                 raise DigestHeld from error
-            await self._send_all(connection, _claimed(group, outcomes))
+            claimed = _claimed(group, outcomes)
+            await self._send_all(connection, claimed)
+            await log_feed.announce(connection, claimed)
         return outcomes
 
     async def _send_all(self, connection: AsyncConnection, requests: Sequence[WriteRequest]) -> None:

@@ -18,7 +18,7 @@ from psycopg import sql
 from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
-from llm_observatory.storage import prune
+from llm_observatory.storage import log_feed, prune, search_filters
 from llm_observatory.storage.clock import Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
@@ -28,7 +28,7 @@ from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER
+from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED
 
 _log = structlog.get_logger(__name__)
 
@@ -156,8 +156,10 @@ class Maintenance:
             "reconcile": self._reconcile,
             "partitions": self._make_ahead,
             "rollups": self._follow_changes,  # of what is about to expire, too
+            "search_filters": self._build_search_filters,
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
+            "log_feed": self._prune_log_feed,
             "dead_letters": self._prune_dead_letters,
             "analyze": self._analyze,
         }
@@ -205,6 +207,13 @@ class Maintenance:
             return
         horizon = await _now(connection) - self._settings.ledger_retention
         await prune.delete_before(connection, INGEST_LEDGER, horizon)
+
+    async def _build_search_filters(self, connection: AsyncConnection) -> None:
+        now = self._clock.believed(await _now(connection))
+        await search_filters.work_off(connection, now, now - self._settings.retention)
+
+    async def _prune_log_feed(self, connection: AsyncConnection) -> None:
+        await prune.delete_before(connection, LOG_FEED, await _now(connection) - log_feed.KEPT)
 
     async def _follow_changes(self, connection: AsyncConnection) -> None:
         now = self._clock.believed(await _now(connection))

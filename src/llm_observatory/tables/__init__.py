@@ -10,8 +10,10 @@ from llm_observatory.tables.beside import (
     DEAD_LETTERS,
     INGEST_LEDGER,
     INGEST_TOUCHED,
+    LOG_FEED,
     METRIC_LABELS,
     ROLLUP_PENDING,
+    SEARCH_FILTERS,
     TELEMETRY_SOURCES,
 )
 from llm_observatory.tables.column import Column, PgType, Source, Table
@@ -34,6 +36,8 @@ TABLES: tuple[Table, ...] = (
     TELEMETRY_SOURCES,
     METRIC_LABELS,
     INGEST_LEDGER,
+    LOG_FEED,
+    SEARCH_FILTERS,
     DEAD_LETTERS,
 )
 
@@ -51,10 +55,12 @@ __all__ = [
     "LLM_LOGS",
     "LLM_METRICS",
     "LLM_TRACES",
+    "LOG_FEED",
     "METRIC_LABELS",
     "ROLLUPS",
     "ROLLUP_PENDING",
     "ROLLUP_VIEWS",
+    "SEARCH_FILTERS",
     "SPEC",
     "TABLES",
     "TELEMETRY_SOURCES",

@@ -85,6 +85,33 @@ INGEST_LEDGER = Table(
 )
 """One row per committed request: its digest and the answer it got. Written with its rows; a retry reads the answer."""
 
+LOG_FEED = Table(
+    name="log_feed",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="digest", type="bytea", op="none", role="id"),
+        Column(name="records", type="int8", op="none"),
+        Column(name="received_at", type="timestamptz", op="none"),
+        Column(name="min_time", type="timestamptz", op="none"),
+        Column(name="max_time", type="timestamptz", op="none"),
+        Column(name="written_at", type="timestamptz", op="none", role="time"),
+    ),
+)
+"""One row per committed request of log records, kept for minutes: who follows them learns of it which rows are new."""
+
+SEARCH_FILTERS = Table(
+    name="search_filters",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="signal", type="text", op="none"),
+        Column(name="hour", type="timestamptz", op="none", role="time"),
+        Column(name="bits", type="bytea", op="none"),
+    ),
+)
+"""Which attribute values and words an hour can hold. What changes afterwards takes the row away, see `storage/touched.py`."""
+
 DEAD_LETTERS = Table(
     name="dead_letters",
     kind="ledger",

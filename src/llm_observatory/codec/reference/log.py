@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -45,11 +45,22 @@ def identity(time: int, time_source: int, digest: bytes, ordinal: int) -> bytes:
     of the request. A record without times may come twice in a millisecond: with it goes, last, when it was received.
     """
     milliseconds = (time // 1_000_000).to_bytes(6, "big")
-    received = (time // 1000).to_bytes(8, "big") if time_source == RECEIVED else b""
-    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big") + received, digest_size=10).digest())
+    return milliseconds + _suffix(digest, ordinal, time // 1000 if time_source == RECEIVED else None)
+
+
+def _suffix(digest: bytes, ordinal: int, received: int | None) -> bytes:
+    beside = b"" if received is None else received.to_bytes(8, "big")
+    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big") + beside, digest_size=10).digest())
     rest[0] = rest[0] & 0x0F | 0x70
     rest[2] = rest[2] & 0x3F | 0x80
-    return milliseconds + rest
+    return bytes(rest)
+
+
+def identity_suffixes(digest: bytes, records: int, received: int) -> Iterator[bytes]:
+    """The last ten bytes of every id that the records of a request may have, which came at `received` (microseconds)."""
+    for ordinal in range(records):
+        yield _suffix(digest, ordinal, None)
+        yield _suffix(digest, ordinal, received)
 
 
 class LevelNames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -12,7 +12,7 @@ from psycopg import sql
 
 from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
-from llm_observatory.storage import prune, rollups
+from llm_observatory.storage import rollups, touched
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
@@ -23,15 +23,15 @@ from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
-from llm_observatory.tables import BY_NAME, INGEST_TOUCHED, ROLLUP_VIEWS
+from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import GRAINS, Grain
 
 _log = structlog.get_logger(__name__)
 
 HYPERTABLES = tuple(table.name for table in BY_NAME.values() if table.partitioned)
 
-TOUCHED_RETENTION = timedelta(days=1)
-"""Continuous aggregates know themselves what changed: nothing reads the queue then."""
+COLLECT_SECONDS = 5.0
+"""Of a round. Continuous aggregates know themselves what changed: the queue is read for the filters of searches only."""
 
 RESTORE_SECONDS = 1800.0
 """Between two rounds over chunks that are written to: each compresses whole segments again."""
@@ -154,7 +154,7 @@ class TimescaleDB:
             await rollups.work_off(connection, now, since)
             return
         parts: dict[str, Callable[[], Awaitable[object]]] = {
-            "touched hours": partial(prune.delete_before, connection, INGEST_TOUCHED, now - TOUCHED_RETENTION),
+            "touched hours": partial(touched.collect, connection, (), time.monotonic() + COLLECT_SECONDS),
             "chunks that are over": partial(compaction.compact, connection, now, self._settings),
         }
         if self._settings.copy_direct_compress and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:

@@ -15,6 +15,7 @@ import structlog
 
 from llm_observatory import metrics
 from llm_observatory.errors import StorageError
+from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
@@ -34,7 +35,6 @@ BUDGET_SECONDS = 30.0
 STATEMENT_TIMEOUT = "30min"
 """Of one hour. Ten million spans an hour take about half a minute (benchmarks/README.md)."""
 
-COLLECT_ROWS = 20_000
 _HOUR = timedelta(hours=1)
 
 _PENDING = "SELECT count(*) FROM rollup_pending"
@@ -56,7 +56,7 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
     deadline = time.monotonic() + BUDGET_SECONDS
     computed = 0
     with translated():
-        await _collect(connection, deadline)
+        await touched.collect(connection, {rollup.signal for rollup in ROLLUPS}, deadline)
         due = {"oldest": oldest, "over": now - _HOUR, "settled": now - SETTLE}
         hours = [PendingHour(*row) for row in await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()]
         for place, hour in enumerate(hours):
@@ -74,22 +74,6 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
     return computed
-
-
-async def _collect(connection: AsyncConnection, deadline: float) -> None:
-    """File what was touched; never while an hour is computed.
-
-    If that hour is filed already, its computing would take the entry away, and leave the day, which still looks open, for
-    later: nobody would come later.
-    """
-    signals = sorted({rollup.signal for rollup in ROLLUPS})
-    collected = COLLECT_ROWS
-    while collected == COLLECT_ROWS and time.monotonic() < deadline:
-        async with connection.transaction():
-            await transaction_lock(connection, Lock.ROLLUPS)
-            cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": signals})
-            row = await cursor.fetchone()
-        collected = row[0] if row else 0
 
 
 async def compute(connection: AsyncConnection, pending: PendingHour, *, expired: bool = False) -> bool:

@@ -1,5 +1,5 @@
 -- From the queue of what changed to the hours that are to be computed, in one statement: an hour is always in one of the two.
--- Nobody computes meanwhile (Lock.ROLLUPS).
+-- Its filter goes at the same time. Nobody computes meanwhile (Lock.ROLLUPS).
 WITH collected AS (
     DELETE FROM ingest_touched
     WHERE ctid = ANY(ARRAY(SELECT ctid FROM ingest_touched LIMIT %(limit)s))
@@ -11,5 +11,9 @@ WITH collected AS (
     WHERE signal = ANY(%(signals)s)
     GROUP BY tenant, signal, hour
     ON CONFLICT DO NOTHING
+), stale AS (
+    DELETE FROM search_filters filter
+    USING (SELECT DISTINCT tenant, signal, hour FROM collected) touched
+    WHERE filter.tenant = touched.tenant AND filter.signal = touched.signal AND filter.hour = touched.hour
 )
 SELECT count(*) FROM collected

@@ -1,0 +1,158 @@
+"""Log records from the database: found by what they say, or by which request they came with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import NamedTuple
+
+from llm_observatory.api.v1.selection_pb2 import AttributeFilter
+from llm_observatory.codec.rows import Fields
+from llm_observatory.query import possible
+from llm_observatory.query.logs.selection import PLACE
+from llm_observatory.query.measured import measured
+from llm_observatory.query.records import Dimensions, columns, dimensions_of, place
+from llm_observatory.query.time_range import TimeRange, moment
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composed, named
+from llm_observatory.storage.read import Reader
+from llm_observatory.tables import LLM_CONTENT, LLM_LOGS
+
+_measured = measured("log_repository")
+_SQL = files(__package__) / "sql"
+_SEARCH, _BETWEEN = named(_SQL, "search_logs"), named(_SQL, "logs_between")
+_CONTENT, _FEED = named(_SQL, "content_of_logs"), named(_SQL, "log_feed")
+_ID, _TIME = place(LLM_LOGS, "log.id"), place(LLM_LOGS, "log.time_us")
+
+
+class LogKey(NamedTuple):
+    """Where a record stands in the order of time: its timestamp in nanoseconds, and its id among those of the same."""
+
+    time: int
+    log_id: bytes
+
+
+class FoundRows(NamedTuple):
+    """Rows of log records and what `codec.decode` needs beside them."""
+
+    rows: Sequence[Fields]
+    dimensions: Dimensions
+    content: Sequence[Fields]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Announced(NamedTuple):
+    """A committed request of log records. Times in microseconds of PostgreSQL's clock, see `tables.LOG_FEED`."""
+
+    digest: bytes
+    records: int
+    received_at: datetime
+    min_time: datetime
+    max_time: datetime
+    written_at: datetime
+
+
+class LogRepository:
+    """Reads what belongs to one tenant."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @_measured
+    async def search(
+        self,
+        tenant: str,
+        within: Sequence[TimeRange],
+        conditions: Sequence[Composed],
+        values: Values,
+        *,
+        newest_first: bool,
+        after: LogKey | None,
+        limit: int,
+    ) -> FoundRows:
+        """At most `limit` records in the order of time, from the one after `after`; `within` is in that of time, too."""
+        if after is not None:
+            conditions = [*conditions, _beyond(after, values, newest_first=newest_first)]
+        rows: list[Fields] = []
+        for part in reversed(within) if newest_first else within:
+            found = values.copy()
+            statement = _SEARCH.format(
+                columns=columns(LLM_LOGS),
+                conditions=_also([*conditions, *part.exact(found)]),
+                direction=SQL("DESC") if newest_first else SQL("ASC"),
+            )
+            parameters = {**found.parameters, **part.parameters, "tenant": tenant, "limit": limit - len(rows)}
+            rows += await self._reader.fields(statement, parameters)
+            if len(rows) >= limit:
+                break
+        return await self.whole(tenant, rows)
+
+    @_measured
+    async def parts(
+        self, tenant: str, within: TimeRange, filters: Sequence[AttributeFilter], words: Sequence[str]
+    ) -> list[TimeRange]:
+        """The parts of a range that can hold records with these attributes and words, in the order of time."""
+        groups = await possible.wanted(self._reader, tenant, PLACE, filters, words)
+        return await possible.parts(self._reader, tenant, "logs", within, groups)
+
+    @_measured
+    async def between(
+        self, tenant: str, first: datetime, last: datetime, conditions: Sequence[Composed], values: Values
+    ) -> list[Fields]:
+        """All records between two timestamps, both included."""
+        statement = _BETWEEN.format(columns=columns(LLM_LOGS), conditions=_also(conditions))
+        return await self._reader.fields(statement, {**values.parameters, "tenant": tenant, "first": first, "last": last})
+
+    @_measured
+    async def announced(self, tenant: str, since: datetime | None, seconds: float) -> list[Announced]:
+        """The requests that were written since then, or within the last so many seconds."""
+        found = await self._reader.rows(_FEED, {"tenant": tenant, "since": since, "seconds": seconds})
+        return [Announced(*row) for row in found]
+
+    async def whole(self, tenant: str, rows: Sequence[Fields]) -> FoundRows:
+        """Rows with what stands beside them."""
+        if not rows:
+            return FoundRows((), {}, ())
+        dimensions = await dimensions_of(self._reader, tenant, LLM_LOGS, rows)
+        ids = [(row[_ID] or b"").hex() for row in rows]
+        times = [row[_TIME] or b"" for row in rows]
+        first, last = (int.from_bytes(time, "big", signed=True) for time in (min(times, key=_order), max(times, key=_order)))
+        content = await self._reader.fields(
+            _CONTENT.format(columns=columns(LLM_CONTENT)),
+            {"tenant": tenant, "ids": ids, "first": moment(_unix(first)), "last": moment(_unix(last))},
+        )
+        return FoundRows(rows, dimensions, content)
+
+
+_POSTGRES_EPOCH_US = 946_684_800_000_000
+"""2000-01-01, from which a timestamptz counts microseconds, as int8."""
+
+
+def _order(time: bytes) -> int:
+    return int.from_bytes(time, "big", signed=True)
+
+
+def _unix(microseconds: int) -> int:
+    return (microseconds + _POSTGRES_EPOCH_US) * 1000
+
+
+def key_of(row: Fields) -> LogKey:
+    """Where a row stands."""
+    nanos = row[place(LLM_LOGS, "log.time_nanos")] or b""
+    return LogKey(_unix(_order(row[_TIME] or b"")) + _order(nanos), row[_ID] or b"")
+
+
+def _beyond(after: LogKey, values: Values, *, newest_first: bool) -> Composed:
+    return SQL("(timestamp, timestamp_nanos, id) {} ({}, {}::int2, {}::uuid)").format(
+        SQL("<") if newest_first else SQL(">"),
+        values.add(moment(after.time)),
+        values.add(after.time % 1000),
+        values.add(after.log_id.hex()),
+    )
+
+
+def _also(conditions: Sequence[Composed]) -> Composed:
+    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])

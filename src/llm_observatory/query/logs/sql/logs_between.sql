@@ -1,0 +1,3 @@
+SELECT {columns}
+FROM llm_logs
+WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s{conditions}

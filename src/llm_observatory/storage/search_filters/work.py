@@ -1,0 +1,121 @@
+"""Building the filters: of hours that are over, the newest first, for a share of the time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import structlog
+from psycopg import sql
+
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.locks import Lock, transaction_lock
+from llm_observatory.storage.search_filters import entries
+from llm_observatory.storage.search_filters.bloom import Builder
+from llm_observatory.storage.statements import statement
+from llm_observatory.storage.translate import translated
+from llm_observatory.tables import LLM_LOGS, LLM_TRACES, Table
+
+_log = structlog.get_logger(__name__)
+
+SETTLE = timedelta(minutes=5)
+"""After its end: most late records have come by then, and a filter that is built again costs as much as the first time."""
+
+BUDGET_SECONDS = 6.0
+"""Of a round, which is a minute: a tenth of one core at most."""
+
+HOURS_A_ROUND = 500
+ROWS_AT_ONCE = 2_000
+STATEMENT_TIMEOUT = "10min"
+_HOUR = timedelta(hours=1)
+
+
+class _Kind(NamedTuple):
+    """How rows of a signal are read: the columns of a text each, and the attributes that have become columns."""
+
+    signal: str
+    table: Table
+    document: str
+    texts: tuple[str, ...]
+    promoted: dict[str, str]
+
+
+def _promoted(table: Table) -> dict[str, str]:
+    """Texts that are looked up by equality, by column: the canonical attribute."""
+    return {
+        column.name: column.op.split(":")[1]
+        for column in table.columns
+        if column.op.startswith("attr:") and column.type == "text" and column.role == "id"
+    }
+
+
+KINDS = (
+    _Kind("traces", LLM_TRACES, "attributes", (), _promoted(LLM_TRACES)),
+    _Kind("logs", LLM_LOGS, "attributes", ("message", "body"), _promoted(LLM_LOGS)),
+)
+
+
+async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime) -> int:
+    """Build filters that are missing, for BUDGET_SECONDS at most, and drop those before `oldest`. Returns how many were built.
+
+    Raises StorageError.
+    """
+    deadline = time.monotonic() + BUDGET_SECONDS
+    built = 0
+    with translated():
+        await connection.execute(statement("drop_search_filters").encode(), {"oldest": oldest})
+        for kind in KINDS:
+            newest = now - _HOUR - SETTLE
+            missing = {"signal": kind.signal, "oldest": oldest, "newest": newest, "limit": HOURS_A_ROUND}
+            rows = await (await connection.execute(statement("missing_search_filters").encode(), missing)).fetchall()
+            for tenant, hour in rows:
+                if time.monotonic() > deadline:
+                    _log.debug("search filters are behind, the next round goes on", built=built)
+                    return built
+                await build(connection, kind, tenant, hour)
+                built += 1
+    return built
+
+
+async def build(connection: AsyncConnection, kind: _Kind, tenant: str, hour: datetime) -> None:
+    """Build one. Nobody collects changes meanwhile (Lock.ROLLUPS): what comes in now is queued and takes it away later."""
+    builder = Builder()
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
+        await transaction_lock(connection, Lock.ROLLUPS)
+        async with connection.cursor("records") as cursor:
+            await cursor.execute(_select(kind), {"tenant": tenant, "begin": hour, "end": hour + _HOUR})
+            while rows := await cursor.fetchmany(ROWS_AT_ONCE):
+                # A hundred milliseconds for ten thousand spans: not on the loop.
+                await asyncio.to_thread(_fill, builder, kind, rows)
+        filed = {"tenant": tenant, "signal": kind.signal, "hour": hour, "bits": builder.finish()}
+        await connection.execute(statement("file_search_filter").encode(), filed)
+
+
+def _select(kind: _Kind) -> sql.Composed:
+    columns = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in (kind.document, *kind.texts)]
+    return sql.SQL(
+        "SELECT source_id, {columns} FROM {table} WHERE tenant = %(tenant)s AND timestamp >= %(begin)s AND timestamp < %(end)s"
+    ).format(columns=sql.SQL(", ").join([*columns, *map(sql.Identifier, kind.promoted)]), table=sql.Identifier(kind.table.name))
+
+
+def _fill(builder: Builder, kind: _Kind, rows: Sequence[tuple[Any, ...]]) -> None:
+    names, texts = list(kind.promoted.values()), len(kind.texts)
+    seen: set[str] = set()
+    for source_id, document, *rest in rows:
+        builder.add(entries.source(source_id.bytes))
+        if document not in seen:  # many are alike
+            seen.add(document)
+            for entry in entries.document(document):
+                builder.add(entry)
+        for entry in (*_words(rest[:texts]), *entries.of_columns(names, tuple(rest[texts:]))):
+            builder.add(entry)
+
+
+def _words(texts: Sequence[str | None]) -> Iterator[entries.Entry]:
+    for text in texts:
+        if text is not None:
+            yield from entries.words(text)

@@ -1,0 +1,1 @@
+DELETE FROM search_filters WHERE hour < date_trunc('hour', %(oldest)s::timestamptz, 'UTC')

@@ -1,0 +1,27 @@
+"""The queue of what changed: collected by one at a time, for the rollups that are tables and for the filters of searches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.locks import Lock, transaction_lock
+from llm_observatory.storage.statements import statement
+
+COLLECT_ROWS = 20_000
+
+
+async def collect(connection: AsyncConnection, signals: Iterable[str], deadline: float) -> None:
+    """File the hours of `signals` that were touched as pending, take away the filters of all, until `time.monotonic` says so.
+
+    Never while an hour is computed: if that hour is filed already, its computing would take the entry away, and leave the day,
+    which still looks open, for later: nobody would come later.
+    """
+    collected = COLLECT_ROWS
+    while collected == COLLECT_ROWS and time.monotonic() < deadline:
+        async with connection.transaction():
+            await transaction_lock(connection, Lock.ROLLUPS)
+            cursor = await connection.execute(statement("collect_touched"), {"limit": COLLECT_ROWS, "signals": sorted(signals)})
+            row = await cursor.fetchone()
+        collected = row[0] if row else 0
