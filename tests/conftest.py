@@ -14,6 +14,7 @@ pytest_plugins = (
     "tests.plugins.codecs",
     "tests.plugins.database",
     "tests.plugins.engines",
+    "tests.plugins.query",
     "tests.plugins.service",
     "tests.plugins.storage",
     "tests.plugins.wasm_timescale",
