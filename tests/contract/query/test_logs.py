@@ -309,7 +309,7 @@ async def test_a_transaction_that_is_committed_late_is_not_missed(observatory: O
                 await may_commit.wait()
             return await committing(statement, *arguments, **keywords)
 
-        slow.execute = held  # type: ignore[method-assign]
+        slow.execute = held  # type: ignore[method-assign, assignment]
         await writer.write(slow, [observatory.write_request(request(record("late commit")))])
 
     await observatory.store(request(record("earlier")))
