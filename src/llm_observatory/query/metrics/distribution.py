@@ -68,18 +68,17 @@ class Distribution:
 
     def __init__(self) -> None:
         self._buckets: dict[Bounds, float] = defaultdict(float)
-        self._least, self._greatest = math.inf, -math.inf
+        self._extremes: list[Bounds] = []
 
     def add(self, buckets: Mapping[Bounds, float], least: float | None, greatest: float | None) -> None:
-        """More of them."""
+        """More of them, with the least and the greatest where they are known."""
         for bounds, count in buckets.items():
             self._buckets[bounds] += count
-        self._least = min(self._least, math.inf if least is None else least)
-        self._greatest = max(self._greatest, -math.inf if greatest is None else greatest)
+        self._extremes.append((-math.inf if least is None else least, math.inf if greatest is None else greatest))
 
     def quantile(self, quantile: float) -> float | None:
         """Below which that share of the measurements lies; None of no measurements."""
-        segments = list(self._segments())
+        segments = list(self._segments()) if self._buckets else []
         total = sum(count for _, _, count in segments)
         if total <= 0:
             return None
@@ -91,8 +90,9 @@ class Distribution:
         return segments[-1][1]
 
     def _segments(self) -> Iterator[tuple[float, float, float]]:
-        """Buckets in pieces that do not overlap, in order; open ones end at the least or greatest measurement, or at once."""
-        closed = [(self._closed(bounds), count) for bounds, count in self._buckets.items() if count > 0]
+        """Buckets in pieces that do not overlap, in order, none of them open."""
+        least, greatest = min(one for one, _ in self._extremes), max(one for _, one in self._extremes)
+        closed = [(_closed(bounds, least, greatest), count) for bounds, count in self._buckets.items() if count > 0]
         edges = sorted({edge for bounds, _ in closed for edge in bounds})
         places = {edge: place for place, edge in enumerate(edges)}
         inside = [0.0] * len(edges)
@@ -109,14 +109,15 @@ class Distribution:
             if inside[place]:
                 yield edge, edges[place + 1], inside[place]
 
-    def _closed(self, bounds: Bounds) -> Bounds:
-        lower, upper = bounds
-        if math.isinf(upper):
-            upper = max(lower, self._greatest) if math.isfinite(self._greatest) else lower
-        if math.isinf(lower):
-            below = self._least if math.isfinite(self._least) else min(0.0, upper)
-            lower = min(upper, below)
-        return (lower, upper) if math.isfinite(lower) else (upper, upper)
+
+def _closed(bounds: Bounds, least: float, greatest: float) -> Bounds:
+    """A bucket as far as measurements may reach. One that stays open is where it begins; one of small values begins at 0."""
+    lower, upper = (min(max(bound, least), greatest) for bound in bounds)
+    if math.isinf(lower):
+        lower = min(0.0, upper) if math.isfinite(upper) else upper
+    if math.isinf(upper):
+        upper = lower
+    return (lower, upper)
 
 
 def grown(point: Point, before: Point | None) -> dict[Bounds, float]:
