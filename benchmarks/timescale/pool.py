@@ -15,7 +15,8 @@ from psycopg import sql
 
 from benchmarks.timescale.database import elapsed, row, say
 from benchmarks.timescale.ingest import Group, points
-from llm_observatory.storage.binary import copy_blocks, copy_statement
+from llm_observatory.storage import script
+from llm_observatory.storage.binary import copy_statement
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import BY_NAME, LLM_TRACES, Table
 
@@ -87,9 +88,7 @@ async def make_pool(connection: AsyncConnection, at: datetime) -> None:
         table = replace(BY_NAME[name], name=f"benchmark_{name}")
         await connection.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(*map(sql.Identifier, (table.name, name))))
         chunks = [chunk for one in requests for part in one.encoded.tables if part.name == name for chunk in part.chunks]
-        async with connection.cursor() as cursor, cursor.copy(copy_statement(table).encode()) as copy:
-            for block in copy_blocks(chunks):
-                await copy.write(block)
+        await script.run(connection, [script.Step(copy_statement(table), chunks)])
     await connection.execute(_POOLS)
 
 

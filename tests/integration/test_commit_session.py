@@ -16,7 +16,7 @@ import pytest
 from llm_observatory import codec
 from llm_observatory.errors import DataRejected, MissingPartition, SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage import dimensions, transaction
+from llm_observatory.storage import dimensions, script, transaction
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
@@ -103,16 +103,16 @@ async def test_copy_and_insert_store_the_same_rows(sessions: Sessions, fields: i
 async def test_the_transaction_is_set_up_as_promised(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("synchronous_commit", "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "jit")
     seen: dict[str, str] = {}
-    commit = transaction.commit
+    run = script.run
 
-    async def look_then_commit(connection: AsyncConnection) -> None:
+    async def look_then_run(connection: AsyncConnection, steps: Sequence[script.Step]) -> str:
         for name in names:
             row = await (await connection.execute("SELECT current_setting(%s)", (name,))).fetchone()
             assert row is not None
             seen[name] = row[0]
-        await commit(connection)
+        return await run(connection, steps)
 
-    monkeypatch.setattr(transaction, "commit", look_then_commit)
+    monkeypatch.setattr(script, "run", look_then_run)
     await (await sessions.new()).write([request()])
     assert seen == dict(zip(names, ("on", "1s", "15s", "10s", "off"), strict=True))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,25 +27,25 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from psycopg import sql
+from psycopg.abc import Buffer
 
 from llm_observatory import codec
 from llm_observatory.app.health import Health
 from llm_observatory.app.write_check import WriteCheck
 from llm_observatory.app.write_path import write_path
-from llm_observatory.codec.request import EncodedTable
 from llm_observatory.errors import InvalidPayload, StorageUnavailable
 from llm_observatory.pipeline.flight import ExportResult
 from llm_observatory.pipeline.ingest import Ingest
 from llm_observatory.pipeline.signal import LOGS, METRICS, SIGNALS, TRACES, Signal
 from llm_observatory.settings import Settings
-from llm_observatory.storage import dead_letters, ledger
+from llm_observatory.storage import dead_letters, ledger, script
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import Stored, WriteRequest
-from llm_observatory.tables import TABLES, Table
+from llm_observatory.tables import TABLES
 from tests.plugins.database import execute
 from tests.plugins.load import REQUESTS, llm_span, request_of, trace_request
 
@@ -151,28 +151,31 @@ async def test_digests_are_claimed_in_their_order_whatever_that_of_the_group(dat
 async def test_a_large_request_is_sent_in_slices_in_the_order_of_tables_in_one_transaction(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order: list[str] = []
+    sent: list[str] = []
     blocks: list[int] = []
-    send, write = CopyWriter._send, psycopg.AsyncCopy.write
+    run, cut = script.run, script._blocks
 
-    async def noted_send(writer: CopyWriter, connection: AsyncConnection, table: Table, parts: Sequence[EncodedTable]) -> None:
-        order.append(table.name)
-        await send(writer, connection, table, parts)
+    async def noted_run(connection: AsyncConnection, steps: Sequence[script.Step]) -> str:
+        sent.extend(step.sql for step in steps)
+        return await run(connection, steps)
 
-    async def noted_write(copy: psycopg.AsyncCopy, buffer: bytes) -> None:
-        blocks.append(len(buffer))
-        await write(copy, buffer)
+    def noted_cut(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+        for block in cut(chunks):
+            blocks.append(len(block))
+            yield block
 
-    monkeypatch.setattr(CopyWriter, "_send", noted_send)
-    monkeypatch.setattr(psycopg.AsyncCopy, "write", noted_write)
+    monkeypatch.setattr(script, "run", noted_run)
+    monkeypatch.setattr(script, "_blocks", noted_cut)
     requests = [write_request(payload_of(name, spans=4_000)) for name in ("one", "two")]
     async with session_on(database) as session:
         assert await session.write(requests) == [Stored(b"")] * 2
+    order = [table.name for statement in sent for table in TABLES if statement.startswith(f"COPY {table.name} ")]
     names = [table.name for table in TABLES]
     assert order == sorted(order, key=names.index)
     assert {"llm_traces", "trace_index", "ingest_touched"} <= set(order)
+    assert sent[-1] == "COMMIT"
     assert len(blocks) > 10
-    assert max(blocks) < 1024 * 1024
+    assert max(blocks) <= script.BLOCK_MAX_BYTES
     transactions = await fetch(
         database,
         "SELECT xmin::text FROM llm_traces UNION SELECT xmin::text FROM trace_index"

@@ -21,6 +21,11 @@ from llm_observatory.errors import ConfigError
 class Implementation(Protocol):
     """What stands behind the doorway; `decode` is the reference's alone."""
 
+    @property
+    def INLINE_MAX_BYTES(self) -> int:  # noqa: N802 - a constant of each
+        """See `inline_max_bytes`."""
+        ...
+
     def encode_stepwise(
         self, signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
     ) -> Generator[None, None, EncodedRequest]:
@@ -75,6 +80,11 @@ def select(choice: str) -> Chosen:
 def chosen() -> Chosen:
     """The implementation in use."""
     return _chosen
+
+
+def inline_max_bytes() -> int:
+    """Payloads up to this size are worth no way to a thread: the event loop digests and encodes them itself (ADR 0028)."""
+    return _chosen.implementation.INLINE_MAX_BYTES
 
 
 def encode(signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms) -> EncodedRequest:
@@ -162,6 +172,7 @@ __all__ = [
     "digest",
     "encode",
     "encode_stepwise",
+    "inline_max_bytes",
     "is_light",
     "select",
     "tuple_fields",

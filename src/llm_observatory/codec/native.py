@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_observatory import tables
 from llm_observatory.codec.request import EncodedRequest, EncodedTable, Rejection, Terms
@@ -19,6 +19,10 @@ INT64_MAX = 2**63 - 1
 
 class Native:
     """The compiled codec, running one spec."""
+
+    INLINE_MAX_BYTES: ClassVar[int] = 512 * 1024
+    """1,000 spans, which take 1.3 ms with their digest; 512 of them (270 KB) cost 20 % more CPU of the service through the
+    thread."""
 
     def __init__(self, spec: str = tables.SPEC) -> None:
         """ConfigError with the reason when there is none that can run the spec."""

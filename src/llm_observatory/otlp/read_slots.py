@@ -63,6 +63,8 @@ class ReadSlots:
         waiter = _Waiter()
         self._waiting.setdefault(reader, deque()).append(waiter)
         self._grant()
+        if waiter.granted.done():
+            return waiter.granted.result()
         try:
             async with asyncio.timeout_at(hold_until):
                 return await waiter.granted

@@ -38,6 +38,7 @@ class Admission:
         self._shared = _Part(limit - reserved_bytes(limit, len(self._reserves)))
         self._queue: dict[_Waiter, None] = {}
         """Who waits for the shared part, in the order of coming."""
+        metrics.INFLIGHT_BYTES.set_function(lambda: self.used)
 
     @property
     def used(self) -> int:
@@ -78,7 +79,6 @@ class Admission:
 
     def _let_in(self, waiter: _Waiter, part: _Part) -> Room:
         part.used += waiter.size
-        self._show()
         return Room(self, part, waiter.size)
 
     def _granted_meanwhile(self, waiter: _Waiter) -> Room | None:
@@ -95,7 +95,6 @@ class Admission:
     def change(self, part: _Part, size: int) -> None:
         """Count `size` bytes more of a part, less if negative: only its rooms call this."""
         part.used += size
-        self._show()
         if size < 0:
             self._admit(part)
 
@@ -111,9 +110,6 @@ class Admission:
         self._leave(waiter)
         if waiter.granted is not None and not waiter.granted.done():
             waiter.granted.set_result(self._let_in(waiter, part))
-
-    def _show(self) -> None:
-        metrics.INFLIGHT_BYTES.set(self.used)
 
 
 class Room:

@@ -29,11 +29,6 @@ from llm_observatory.tables.rules import REFUSED_BY_DATABASE
 
 log = structlog.get_logger(__name__)
 
-INLINE_MAX_BYTES = 24 * 1024
-"""Larger payloads are digested and encoded in the encode thread: 512 log records (54 KiB) take the reference 5 to 7 ms of the
-loop, for which every other signal waits. Smaller ones are not worth the way there: 32 spans (12 KiB) cost 20 to 60 % more CPU
-through the thread (ADR 0028). What is small and all framing goes there too: 60 KiB of empty scopes took half a second."""
-
 LANE_HOLD_MIN_SECONDS = 1.0
 """What an encoded request may wait for a committer at least, whatever is left of its hold."""
 
@@ -177,7 +172,7 @@ class Ingest:
             self._keep_apart(request.digest)
 
     async def _digest(self, signal: Signal, tenant: str, payload: bytes) -> bytes:
-        if len(payload) <= INLINE_MAX_BYTES:
+        if len(payload) <= codec.inline_max_bytes():
             return codec.digest(signal.name, tenant, payload)
         return await asyncio.get_running_loop().run_in_executor(self._encode_thread, codec.digest, signal.name, tenant, payload)
 
@@ -212,7 +207,8 @@ class Ingest:
 
     async def _encode(self, request: _Request, now: int) -> EncodedRequest:
         limits, signal, payload = self.limits, request.signal.name, request.payload
-        if len(payload) <= INLINE_MAX_BYTES and codec.is_light(signal, payload):
+        # What is small and all framing goes to the thread, too: 60 KiB of empty scopes take the reference half a second.
+        if len(payload) <= codec.inline_max_bytes() and codec.is_light(signal, payload):
             _check_items(codec.count_items(signal, payload, limits.max_items_per_request), limits)
             return codec.encode(signal, request.tenant, payload, request.digest, now, limits.terms)
         run = partial(asyncio.get_running_loop().run_in_executor, self._encode_thread)

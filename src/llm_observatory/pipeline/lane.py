@@ -34,6 +34,9 @@ class Lane:
         self._arrived = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closed = False
+        # Asked for when somebody scrapes: they change four times a request.
+        metrics.BUFFER_SIZE.labels(name, "rows").set_function(lambda: self._rows)
+        metrics.BUFFER_SIZE.labels(name, "bytes").set_function(lambda: self._bytes)
 
     def put(self, submission: Submission) -> None:
         """Queue a submission. It fails with Overloaded if no committer took it by its `hold_until`."""
@@ -109,5 +112,3 @@ class Lane:
     def _count(self, submission: Submission, sign: int) -> None:
         self._rows += sign * submission.rows
         self._bytes += sign * submission.size
-        metrics.BUFFER_SIZE.labels(self.name, "rows").set(self._rows)
-        metrics.BUFFER_SIZE.labels(self.name, "bytes").set(self._bytes)

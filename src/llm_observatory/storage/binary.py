@@ -7,8 +7,7 @@ A field of a binary COPY row and a binary parameter of the extended query protoc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import chain
+from functools import cache, lru_cache
 from typing import ClassVar
 
 import psycopg
@@ -19,11 +18,6 @@ from psycopg.pq import Format
 from llm_observatory.codec import tuple_fields
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import PgType, Table
-
-COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_TRAILER = b"\xff\xff"
-COPY_BUFFER_BYTES = 128 * 1024
-"""psycopg cuts larger blocks at this size because libpq grows its buffer quadratically."""
 
 
 class _Field(bytes):
@@ -59,6 +53,7 @@ _PG_TYPES: tuple[PgType, ...] = (
 _FIELDS = {pg_type: _field_class(pg_type) for pg_type in _PG_TYPES}
 
 
+@cache
 def copy_statement(table: Table) -> str:
     """`COPY … FROM STDIN` for all columns of `table` in their order."""
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -99,18 +94,3 @@ def split_rows(chunks: Iterable[bytes], width: int) -> Iterator[bytes]:
                 position += 4 + max(length, 0)
             yield chunk[start:position]
             start = position
-
-
-def copy_blocks(chunks: Sequence[bytes]) -> Iterator[bytes]:
-    """A whole COPY stream (header, rows, trailer) as blocks of about COPY_BUFFER_BYTES."""
-    buffer: list[bytes] = []
-    size = 0
-    for piece in chain((COPY_HEADER,), chunks, (COPY_TRAILER,)):
-        buffer.append(piece)
-        size += len(piece)
-        if size >= COPY_BUFFER_BYTES:
-            yield b"".join(buffer)
-            buffer.clear()
-            size = 0
-    if buffer:
-        yield b"".join(buffer)

@@ -5,7 +5,7 @@ TraceWriter, MetricWriter and LogWriter are instances: nothing here depends on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +13,12 @@ import psycopg
 import psycopg.errors
 
 from llm_observatory.codec.request import EncodedTable
-from llm_observatory.storage import dimensions, ledger, log_feed
-from llm_observatory.storage.binary import copy_blocks, copy_statement, insert, split_rows
+from llm_observatory.storage import dimensions, ledger, log_feed, script
+from llm_observatory.storage.binary import copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.direct_compress import DirectCompress, pays
-from llm_observatory.storage.transaction import BEGIN, rollback, transaction
+from llm_observatory.storage.script import Step
+from llm_observatory.storage.transaction import BEGIN, COMMIT, committed, rollback
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
 from llm_observatory.tables import TABLES, Table
@@ -30,7 +31,7 @@ class ConnectionWriter(Protocol):
     """What writes a group on a connection it is lent: CopyWriter, and whatever wraps it."""
 
     def method(self, group: Sequence[WriteRequest]) -> str:
-        """`copy` or `insert`: how the records of `group` would be sent."""
+        """`copy` or `insert`: how the rows of `group` would be sent."""
         ...
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
@@ -46,9 +47,8 @@ class ConnectionWriter(Protocol):
 class CopyWriter:
     """Writes groups on one connection that it is lent.
 
-    Up to `insert_max_fields` fields of a table go as one INSERT: one round trip instead of two, but a parameter costs
-    more than a field of a COPY row. Measured against COPY, whole transactions: one span 0.91-1.0 x the time, ten spans
-    with their side tables by INSERT 0.95 x, ten spans all by INSERT 1.37 x, a hundred 3.0 x.
+    Two messages, two waits for the server: BEGIN, settings and digests in one, then every COPY and COMMIT in another. A group
+    of which no table has more than `insert_max_fields` fields goes by INSERT, one a table.
     """
 
     insert_max_fields: int
@@ -56,10 +56,8 @@ class CopyWriter:
     """Asked for every transaction, see Engine."""
 
     def method(self, group: Sequence[WriteRequest]) -> str:
-        """How the facts of `group` are sent: `insert` when all of them are few, else `copy`."""
-        facts = [table for table in TABLES if table.kind == "fact"]
-        few = all(self._is_little(table, _parts(group, table)) for table in facts)
-        return "insert" if few else "copy"
+        """How the rows of `group` are sent: `insert` when they are few in every table, else `copy`."""
+        return "insert" if all(self._is_little(table, parts) for table, parts in _by_table(group)) else "copy"
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""
@@ -76,51 +74,57 @@ class CopyWriter:
                 await connection.execute(BEGIN)
                 await dimensions.insert_all(connection, request.encoded.dimensions)
                 await ledger.claim(connection, [request])
-                await self._send_all(connection, [request])
+                await self._send(connection, [request])
             finally:
                 await rollback(connection)
 
     async def _write(self, connection: AsyncConnection, group: Sequence[WriteRequest], claim: ledger.Claim) -> list[Outcome]:
-        async with transaction(connection):
+        try:
             try:
-                outcomes = await claim(connection, group)
+                outcomes = await claim(connection, group, BEGIN)
             except psycopg.errors.LockNotAvailable as error:
                 raise DigestHeld from error
             claimed = _claimed(group, outcomes)
-            await self._send_all(connection, claimed)
-            await log_feed.announce(connection, claimed)
+            committed(await self._send(connection, claimed, *log_feed.announcement(connection, claimed), COMMIT))
+        finally:
+            await rollback(connection)
         return outcomes
 
-    async def _send_all(self, connection: AsyncConnection, requests: Sequence[WriteRequest]) -> None:
-        chunk_us, direct_compress = self.compressed_chunk_us(), DirectCompress(connection)
-        for table in TABLES:
-            parts = _parts(requests, table)
-            if not parts:
-                continue
+    async def _send(self, connection: AsyncConnection, requests: Sequence[WriteRequest], *then: Step) -> str:
+        """Send the rows of `requests` in the order of `tables/`, run what comes `then`; returns the last command tag."""
+        if self.method(requests) == "insert":
+            for table, parts in _by_table(requests):
+                await insert(connection, table, list(split_rows(_chunks(parts), len(table.columns))))
+            return await script.run(connection, then) if then else ""
+        return await script.run(connection, [*self._copies(requests), *then])
+
+    def _copies(self, requests: Sequence[WriteRequest]) -> Iterator[Step]:
+        chunk_us, direct_compress = self.compressed_chunk_us(), DirectCompress()
+        for table, parts in _by_table(requests):
             if chunk_us is not None and table.partitioned:
-                await direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, chunk_us))
-            await self._send(connection, table, parts)
+                yield from direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, chunk_us))
+            yield Step(copy_statement(table), _chunks(parts))
 
     def _is_little(self, table: Table, parts: Sequence[EncodedTable]) -> bool:
         fields = sum(part.rows for part in parts) * len(table.columns)
         return fields <= self.insert_max_fields and sum(part.size for part in parts) <= INSERT_MAX_BYTES
-
-    async def _send(self, connection: AsyncConnection, table: Table, parts: Sequence[EncodedTable]) -> None:
-        chunks = [chunk for part in parts for chunk in part.chunks]
-        if self._is_little(table, parts):
-            await insert(connection, table, list(split_rows(chunks, len(table.columns))))
-            return
-        async with connection.cursor() as cursor, cursor.copy(copy_statement(table)) as copy:
-            for block in copy_blocks(chunks):
-                await copy.write(block)
 
 
 class DigestHeld(psycopg.errors.LockNotAvailable):
     """Another transaction holds a digest of the group for longer than lock_timeout; a lock on a table is no such thing."""
 
 
-def _parts(requests: Sequence[WriteRequest], table: Table) -> list[EncodedTable]:
-    return [part for request in requests for part in request.encoded.tables if part.name == table.name]
+def _by_table(requests: Sequence[WriteRequest]) -> list[tuple[Table, list[EncodedTable]]]:
+    """What there is to write, in the order of `tables/`."""
+    parts: dict[str, list[EncodedTable]] = {}
+    for request in requests:
+        for part in request.encoded.tables:
+            parts.setdefault(part.name, []).append(part)
+    return [(table, parts[table.name]) for table in TABLES if table.name in parts]
+
+
+def _chunks(parts: Sequence[EncodedTable]) -> list[bytes]:
+    return [chunk for part in parts for chunk in part.chunks]
 
 
 def _claimed(group: Sequence[WriteRequest], outcomes: Sequence[Outcome]) -> list[WriteRequest]:

@@ -7,10 +7,10 @@ for every commit and table, by how many rows a segment of a chunk gets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.partitions import slots
+from llm_observatory.storage.script import Step
 from llm_observatory.storage.write import WriteRequest
 from llm_observatory.tables import Table
 
@@ -34,13 +34,11 @@ def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: in
 class DirectCompress:
     """The switch inside one transaction. What the session says is not known, so the first `set` is always sent."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._on: bool | None = None
 
-    async def set(self, *, on: bool) -> None:
-        """For the COPY that follows. An INSERT has a switch of its own, which nobody sets."""
+    def set(self, *, on: bool) -> Iterator[Step]:
+        """What sets it for the COPY that follows. An INSERT has a switch of its own, which nobody sets."""
         if on != self._on:
-            value = "on" if on else "off"
-            await self._connection.execute(f"SET LOCAL timescaledb.enable_direct_compress_copy = {value}".encode())
+            yield Step(f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}")
             self._on = on

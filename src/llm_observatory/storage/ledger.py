@@ -21,34 +21,38 @@ from llm_observatory.storage.statements import statement
 from llm_observatory.storage.transaction import LOCK_TIMEOUT
 from llm_observatory.storage.write import Busy, Outcome, Stored, WriteRequest
 
-Claim = Callable[[AsyncConnection, Sequence[WriteRequest]], Awaitable[list[Outcome]]]
+Claim = Callable[[AsyncConnection, Sequence[WriteRequest], str], Awaitable[list[Outcome]]]
 
 
-async def claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
-    """Claim the digests of `group` inside the open transaction.
+async def claim(connection: AsyncConnection, group: Sequence[WriteRequest], begin: str = "") -> list[Outcome]:
+    """Claim the digests of `group` inside the transaction that is open, or that `begin` opens in the same message.
 
     Returns Stored(duplicate=False) for each claimed or untimed request and Stored(duplicate=True) for each that was there
     before. Raises psycopg.errors.LockNotAvailable when another transaction holds one for longer than lock_timeout.
     """
-    timed = iter(await _claim(connection, [request for request in group if not request.encoded.untimed]))
-    return [Stored(request.answer) if request.encoded.untimed else next(timed) for request in group]
+    timed = [request for request in group if not request.encoded.untimed]
+    if begin and not timed:
+        await connection.execute(begin)
+    claimed = iter(await _claim(connection, timed, begin) if timed else ())
+    return [Stored(request.answer) if request.encoded.untimed else next(claimed) for request in group]
 
 
-async def _claim(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
-    if not group:
-        return []
-    rows = await (
-        await connection.execute(
-            statement("claim_digests"),
-            (
-                [request.tenant for request in group],
-                [request.signal for request in group],
-                [request.digest for request in group],
-                [datetime.fromtimestamp(request.received_at / 1e6, UTC) for request in group],
-                [request.answer for request in group],
-            ),
-        )
-    ).fetchall()
+async def _claim(connection: AsyncConnection, group: Sequence[WriteRequest], begin: str) -> list[Outcome]:
+    # Values are bound on this side: only so can a statement share its message with others.
+    cursor = psycopg.AsyncClientCursor(connection)
+    await cursor.execute(
+        f"{begin}; {statement('claim_digests')}" if begin else statement("claim_digests"),
+        (
+            [request.tenant for request in group],
+            [request.signal for request in group],
+            [request.digest for request in group],
+            [datetime.fromtimestamp(request.received_at / 1e6, UTC) for request in group],
+            [request.answer for request in group],
+        ),
+    )
+    while cursor.nextset():
+        pass
+    rows = await cursor.fetchall()
     claimed = {bytes(digest) for (digest,) in rows}
     known = await _answers(connection, [request for request in group if request.digest not in claimed])
     return [Stored(request.answer) if request.digest in claimed else _duplicate(known.get(request.digest)) for request in group]
@@ -73,13 +77,13 @@ async def _answers(connection: AsyncConnection, group: Sequence[WriteRequest]) -
     return {bytes(digest): bytes(answer) for digest, answer in await cursor.fetchall()}
 
 
-async def claim_one_by_one(connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
+async def claim_one_by_one(connection: AsyncConnection, group: Sequence[WriteRequest], begin: str) -> list[Outcome]:
     """As `claim`, but what another transaction holds is Busy instead of failing the group.
 
     Used only after `claim` timed out: each digest under its own savepoint with a short lock_timeout.
     """
     outcomes: dict[WriteRequest, Outcome] = {}
-    await connection.execute("SET LOCAL lock_timeout = '20ms'")
+    await connection.execute(f"{begin}; SET LOCAL lock_timeout = '20ms'")
     for request in sorted(group, key=lambda request: (request.tenant, request.signal, request.digest)):
         await connection.execute("SAVEPOINT claim")
         try:

@@ -5,36 +5,42 @@ Written in the transaction of the records, so that it says nothing that is not t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from psycopg.sql import SQL, Composed, Literal
+
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.statements import statement
+from llm_observatory.storage.script import Step
 from llm_observatory.storage.write import WriteRequest
 
 KEPT = timedelta(minutes=10)
 """For clients that read slowly. A round of maintenance drops what is older."""
 
 SIGNAL = "logs"
+_INSERT = "INSERT INTO log_feed (tenant, digest, records, received_at, min_time, max_time) VALUES "
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def announce(connection: AsyncConnection, group: Sequence[WriteRequest]) -> None:
-    """Say that the requests of log records in `group` are there, inside the transaction that writes them."""
+def announcement(connection: AsyncConnection, group: Sequence[WriteRequest]) -> Iterator[Step]:
+    """What says that the requests of log records in `group` are there, for the transaction that writes them."""
     requests = [request for request in group if request.signal == SIGNAL and request.encoded.accepted]
-    if not requests:
-        return
-    await connection.execute(
-        statement("announce_logs"),
-        (
-            [request.tenant for request in requests],
-            [request.digest for request in requests],
-            [request.encoded.accepted + request.encoded.rejected_count for request in requests],
-            [_time(request.received_at) for request in requests],
-            [_time(request.encoded.min_time) for request in requests],
-            [_time(request.encoded.max_time) for request in requests],
-        ),
+    if requests:
+        values = SQL(", ").join(_row(request) for request in requests)
+        yield Step(f"{_INSERT}{values.as_string(connection)}")
+
+
+def _row(request: WriteRequest) -> Composed:
+    encoded = request.encoded
+    values = (
+        request.tenant,
+        request.digest,
+        encoded.accepted + encoded.rejected_count,
+        _time(request.received_at),
+        _time(encoded.min_time),
+        _time(encoded.max_time),
     )
+    return SQL("({})").format(SQL(", ").join(map(Literal, values)))
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -9,6 +9,7 @@ from psycopg.pq import TransactionStatus
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.script import Step
 
 LOCK_TIMEOUT = "1s"
 
@@ -20,6 +21,9 @@ BEGIN = (
     " SET LOCAL idle_in_transaction_session_timeout = '10s'"
 )
 """One round trip. SET LOCAL, because behind a transaction pooler the session belongs to nobody."""
+
+
+COMMIT = Step("COMMIT")
 
 
 @asynccontextmanager
@@ -34,9 +38,13 @@ async def transaction(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 async def commit(connection: AsyncConnection) -> None:
-    """COMMIT, and make sure that it was one: of a failed transaction PostgreSQL makes a ROLLBACK without an error."""
-    cursor = await connection.execute("COMMIT")
-    if cursor.statusmessage != "COMMIT":
+    """COMMIT. Raises StorageUnavailable when it was none."""
+    committed((await connection.execute(COMMIT.sql)).statusmessage)
+
+
+def committed(command_tag: str | None) -> None:
+    """Make sure that a COMMIT was one: of a failed transaction PostgreSQL makes a ROLLBACK without an error."""
+    if command_tag != COMMIT.sql:
         message = "the transaction was rolled back"
         raise StorageUnavailable(message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,8 +28,8 @@ from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.query import logs
 from llm_observatory.query.server import QueryServer
 from llm_observatory.settings import Settings
-from llm_observatory.storage import search_filters, touched
-from llm_observatory.storage.connection import connect
+from llm_observatory.storage import script, search_filters, touched
+from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
@@ -293,33 +293,32 @@ async def test_new_records_are_followed_once_and_none_is_missed(observatory: Obs
     stream.cancel()
 
 
-async def test_a_transaction_that_is_committed_late_is_not_missed(observatory: Observatory) -> None:
+async def test_a_transaction_that_is_committed_late_is_not_missed(
+    observatory: Observatory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = observatory.stub.TailLogs(TailLogsRequest(selection=LogSelection(service_names=["checkout"])))
     await stream.read()
     slow = await connect(observatory.database)
-    writer = CopyWriter(60)
     begun, may_commit = asyncio.Event(), asyncio.Event()
+    run = script.run
 
-    async def commit_late() -> None:
-        committing = slow.execute
+    async def held(connection: AsyncConnection, steps: Sequence[script.Step]) -> str:
+        if connection is slow:
+            await run(connection, steps[:-1])
+            begun.set()
+            await may_commit.wait()
+        return await run(connection, steps[-1:] if connection is slow else steps)
 
-        async def held(statement: Any, *arguments: Any, **keywords: Any) -> Any:
-            if statement == "COMMIT":
-                begun.set()
-                await may_commit.wait()
-            return await committing(statement, *arguments, **keywords)
-
-        slow.execute = held  # type: ignore[method-assign, assignment]
-        await writer.write(slow, [observatory.write_request(request(record("late commit")))])
-
+    monkeypatch.setattr(script, "run", held)
     await observatory.store(request(record("earlier")))
     assert await _followed(stream, 1) == ["earlier"]
-    task = asyncio.create_task(commit_late())
+    late = observatory.write_request(request(record("late commit")))
+    committing = asyncio.create_task(CopyWriter(0).write(slow, [late]))
     await begun.wait()
     await observatory.store(request(record("overtaking")))
     assert await _followed(stream, 1) == ["overtaking"]
     may_commit.set()
-    await task
+    await committing
     assert await _followed(stream, 1) == ["late commit"]
     stream.cancel()
     await slow.close()

@@ -17,7 +17,7 @@ from llm_observatory.errors import InvalidPayload, Overloaded, RequestTooLarge, 
 from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer, RetryPolicy
 from llm_observatory.pipeline.flight import ExportResult
-from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, Ingest, IngestLimits
+from llm_observatory.pipeline.ingest import Ingest, IngestLimits
 from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import TRACES
 from llm_observatory.storage.write import Outcome, WriteRequest
@@ -148,8 +148,8 @@ async def test_bad_records_are_rejected_by_themselves_and_a_request_of_only_bad_
 
 async def test_a_large_request_is_encoded_in_the_thread_to_the_same_rows() -> None:
     async with running() as run:
-        _, payload = trace_request(400, extra=2_000)
-        assert len(payload) > 4 * INLINE_MAX_BYTES
+        _, payload = trace_request(400, extra=6_000)
+        assert len(payload) > 4 * codec.inline_max_bytes()
         assert (await run.export(payload)).accepted == 400
 
 
@@ -166,7 +166,7 @@ async def test_a_small_request_that_is_all_framing_leaves_the_loop_alone(monkeyp
         empty_scopes = request_of()
         for _ in range(4_000):
             empty_scopes.resource_spans[0].scope_spans.add()
-        assert empty_scopes.ByteSize() < INLINE_MAX_BYTES
+        assert empty_scopes.ByteSize() < codec.inline_max_bytes()
         await run.export(empty_scopes.SerializeToString())
         await run.export(trace_request(1)[1])
     assert [name.startswith("encode") for name in threads] == [True, False]
@@ -182,7 +182,7 @@ async def test_limits_are_named() -> None:
 
 async def test_broken_bytes_are_invalid() -> None:
     async with running() as run:
-        for size in (100, INLINE_MAX_BYTES + 1):
+        for size in (100, codec.inline_max_bytes() + 1):
             with pytest.raises(InvalidPayload):
                 await run.export(b"\xff" * size)
 

@@ -15,7 +15,7 @@ from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import DataRejected, RequestTooLarge, ShuttingDown, StorageUnavailable
 from llm_observatory.pipeline.admission import Admission
 from llm_observatory.pipeline.commit import Committer
-from llm_observatory.pipeline.ingest import INLINE_MAX_BYTES, Ingest
+from llm_observatory.pipeline.ingest import Ingest
 from llm_observatory.pipeline.lane import Lane
 from llm_observatory.pipeline.signal import TRACES
 from llm_observatory.storage.write import Outcome, Stored, WriteRequest
@@ -24,7 +24,7 @@ from tests.plugins.memory_store import MemoryStore
 from tests.unit.pipeline.test_commit import committer, outcomes, submissions
 from tests.unit.pipeline.test_ingest import LIMITS, POLICY, running, soon
 
-LARGE = INLINE_MAX_BYTES * 50
+LARGE = 3 * codec.Native.INLINE_MAX_BYTES
 
 
 def large_request() -> bytes:

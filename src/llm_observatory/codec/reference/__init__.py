@@ -19,6 +19,10 @@ from llm_observatory.codec.request import EncodedRequest, Terms
 
 PROGRAM = Program(tables.SPEC)
 
+INLINE_MAX_BYTES = 24 * 1024
+"""512 log records (54 KiB) take 5 to 7 ms, in which every other signal would wait for the loop; 32 spans (12 KiB) cost 20 to
+60 % more CPU through the thread."""
+
 
 def encode_stepwise(
     signal: str, tenant: str, payload: bytes, digest: bytes, now: int, terms: Terms
@@ -43,4 +47,4 @@ def is_light(signal: str, payload: bytes, max_fields: int) -> bool:
     return walk.is_light(signal, payload, max_fields)
 
 
-__all__ = ["PROGRAM", "count_items", "decode", "encode_stepwise", "is_light"]
+__all__ = ["INLINE_MAX_BYTES", "PROGRAM", "count_items", "decode", "encode_stepwise", "is_light"]

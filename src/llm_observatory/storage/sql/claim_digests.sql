@@ -2,7 +2,7 @@
 -- Sorted, so that two groups that share digests take them in the same order and cannot deadlock.
 INSERT INTO ingest_ledger (tenant, signal, digest, received_at, answer)
 SELECT tenant, signal, digest, received_at, answer
-FROM unnest(%b::text[], %b::text[], %b::bytea[], %b::timestamptz[], %b::bytea[])
+FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::timestamptz[], %s::bytea[])
     AS request (tenant, signal, digest, received_at, answer)
 ORDER BY tenant, signal, digest
 ON CONFLICT DO NOTHING
