@@ -14,6 +14,8 @@ FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready
 # The native codec, where cargo and its crates can be had; without it the service runs on the reference.
 NATIVE := .venv/.native
 NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/*.pyi native/src/*.rs)
+# Tests at a time, each with a PostgreSQL of its own (tests/plugins/workers.py); 0: one, in the process of pytest.
+WORKERS ?= 2
 ARGS ?=
 
 # An activated environment of another project must not become the target of ours.
@@ -50,8 +52,8 @@ run: $(READY) $(NATIVE) ## start the service (embedded PostgreSQL unless DATABAS
 demo: $(READY) ## send real LLM telemetry to the running service and show the rows it became
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(READY) $(FETCHED) $(NATIVE) ## run all tests; ARGS='-k name' narrows them
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) $(FETCHED) $(NATIVE) ## run all tests, two at a time; ARGS='-k name' narrows them
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-unit: $(READY) $(NATIVE) ## run the tests that need no database, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -18,6 +18,7 @@ pytest_plugins = (
     "tests.plugins.service",
     "tests.plugins.storage",
     "tests.plugins.wasm_timescale",
+    "tests.plugins.workers",
     "tests.conformance.plugin",
 )
 

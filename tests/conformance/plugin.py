@@ -9,9 +9,10 @@ A test says `@pytest.mark.requirement("G4", "MUST")`, and what it saw with the f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -125,9 +126,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    of_worker: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if of_worker is not None:
+        of_worker["findings"] = [asdict(finding) for finding in session.config.stash[FINDINGS]]
+        return
     file: Path | None = session.config.getoption("conformance_json")
     if file is not None:
         record.write(run_of(session.config), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker found (pytest-xdist); one that crashed says nothing."""
+    for found in getattr(node, "workeroutput", {}).get("findings", []):
+        node.config.stash[FINDINGS].append(record.finding(found))
 
 
 def run_of(config: pytest.Config) -> Run:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.manifest import Level
 from tests.conformance.verdict import Result
@@ -36,20 +37,21 @@ class Run:
 def read(file: Path = FILE) -> Run:
     """A run from its file."""
     loaded = json.loads(file.read_text(encoding="utf-8"))
-    findings = [
-        Finding(**{**finding, "requirements": [tuple(key) for key in finding["requirements"]]})
-        for finding in loaded["findings"]
-    ]
-    return Run(loaded["receiver"], loaded["date"], findings)
+    return Run(loaded["receiver"], loaded["date"], [finding(found) for found in loaded["findings"]])
+
+
+def finding(found: dict[str, Any]) -> Finding:
+    """A finding from its fields, where requirements may have become lists."""
+    return Finding(**{**found, "requirements": [tuple(key) for key in found["requirements"]]})
 
 
 def write(run: Run, file: Path = FILE) -> None:
     """A run into its file, tests by name."""
-    findings = [asdict(finding) for finding in sorted(run.findings, key=lambda finding: finding.test)]
+    findings = [asdict(found) for found in sorted(run.findings, key=lambda found: found.test)]
     content = {"receiver": run.receiver, "date": run.date, "findings": findings}
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def of(key: tuple[str, Level], findings: Iterable[Finding]) -> Sequence[Finding]:
     """The findings on one requirement."""
-    return [finding for finding in findings if key in finding.requirements]
+    return [found for found in findings if key in found.requirements]

@@ -129,6 +129,7 @@ def only_of(table: str, whole: WriteRequest) -> WriteRequest:
     return replace(whole, encoded=replace(whole.encoded, tables=tables))
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_a_locked_table_holds_up_no_request_that_does_not_write_it(sessions: Sessions) -> None:
     """Neither its rows nor its partitions, those of the locked table being made at the same time."""
     first, second = await sessions.new(), await sessions.new()
@@ -308,6 +309,7 @@ async def blocked(sessions: Sessions) -> None:
             pass
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_a_deadline_severs_a_connection_that_no_longer_answers(sessions: Sessions) -> None:
     session = await sessions.new(deadline_seconds=0.2)
     await session.write([request()])

@@ -225,6 +225,7 @@ async def test_our_connections_never_compile_and_never_prepare(database: str) ->
 # ---- lanes and blame
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_a_locked_old_partition_holds_up_the_late_lane_only(run: Running) -> None:
     late, today = (payload_of("checkout", days_ago=days) for days in (10, 0))
     await run.export(payload_of("checkout", days_ago=10))
@@ -335,6 +336,7 @@ async def test_a_missing_table_of_one_signal_ends_readiness_and_leaves_the_other
     assert (await run.export(REQUESTS[signal](3)[1], signal=signal)).accepted == 3
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 @pytest.mark.parametrize("table", ["llm_traces", "llm_metrics", "llm_logs"])
 async def test_a_locked_table_takes_no_readiness_and_little_time_of_the_check(run: Running, table: str) -> None:
     async with await psycopg.AsyncConnection.connect(run.database) as other:

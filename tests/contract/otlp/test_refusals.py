@@ -169,6 +169,7 @@ async def test_a_flood_of_unexpected_errors_is_logged_once_and_counted_each(otlp
     assert requests._value.get() - before == 50
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 @pytest.mark.parametrize("gate", ["door", "room"])
 async def test_a_request_is_held_for_a_share_of_the_deadline_and_then_refused(otlp: Otlp, gate: str) -> None:
     getattr(otlp.ingest, gate).clear()
@@ -182,6 +183,7 @@ async def test_a_request_is_held_for_a_share_of_the_deadline_and_then_refused(ot
     await until(lambda: otlp.receiver.entrance.reading == 0)
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_a_request_without_deadline_is_held_for_four_seconds(otlp: Otlp) -> None:
     otlp.ingest.door.clear()
     loop = asyncio.get_running_loop()

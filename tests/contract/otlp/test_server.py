@@ -163,6 +163,7 @@ async def test_reflection_is_a_parameter(start: Start, reflect: bool, service: s
         assert answer.file_descriptor_response.file_descriptor_proto
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_stopping_acknowledges_what_is_in_flight_and_refuses_the_rest(otlp: Otlp) -> None:
     otlp.ingest.commit.clear()
     stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
@@ -187,6 +188,7 @@ async def test_stopping_acknowledges_what_is_in_flight_and_refuses_the_rest(otlp
     assert len(otlp.ingest.committed) == 5
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_answers_that_nobody_reads_do_not_take_the_grace(otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_observatory.otlp.grpc_server.UNREAD_ANSWERS_SECONDS", 0.5)
     otlp.ingest.commit.clear()
@@ -208,6 +210,7 @@ async def test_answers_that_nobody_reads_do_not_take_the_grace(otlp: Otlp, monke
     assert len(otlp.ingest.committed) == 21
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_draining_refuses_new_and_waiting_calls_at_once(start: Start) -> None:
     async with start(read_slots=1) as otlp, raw_client(otlp.port) as client:
         stuck = await client.call()

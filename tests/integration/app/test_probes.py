@@ -55,6 +55,7 @@ async def test_redis_answers() -> None:
     assert part.latency_ms is not None
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_redis_is_not_there_or_says_nothing() -> None:
     async with listener(answers=False) as port:
         for url in (f"redis://:canary@127.0.0.1:{port}", "redis://:canary@127.0.0.1:1"):
@@ -68,6 +69,7 @@ async def test_redis_is_not_there_or_says_nothing() -> None:
             assert part.latency_ms is None
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_a_database_that_says_nothing_is_given_up_in_time() -> None:
     async with listener(answers=False) as port:
         probe = DatabaseProbe(f"postgresql://u:canary@127.0.0.1:{port}/d", "test", timeout_seconds=0.3)

@@ -124,6 +124,7 @@ async def test_a_body_has_its_full_time_as_long_as_nobody_waits(monkeypatch: pyt
     (await own).release()
 
 
+@pytest.mark.alone("it judges time: no other test beside it")
 async def test_one_reader_makes_way_for_each_who_waits_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_observatory.otlp.read_slots.FAIR_SECONDS", 0.1)
     slots = ReadSlots(3)
