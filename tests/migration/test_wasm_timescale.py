@@ -14,7 +14,7 @@ import pytest
 from psycopg import AsyncConnection, Connection
 
 from llm_observatory.storage import dbmate
-from llm_observatory.storage.binary import COPY_HEADER, COPY_TRAILER
+from llm_observatory.storage.script import COPY_HEADER, COPY_TRAILER
 from tests.plugins.database import execute
 
 _POINTS = """
