@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -43,7 +44,7 @@ class Rejection(NamedTuple):
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EncodedRequest:
     """One OTLP export request as rows.
 
@@ -73,7 +74,7 @@ class EncodedRequest:
         """How many records were refused."""
         return sum(self.rejected_by_rule.values())
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes this request will send to PostgreSQL at most: rows of dimensions that are known there already are not sent."""
         return sum(table.size for table in self.tables) + sum(

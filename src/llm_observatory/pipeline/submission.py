@@ -21,13 +21,16 @@ class Submission:
     hold_until: float
     ack: asyncio.Future[Stored] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     expiry: asyncio.TimerHandle | None = None
-    rows: int = field(init=False)
-    """Records in it."""
-    size: int = field(init=False)
-    """Bytes it will send to PostgreSQL."""
 
-    def __post_init__(self) -> None:
-        self.rows, self.size = self.write.encoded.accepted, self.write.encoded.size
+    @property
+    def rows(self) -> int:
+        """Records in it."""
+        return self.write.encoded.accepted
+
+    @property
+    def size(self) -> int:
+        """Bytes it will send to PostgreSQL."""
+        return self.write.encoded.size
 
     @property
     def failed(self) -> bool:

@@ -190,6 +190,25 @@ async def test_many_short_calls_of_one_connection_are_not_behind_each_slow_one_o
     assert order == ["quick", "quick", "quick", "other", "slow"]
 
 
+async def test_a_slot_is_handed_on_without_a_look_at_everybody_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = ReadSlots(1)
+    slot = await slots.acquire(Reader("first", "traces"), later())
+    waiting = [await queued(slots, f"c{number:03}") for number in range(200)]
+    looked: list[Reader] = []
+    turn = slots._turn
+
+    def noted(reader: Reader) -> float:
+        looked.append(reader)
+        return turn(reader)
+
+    monkeypatch.setattr(slots, "_turn", noted)
+    for task in waiting:
+        slot.release()
+        slot = await task
+    assert [task.result().reader.connection for task in waiting] == [f"c{number:03}" for number in range(200)]
+    assert len(looked) < 3 * len(waiting)
+
+
 async def test_connections_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_observatory.otlp.read_slots.KEPT_DEBTS", 10)
     slots = ReadSlots(1)

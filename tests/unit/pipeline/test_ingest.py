@@ -153,6 +153,22 @@ async def test_a_large_request_is_encoded_in_the_thread_to_the_same_rows() -> No
         assert (await run.export(payload)).accepted == 400
 
 
+async def test_the_codec_says_up_to_what_size_it_runs_on_the_loop(implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    digest = codec.digest
+
+    def traced(signal: str, tenant: str, payload: bytes) -> bytes:
+        threads.append(threading.current_thread().name)
+        return digest(signal, tenant, payload)
+
+    monkeypatch.setattr(codec, "digest", traced)
+    async with running() as run:
+        for extra in (0, codec.inline_max_bytes()):
+            await run.export(trace_request(1, extra=extra)[1])
+        assert codec.inline_max_bytes() == {"native": 512 * 1024, "reference": 24 * 1024}[implementation]
+    assert [name.startswith("encode") for name in threads] == [False, True]
+
+
 async def test_a_small_request_that_is_all_framing_leaves_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
     count = codec.count_items
