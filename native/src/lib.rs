@@ -19,6 +19,7 @@ pub mod limits;
 pub mod log;
 pub mod logs;
 pub mod measure;
+pub mod memory;
 pub mod metric;
 pub mod metrics;
 pub mod op;

@@ -224,23 +224,25 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// As `new`, field by field: to move the vectors out and in again costs more than all of this.
     fn clear(&mut self) {
-        let mut last = std::mem::replace(self, Point::new(self.tree.repaired()));
-        last.tree.clear();
-        last.bucket_counts.clear();
-        last.bounds.clear();
-        last.exemplars.clear();
-        last.positive.clear();
-        last.negative.clear();
-        last.quantiles.clear();
-        let Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, .. } = last;
-        let repaired = tree.repaired();
-        *self = Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, ..Point::new(repaired) };
+        self.tree.clear();
+        self.attributes = List::EMPTY;
+        (self.start, self.time, self.flags) = (0, 0, 0);
+        (self.value, self.count) = (None, 0);
+        (self.sum, self.min, self.max) = (None, None, None);
+        self.bucket_counts.clear();
+        self.bounds.clear();
+        self.exemplars.clear();
+        (self.scale, self.zero_count, self.zero_threshold) = (0, 0, 0.0);
+        self.positive.clear();
+        self.negative.clear();
+        self.quantiles.clear();
     }
 
     fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         match tag {
-            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes),
+            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes),
             0x21 => cursor.fixed64().map(|bits| self.value = Some(Number::Double(f64::from_bits(bits)))),
             0x31 => cursor.fixed64().map(|bits| self.value = Some(Number::Int(bits as i64))),
             0x2a => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1),
@@ -252,7 +254,7 @@ impl<'a> Point<'a> {
     fn histogram_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x4a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x4a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x31 => self.bucket_counts.push(cursor.fixed64()?),
@@ -271,7 +273,7 @@ impl<'a> Point<'a> {
     fn exponential_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x0a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x0a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x30 => self.scale = zigzag(cursor.varint()?),
@@ -292,7 +294,7 @@ impl<'a> Point<'a> {
         // The sum of a summary is always there.
         self.sum.get_or_insert(0.0);
         match tag {
-            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(f64::from_bits(cursor.fixed64()?)),
             0x32 => self.quantile(cursor.delimited()?, DEPTH_MAX - 1)?,

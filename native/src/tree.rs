@@ -10,8 +10,9 @@ use std::collections::hash_map::Entry;
 use bumpalo::Bump;
 
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
-use crate::cursor::{Broken, Cursor, deeper};
+use crate::cursor::{Broken, Cursor, deeper, is_utf8};
 use crate::key::{hash, scan};
+use crate::memory::Memory;
 
 type Result<T> = std::result::Result<T, Broken>;
 
@@ -74,6 +75,8 @@ pub struct Node<'a> {
     pub value: Value<'a>,
     /// That of the key.
     pub hash: u64,
+    /// Whether the key is known to stand in JSON as it is.
+    pub is_plain: bool,
     has_index: bool,
     next: u32,
 }
@@ -83,38 +86,6 @@ pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     repaired: &'a Bump,
     memory: Memory<'a>,
-}
-
-/// The keys of the last record's attributes by place, with their hashes: records of one emitter have the same ones in the same
-/// order, and what was found out about them need not be found out again. Only keys that are fine as they come are remembered.
-#[derive(Default)]
-struct Memory<'a> {
-    keys: Vec<(&'a [u8], u64)>,
-    /// Whether the keys of this record so far are those of the last one.
-    is_same: bool,
-    /// How many keys that one had, if they were all fine and no two alike.
-    last: Option<u32>,
-}
-
-impl<'a> Memory<'a> {
-    /// The hash of the key at a place, if it is the one of the last record.
-    #[inline]
-    fn recall(&self, place: u32, key: &[u8]) -> Option<u64> {
-        self.keys.get(place as usize).filter(|(known, _)| *known == key).map(|(_, hash)| *hash)
-    }
-
-    /// Another key is at that place now.
-    fn remember(&mut self, place: u32, key: &'a [u8], hash: u64, is_fine: bool) {
-        self.is_same = false;
-        self.last = None;
-        if !is_fine {
-            self.keys.truncate(place as usize);
-        } else if let Some(known) = self.keys.get_mut(place as usize) {
-            *known = (key, hash);
-        } else if self.keys.len() == place as usize {
-            self.keys.push((key, hash));
-        }
-    }
 }
 
 impl<'a> Tree<'a> {
@@ -131,7 +102,7 @@ impl<'a> Tree<'a> {
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
-        self.memory.is_same = true;
+        self.memory.begin();
     }
 
     #[inline]
@@ -156,53 +127,75 @@ impl<'a> Tree<'a> {
     /// The same for the attributes of a record itself, whose keys are remembered.
     #[inline]
     pub fn attribute(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
+        if let Some((key, rest)) = self.memory.recall(list.len, data) {
+            let mut cursor = Cursor::new(rest);
+            let held = cursor.delimited()?;
+            if cursor.is_empty() {
+                let (value, unread) = self.value(held, deeper(depth)?)?;
+                list.unread |= unread;
+                let (hash, is_plain) = (key.hash, key.is_plain);
+                return self.push(list, Node { key: key.bytes, value, hash, is_plain, has_index: false, next: END });
+            }
+        }
         self.add::<true>(data, depth, list)
     }
 
     #[inline]
     fn add<const REMEMBERED: bool>(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
         let (mut key, mut has_index): (&[u8], bool) = (b"", false);
-        let (mut value, mut unread) = (Value::Null, false);
-        let mut recalled = None;
+        let (mut value, mut unread) = (None, false);
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
                 0x0a => {
                     key = cursor.delimited()?;
-                    recalled = if REMEMBERED { self.memory.recall(list.len, key) } else { None };
-                    if recalled.is_none() && !scan(key).is_ascii && std::str::from_utf8(key).is_err() {
+                    if !scan(key).is_ascii && !is_utf8(key) {
                         return Err(Broken);
                     }
                 }
                 0x12 => {
-                    let held = cursor.delimited()?;
-                    let depth = deeper(depth)?;
-                    if let Some(text) = plain_text(held) {
-                        (value, unread) = (Value::Text(text), false);
-                    } else {
-                        let mut merged = value;
-                        self.any_value(held, depth, &mut merged)?;
-                        (value, unread) = (merged, is_unread(&merged));
-                    }
+                    let (held, depth) = (cursor.delimited()?, deeper(depth)?);
+                    let Some(before) = value else {
+                        let (found, is_unread) = self.value(held, depth)?;
+                        (value, unread) = (Some(found), is_unread);
+                        continue;
+                    };
+                    let mut merged = before;
+                    self.any_value(held, depth, &mut merged)?;
+                    (value, unread) = (Some(merged), is_unread(&merged));
                 }
                 0x18 => has_index = cursor.varint()? as u32 != 0,
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        let hash = match recalled {
-            Some(hash) => hash,
-            None => {
-                let scanned = scan(key);
-                let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
-                unread |= !is_fine;
-                if REMEMBERED {
-                    self.memory.remember(list.len, key, scanned.hash, is_fine);
-                }
-                scanned.hash
+        let scanned = scan(key);
+        let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
+        if REMEMBERED {
+            self.memory.remember(list.len, data, key, scanned.hash, is_fine);
+        }
+        list.unread |= unread || !is_fine;
+        let (value, hash) = (value.unwrap_or(Value::Null), scanned.hash);
+        self.push(list, Node { key, value, hash, is_plain: false, has_index, next: END })
+    }
+
+    /// The AnyValue in `data`, and whether it must be looked at before it is in a document. Most hold one small field.
+    #[inline]
+    fn value(&mut self, data: &'a [u8], depth: u32) -> Result<(Value<'a>, bool)> {
+        Ok(match *data {
+            [0x18, byte] if byte < 0x80 => (Value::Int(byte.into()), false),
+            [0x18, low, high] if low >= 0x80 && high < 0x80 => {
+                (Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7), false)
             }
-        };
-        list.unread |= unread;
-        self.push(list, Node { key, value, hash, has_index, next: END })
+            [0x21, ref bits @ ..] if let Ok(bits) = bits.try_into() => (Value::Double(f64::from_le_bytes(bits)), false),
+            _ => match plain_text(data) {
+                Some(text) => (Value::Text(text), false),
+                None => {
+                    let mut value = Value::Null;
+                    self.any_value(data, depth, &mut value)?;
+                    (value, is_unread(&value))
+                }
+            },
+        })
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -239,15 +232,9 @@ impl<'a> Tree<'a> {
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             if tag == 0x0a {
-                let (held, depth) = (cursor.delimited()?, deeper(depth)?);
-                let mut value = Value::Null;
-                if let Some(text) = plain_text(held) {
-                    value = Value::Text(text);
-                } else {
-                    self.any_value(held, depth, &mut value)?;
-                    list.unread |= is_unread(&value);
-                }
-                self.push(list, Node { key: b"", value, hash: 0, has_index: false, next: END })?;
+                let (value, unread) = self.value(cursor.delimited()?, deeper(depth)?)?;
+                list.unread |= unread;
+                self.push(list, Node { key: b"", value, hash: 0, is_plain: false, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
             }
@@ -265,6 +252,19 @@ impl<'a> Tree<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The text that a value is, or that is alone in an array, and whether it is in one.
+    #[inline]
+    pub fn only_text(&self, value: &Value<'a>) -> Option<(&'a [u8], bool)> {
+        match *value {
+            Value::Text(text) => Some((text, false)),
+            Value::Array(list) if list.len == 1 => match self.node(list.head)?.value {
+                Value::Text(text) => Some((text, true)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The node behind an index of `indexes`.
@@ -319,12 +319,11 @@ impl<'a> Tree<'a> {
     pub fn read_attributes(&mut self, list: &mut List, counts: &mut Counts) -> bool {
         let len = list.len;
         self.read_unread(list, counts);
-        if self.memory.is_same && self.memory.last == Some(len) {
+        if self.memory.is_same(len) {
             return true;
         }
         self.unite_all(list, counts);
-        let is_fine = list.len == len && self.memory.keys.len() >= len as usize;
-        self.memory.last = is_fine.then_some(len);
+        self.memory.read(len, list.len);
         false
     }
 
@@ -381,6 +380,7 @@ impl<'a> Tree<'a> {
             _ => {}
         }
         self.repair(&mut node.key, counts);
+        node.is_plain = false;
         node.hash = hash(node.key);
     }
 

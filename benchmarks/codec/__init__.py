@@ -1,0 +1,1 @@
+"""How fast each codec makes rows of what SDKs send, beside upb's own parsing of the same bytes."""
