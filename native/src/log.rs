@@ -14,8 +14,9 @@ use crate::document;
 use crate::field;
 use crate::key::Keys;
 use crate::op::LogOp;
+use crate::repair::repaired;
 use crate::spec::Spec;
-use crate::tree::{List, Tree, Value, repaired};
+use crate::tree::{List, Tree, Value};
 
 const TIME: i16 = 0;
 const OBSERVED: i16 = 1;

@@ -8,11 +8,12 @@ use crate::counts::{Counts, METRIC_WITHOUT_DATA, RECORD_MALFORMED, Rule, SOURCES
 use crate::document;
 use crate::encoder::{RecordEncoder, Source, touched};
 use crate::field;
+use crate::kind::Kind;
 use crate::limits::Limits;
 use crate::measure;
 use crate::metric;
 use crate::op::{MetricOp, PointOp};
-use crate::point::{Kind, Point};
+use crate::point::Point;
 use crate::series::{MetricHead, SeriesTable, Template};
 use crate::set::Map;
 use crate::source::Speaker;

@@ -8,15 +8,16 @@ use crate::counts::{Counts, ENUM_OUT_OF_RANGE, METRIC_MALFORMED, Rule};
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document;
 use crate::field;
+use crate::kind::Kind;
 use crate::limits::Limits;
 use crate::measure;
 use crate::metric::DataHead;
 use crate::op::{MetricOp, SourceOp};
-use crate::point::Kind;
+use crate::repair::repaired;
 use crate::schema::METRIC;
 use crate::spec::Table;
 use crate::table::{Fill, RecordTable, Sealed, SharedFields, SplitSeal};
-use crate::tree::{List, Tree, repaired};
+use crate::tree::{List, Tree};
 
 /// A Metric without its data, read.
 pub struct MetricHead {
