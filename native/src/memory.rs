@@ -20,19 +20,11 @@ pub struct Key<'a> {
 #[derive(Default)]
 pub struct Memory<'a> {
     keys: Vec<Key<'a>>,
-    /// Whether the keys of this record so far are those of the last one.
-    is_same: bool,
-    /// How many keys that one had, if they were all fine and no two alike.
+    /// How many keys that one had, if they were all fine, no two alike, and none was another since.
     last: Option<u32>,
 }
 
 impl<'a> Memory<'a> {
-    /// A new record begins.
-    #[inline]
-    pub fn begin(&mut self) {
-        self.is_same = true;
-    }
-
     /// The key at a place of the last record and the rest of the KeyValue in `data`, if it begins with that key.
     #[inline]
     pub fn recall(&self, place: u32, data: &'a [u8]) -> Option<(Key<'a>, &'a [u8])> {
@@ -46,7 +38,6 @@ impl<'a> Memory<'a> {
         if self.keys.get(place as usize).is_some_and(|known| known.bytes == bytes) {
             return;
         }
-        self.is_same = false;
         self.last = None;
         let head = data.get(..bytes.len() + 3).filter(|head| {
             let is_short = bytes.len() < 0x80;
@@ -67,7 +58,7 @@ impl<'a> Memory<'a> {
 
     /// Whether the keys of this record, which are so many, are those of the last one.
     pub fn is_same(&self, count: u32) -> bool {
-        self.is_same && self.last == Some(count)
+        self.last == Some(count)
     }
 
     /// A record with so many keys was read, `kept` of them apart from each other.

@@ -211,7 +211,8 @@ def test_records_of_changing_keys_are_read_alike(signal: str) -> None:
     """
     source = random.Random(11)
     plain = ["a", "gen_ai.request.model", "gen_ai.prompt", "llm.input_messages.0.x", "llm.model_name", "prompt", "error.type"]
-    plain += ["gen_ai.provider.name", "gen_ai.operation.name", "gen_ai.response.finish_reasons", "event.name", "b\n"]
+    plain += ["gen_ai.provider.name", "gen_ai.operation.name", "gen_ai.response.finish_reasons", "event.name", "b\n", "content"]
+    plain += ["llm.request.model_name"]
     strange = [*plain, "a", "$a", "k\0", "", "logfire.json_schema", "logfire.span_type", "k" * 130]
     made: list[Any] = []
     keys: list[str] = []
