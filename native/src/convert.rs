@@ -44,6 +44,11 @@ impl Conversion {
         })
     }
 
+    /// Whether it looks names up, which takes longer than to see that they are the last ones.
+    pub fn looks_up(self) -> bool {
+        matches!(self, Conversion::Provider | Conversion::Operation | Conversion::FinishReasons)
+    }
+
     /// The type of its columns.
     pub fn type_(self) -> &'static str {
         match self {
@@ -211,6 +216,9 @@ impl Conversions {
 /// Without white space of ASCII around it.
 #[inline]
 pub fn trimmed(mut text: &[u8]) -> &[u8] {
+    if let [b'!'..=0xff, .., b'!'..=0xff] = text {
+        return text;
+    }
     while let [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] = text {
         text = rest;
     }

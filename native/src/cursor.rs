@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn text(&mut self) -> Result<&'a [u8]> {
         let bytes = self.delimited()?;
-        if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Broken) }
+        if is_utf8(bytes) { Ok(bytes) } else { Err(Broken) }
     }
 
     /// Eight bytes.
@@ -144,6 +144,19 @@ impl<'a> Cursor<'a> {
             }
             tag = self.tag()?.ok_or(Broken)?;
         }
+    }
+}
+
+/// How long a string must be for a call to be worth it.
+const LONG: usize = 64;
+
+/// Whether these are UTF-8.
+#[inline]
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    if bytes.len() >= LONG {
+        simdutf8::basic::from_utf8(bytes).is_ok()
+    } else {
+        is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
     }
 }
 

@@ -54,6 +54,11 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Whether a string stands in JSON as it is.
+pub fn is_plain(text: &[u8]) -> bool {
+    first_escaped(text).is_none()
+}
+
 /// Where the first byte that must be escaped is: eight at a time.
 #[inline]
 fn first_escaped(bytes: &[u8]) -> Option<usize> {
@@ -188,8 +193,14 @@ pub fn members<'n, 'a: 'n>(out: &mut Vec<u8>, tree: &Tree<'a>, nodes: impl Itera
         if index > 0 {
             out.push(b',');
         }
-        string(out, node.key);
-        out.push(b':');
+        if node.is_plain {
+            out.push(b'"');
+            out.extend_from_slice(node.key);
+            out.extend_from_slice(b"\":");
+        } else {
+            string(out, node.key);
+            out.push(b':');
+        }
         value(out, tree, &node.value, ordered);
     }
     out.push(b'}');

@@ -5,7 +5,9 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod accepted;
+pub mod attribute;
 pub mod batch;
+pub mod buckets;
 pub mod content;
 pub mod content_rows;
 pub mod convert;
@@ -13,18 +15,22 @@ pub mod counts;
 pub mod cursor;
 pub mod document;
 pub mod encoder;
+pub mod exemplar;
 pub mod field;
 pub mod key;
+pub mod kind;
 pub mod limits;
 pub mod log;
 pub mod logs;
 pub mod measure;
+pub mod memory;
 pub mod metric;
 pub mod metrics;
 pub mod op;
 pub mod point;
 pub mod program;
 pub mod promote;
+pub mod repair;
 pub mod schema;
 pub mod series;
 pub mod set;

@@ -9,7 +9,7 @@ use crate::content_rows::{Carrier, ContentRows, Origin};
 use crate::counts::{RECORD_MALFORMED, Rule};
 use crate::encoder::{RecordEncoder, Source, touched};
 use crate::limits::Limits;
-use crate::log::{self, LevelNames, LogRecord, Stored};
+use crate::log::{self, Ids, LevelNames, LogRecord, Stored};
 use crate::measure;
 use crate::op::{ContentOp, LogOp};
 use crate::schema::LOG_RECORD;
@@ -58,12 +58,16 @@ pub struct Logs<'t, 'p> {
     tables: &'t LogTables,
     limits: &'t Limits,
     terms: Terms,
-    digest: &'p [u8],
+    ids: Ids,
     sources: usize,
     content: ContentRows<'t>,
     ordinal: u64,
     record: LogRecord<'p>,
     seen: Seen,
+    /// Whether `seen` is of a record that is a message event.
+    saw_event: bool,
+    /// Whether an attribute of records with the last keys may name an event.
+    is_named: bool,
 }
 
 impl<'t, 'p> Logs<'t, 'p> {
@@ -73,19 +77,21 @@ impl<'t, 'p> Logs<'t, 'p> {
         sources: usize,
         limits: &'t Limits,
         terms: Terms,
-        digest: &'p [u8],
+        digest: &[u8],
         repaired: &'p Bump,
     ) -> Self {
         Logs {
             tables,
             limits,
             terms,
-            digest,
+            ids: Ids::new(digest),
             sources,
             content: ContentRows::new(&tables.content, &tables.finder, terms.content_max_bytes, limits.content_rows_max_bytes),
             ordinal: 0,
             record: LogRecord::new(repaired),
             seen: Seen::default(),
+            saw_event: false,
+            is_named: false,
         }
     }
 
@@ -103,9 +109,9 @@ impl<'t, 'p> Logs<'t, 'p> {
         if let Some(rule) = self.content.full(batch) {
             return Err(rule);
         }
-        let stored = Stored { time, time_source, id: log::identity(time, time_source, self.digest, self.ordinal) };
-        self.record.read(&mut batch.repaired);
-        self.said(batch, &stored, &source.prepared);
+        let stored = Stored { time, time_source, id: self.ids.id(time, time_source, self.ordinal) };
+        let is_same = self.record.read(&mut batch.repaired);
+        self.said(batch, &stored, &source.prepared, is_same);
         let mut repaired = std::mem::take(&mut batch.repaired);
         let (tables, record) = (self.tables, &self.record);
         batch.row(tables.records.place, |out| {
@@ -135,14 +141,22 @@ impl<'t, 'p> Logs<'t, 'p> {
         })
     }
 
-    fn said(&mut self, batch: &mut Batch<'_>, stored: &Stored, prepared: &Prepared) {
+    fn said(&mut self, batch: &mut Batch<'_>, stored: &Stored, prepared: &Prepared, is_same: bool) {
         let Logs { tables, content, record, seen, .. } = self;
-        let event = Self::event(tables, record);
+        if !is_same {
+            self.is_named = tables.finder.names_event(&record.tree, record.attributes);
+        }
+        let event = if self.is_named || !record.event_name.is_empty() { Self::event(tables, record) } else { None };
         let (trace_id, span_id) = record.association();
         let origin = Origin { time_us: microseconds(stored.time), trace_id, span_id, log_id: Some(&stored.id) };
         let carriers = &tables.finder.carriers;
         let mut list = record.attributes;
-        tables.finder.see(seen, &record.tree, list, event, false);
+        if is_same && event.is_none() && !self.saw_event {
+            tables.finder.see_again(seen, &record.tree, list);
+        } else {
+            tables.finder.see(seen, &record.tree, list, event, false);
+        }
+        self.saw_event = event.is_some();
         if !seen.taken.is_empty() {
             let carrier = Carrier { name: &carriers.log_attribute, event_index: None };
             content.add(batch, &prepared.content, &origin, carrier, &record.tree, &seen.taken);

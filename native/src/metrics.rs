@@ -7,12 +7,14 @@ use crate::batch::{Batch, Id};
 use crate::counts::{Counts, METRIC_WITHOUT_DATA, RECORD_MALFORMED, Rule, SOURCES_TOO_LARGE, TEMPORALITY_UNSPECIFIED};
 use crate::document;
 use crate::encoder::{RecordEncoder, Source, touched};
+use crate::field;
+use crate::kind::Kind;
 use crate::limits::Limits;
 use crate::measure;
 use crate::metric;
 use crate::op::{MetricOp, PointOp};
-use crate::point::{Kind, Point};
-use crate::series::{MetricHead, SeriesTable};
+use crate::point::Point;
+use crate::series::{MetricHead, SeriesTable, Template};
 use crate::set::Map;
 use crate::source::Speaker;
 use crate::spec::{Faults, Spec};
@@ -56,11 +58,12 @@ pub struct Prepared {
 }
 
 /// The Metric whose points are being encoded: what they share, and its series by their labels.
-struct Open<'s> {
+struct Open<'p, 's> {
     kind: Kind,
     head: MetricHead,
     source: &'s Source<Prepared>,
-    series: Map<Vec<u8>, (Id, Vec<u8>)>,
+    template: Template,
+    series: Map<&'p [u8], Id>,
 }
 
 /// The encoder of metrics.
@@ -71,12 +74,26 @@ pub struct Metrics<'t, 'p> {
     sources: usize,
     point: Point<'p>,
     labels: Vec<u8>,
+    nodes: Vec<u32>,
+    /// Places of the attributes in the order of their keys.
+    order: Vec<usize>,
+    kept: &'p Bump,
 }
 
 impl<'t, 'p> Metrics<'t, 'p> {
     /// For one request.
-    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms, repaired: &'p Bump) -> Self {
-        Metrics { tables, limits, terms, sources, point: Point::new(repaired), labels: Vec::new() }
+    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms, kept: &'p Bump) -> Self {
+        Metrics {
+            tables,
+            limits,
+            terms,
+            sources,
+            point: Point::new(kept),
+            labels: Vec::new(),
+            nodes: Vec::new(),
+            order: Vec::new(),
+            kept,
+        }
     }
 
     /// Encode or reject every point of one Metric.
@@ -96,7 +113,10 @@ impl<'t, 'p> Metrics<'t, 'p> {
             Ok(source) => {
                 let data = metric::read_data_head(message, &found)?;
                 let head = MetricHead::read(&found.head, &data, kind, self.limits);
-                head.map(|head| Open { kind, head, source, series: Map::default() })
+                head.map(|head| {
+                    let template = self.tables.series.template(&source.prepared.series, &head);
+                    Open { kind, head, source, template, series: Map::default() }
+                })
             }
             Err(rule) => Err(rule),
         };
@@ -117,8 +137,24 @@ impl<'t, 'p> Metrics<'t, 'p> {
         Ok(())
     }
 
+    /// Make `labels` of the attributes of the point: their document, keys in order.
+    fn read_labels(&mut self, counts: &mut Counts) {
+        let tree = &mut self.point.tree;
+        let is_same = tree.read_attributes(&mut self.point.attributes, counts);
+        self.nodes.clear();
+        self.nodes.extend(tree.indexes(self.point.attributes));
+        let node = |place: usize| tree.node(*self.nodes.get(place)?);
+        if !is_same {
+            self.order.clear();
+            self.order.extend(0..self.nodes.len());
+            self.order.sort_unstable_by_key(|&place| node(place).map(|node| node.key));
+        }
+        self.labels.clear();
+        document::members(&mut self.labels, tree, self.order.iter().filter_map(|&place| node(place)), true);
+    }
+
     /// Encode one point, or say the rule it breaks.
-    fn point(&mut self, batch: &mut Batch<'_>, data: &'p [u8], opened: &mut Open<'_>) -> Result<(), Rule> {
+    fn point(&mut self, batch: &mut Batch<'_>, data: &'p [u8], opened: &mut Open<'p, '_>) -> Result<(), Rule> {
         let kind = opened.kind;
         if let Some(rule) = measure::exceeded(data, kind.schema(), self.limits).map_err(|_| RECORD_MALFORMED)? {
             return Err(rule);
@@ -129,19 +165,18 @@ impl<'t, 'p> Metrics<'t, 'p> {
             return Err(rule);
         }
         let mut repaired = Counts::default();
-        let mut attributes = self.point.attributes;
-        self.point.tree.read(&mut attributes, &mut repaired);
-        self.labels.clear();
-        document::object(&mut self.labels, &self.point.tree, attributes, true);
-        if !opened.series.contains_key(&self.labels) {
+        self.read_labels(&mut repaired);
+        let id = match opened.series.get(&self.labels[..]) {
+            Some(id) => *id,
             // Before the row is made: it repeats the description, and a million points may have one of 60 MiB.
-            if batch.dimension_bytes > self.limits.dimension_rows_max_bytes {
-                return Err(SOURCES_TOO_LARGE);
+            None if batch.dimension_bytes > self.limits.dimension_rows_max_bytes => return Err(SOURCES_TOO_LARGE),
+            None => {
+                let (id, row) = opened.template.series(&self.labels);
+                opened.series.insert(self.kept.alloc_slice_copy(&self.labels), id);
+                batch.name_new(self.tables.series.place(), id, row);
+                id
             }
-            let made = self.tables.series.series(&opened.source.prepared.series, &opened.head, &self.labels);
-            opened.series.insert(self.labels.clone(), made);
-        }
-        let Some((id, row)) = opened.series.get(&self.labels) else { return Err(SOURCES_TOO_LARGE) };
+        };
         batch.repaired.add_all(&repaired);
         batch.repaired.add_all(&opened.head.repaired);
         opened.head.repaired.clear();
@@ -149,12 +184,12 @@ impl<'t, 'p> Metrics<'t, 'p> {
         let (point, head, labels) = (&self.point, &opened.head, &self.labels);
         batch.row(self.tables.points.place, |out| {
             self.tables.points.write(out, &opened.source.prepared.point, |out, op, max_bytes| match op {
-                Op::Point(op) => point.write(out, op, kind, id),
-                Op::Metric(op) => head.write(out, op, max_bytes, labels),
+                Op::Point(op) => point.write(out, op, kind, &id),
+                Op::Metric(MetricOp::Labels) => field::jsonb(out, labels),
+                Op::Metric(op) => head.write(out, op, max_bytes),
             });
         });
         batch.name(self.sources, &opened.source.id, &opened.source.row);
-        batch.name(self.tables.series.place(), id, row);
         batch.accept(microseconds(point.time), None);
         if head.temporality == Some(0) {
             batch.odd.add(TEMPORALITY_UNSPECIFIED, 1);

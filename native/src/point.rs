@@ -2,154 +2,22 @@
 
 use bumpalo::Bump;
 
-use crate::accepted::{INT64_MAX, Terms, is_span_id, microseconds, outside_window, remainder, trace_id};
+use crate::accepted::{INT64_MAX, Terms, microseconds, outside_window, remainder};
+use crate::buckets::{Buckets, sum_of, zigzag};
 use crate::counts::{
     BOUNDS_NOT_INCREASING, BUCKETS_INCONSISTENT, COUNT_OUT_OF_RANGE, Counts, EXEMPLAR_DROPPED, POINT_TIME_MISSING,
     POINT_VALUE_MISSING, Rule, START_AFTER_TIME, TIME_OUT_OF_RANGE,
 };
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document::{self, Object};
+use crate::exemplar::{Exemplar, Number};
 use crate::field;
-use crate::metric;
+use crate::kind::Kind;
 use crate::op::PointOp;
-use crate::schema::{EXPONENTIAL_POINT, HISTOGRAM_POINT, NUMBER_POINT, SUMMARY_POINT, Schema};
 use crate::tree::{List, Tree};
 
 /// The flag of a point that says: there is no value, and that is meant.
 const NO_RECORDED_VALUE: u32 = 1;
-
-/// One kind of data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Gauge,
-    Sum,
-    Histogram,
-    ExponentialHistogram,
-    Summary,
-}
-
-impl Kind {
-    /// By the tag of the data.
-    pub fn of(tag: u32) -> Option<Self> {
-        Some(match tag {
-            metric::GAUGE => Kind::Gauge,
-            metric::SUM => Kind::Sum,
-            metric::HISTOGRAM => Kind::Histogram,
-            metric::EXPONENTIAL_HISTOGRAM => Kind::ExponentialHistogram,
-            metric::SUMMARY => Kind::Summary,
-            _ => return None,
-        })
-    }
-
-    /// What it is called in rows and in a Metric.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Gauge => "gauge",
-            Kind::Sum => "sum",
-            Kind::Histogram => "histogram",
-            Kind::ExponentialHistogram => "exponential_histogram",
-            Kind::Summary => "summary",
-        }
-    }
-
-    /// The message type of its points.
-    pub fn schema(self) -> &'static Schema {
-        match self {
-            Kind::Gauge | Kind::Sum => &NUMBER_POINT,
-            Kind::Histogram => &HISTOGRAM_POINT,
-            Kind::ExponentialHistogram => &EXPONENTIAL_POINT,
-            Kind::Summary => &SUMMARY_POINT,
-        }
-    }
-
-    /// Whether it says if it is delta or cumulative.
-    pub fn has_temporality(self) -> bool {
-        matches!(self, Kind::Sum | Kind::Histogram | Kind::ExponentialHistogram)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Number {
-    Int(i64),
-    Double(f64),
-}
-
-struct Exemplar<'a> {
-    attributes: List,
-    time: u64,
-    value: Option<Number>,
-    trace_id: &'a [u8],
-    span_id: &'a [u8],
-}
-
-impl Exemplar<'_> {
-    /// Whether it has a value, and ids that are valid or not there.
-    fn is_whole(&self) -> bool {
-        self.value.is_some()
-            && (self.trace_id.is_empty() || trace_id(self.trace_id).is_some())
-            && (self.span_id.is_empty() || is_span_id(self.span_id))
-    }
-}
-
-#[derive(Default)]
-struct Buckets {
-    is_there: bool,
-    offset: i32,
-    counts: Vec<u64>,
-}
-
-impl Buckets {
-    fn clear(&mut self) {
-        self.is_there = false;
-        self.offset = 0;
-        self.counts.clear();
-    }
-
-    fn parse(&mut self, data: &[u8], depth: u32) -> Result<(), Broken> {
-        self.is_there = true;
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            match tag {
-                0x08 => self.offset = zigzag(cursor.varint()?),
-                0x10 => self.counts.push(cursor.varint()?),
-                0x12 => {
-                    let mut packed = Cursor::new(cursor.delimited()?);
-                    while !packed.is_empty() {
-                        self.counts.push(packed.varint()?);
-                    }
-                }
-                _ => cursor.skip(tag, depth)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        let mut object = Object::open(out);
-        if self.offset != 0 {
-            document::integer(object.member("offset"), self.offset);
-        }
-        if !self.counts.is_empty() {
-            let member = object.member("bucket_counts");
-            for (index, &count) in self.counts.iter().enumerate() {
-                member.push(if index > 0 { b',' } else { b'[' });
-                document::integer(member, count);
-            }
-            member.push(b']');
-        }
-        object.close();
-    }
-}
-
-fn zigzag(value: u64) -> i32 {
-    let value = value as u32;
-    (value >> 1) as i32 ^ -((value & 1) as i32)
-}
-
-fn sum_of(counts: &[u64]) -> u128 {
-    counts.iter().map(|&count| u128::from(count)).sum()
-}
 
 /// A data point of any kind as it was sent; its vectors are used again for the next one.
 pub struct Point<'a> {
@@ -224,26 +92,28 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// As `new`, field by field: to move the vectors out and in again costs more than all of this.
     fn clear(&mut self) {
-        let mut last = std::mem::replace(self, Point::new(self.tree.repaired()));
-        last.tree.clear();
-        last.bucket_counts.clear();
-        last.bounds.clear();
-        last.exemplars.clear();
-        last.positive.clear();
-        last.negative.clear();
-        last.quantiles.clear();
-        let Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, .. } = last;
-        let repaired = tree.repaired();
-        *self = Point { tree, bucket_counts, bounds, exemplars, positive, negative, quantiles, ..Point::new(repaired) };
+        self.tree.clear();
+        self.attributes = List::EMPTY;
+        (self.start, self.time, self.flags) = (0, 0, 0);
+        (self.value, self.count) = (None, 0);
+        (self.sum, self.min, self.max) = (None, None, None);
+        self.bucket_counts.clear();
+        self.bounds.clear();
+        self.exemplars.clear();
+        (self.scale, self.zero_count, self.zero_threshold) = (0, 0, 0.0);
+        self.positive.clear();
+        self.negative.clear();
+        self.quantiles.clear();
     }
 
     fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         match tag {
-            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes),
+            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes),
             0x21 => cursor.fixed64().map(|bits| self.value = Some(Number::Double(f64::from_bits(bits)))),
             0x31 => cursor.fixed64().map(|bits| self.value = Some(Number::Int(bits as i64))),
-            0x2a => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1),
+            0x2a => Exemplar::parse(cursor.delimited()?, DEPTH_MAX - 1, &mut self.tree).map(|found| self.exemplars.push(found)),
             0x40 => cursor.varint().map(|flags| self.flags = flags as u32),
             _ => cursor.skip(tag, DEPTH_MAX),
         }
@@ -252,14 +122,14 @@ impl<'a> Point<'a> {
     fn histogram_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x4a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x4a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x31 => self.bucket_counts.push(cursor.fixed64()?),
             0x32 => packed_fixed64(cursor.delimited()?, |bits| self.bucket_counts.push(bits))?,
             0x39 => self.bounds.push(double(cursor)?),
             0x3a => packed_fixed64(cursor.delimited()?, |bits| self.bounds.push(f64::from_bits(bits)))?,
-            0x42 => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x42 => self.exemplars.push(Exemplar::parse(cursor.delimited()?, DEPTH_MAX - 1, &mut self.tree)?),
             0x50 => self.flags = cursor.varint()? as u32,
             0x59 => self.min = Some(double(cursor)?),
             0x61 => self.max = Some(double(cursor)?),
@@ -271,7 +141,7 @@ impl<'a> Point<'a> {
     fn exponential_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x0a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x0a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x30 => self.scale = zigzag(cursor.varint()?),
@@ -279,7 +149,7 @@ impl<'a> Point<'a> {
             0x42 => self.positive.parse(cursor.delimited()?, DEPTH_MAX - 1)?,
             0x4a => self.negative.parse(cursor.delimited()?, DEPTH_MAX - 1)?,
             0x50 => self.flags = cursor.varint()? as u32,
-            0x5a => self.exemplar(cursor.delimited()?, DEPTH_MAX - 1)?,
+            0x5a => self.exemplars.push(Exemplar::parse(cursor.delimited()?, DEPTH_MAX - 1, &mut self.tree)?),
             0x61 => self.min = Some(double(cursor)?),
             0x69 => self.max = Some(double(cursor)?),
             0x71 => self.zero_threshold = double(cursor)?,
@@ -292,7 +162,7 @@ impl<'a> Point<'a> {
         // The sum of a summary is always there.
         self.sum.get_or_insert(0.0);
         match tag {
-            0x3a => self.tree.key_value(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
+            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(f64::from_bits(cursor.fixed64()?)),
             0x32 => self.quantile(cursor.delimited()?, DEPTH_MAX - 1)?,
@@ -313,24 +183,6 @@ impl<'a> Point<'a> {
             }
         }
         self.quantiles.push((quantile, value));
-        Ok(())
-    }
-
-    fn exemplar(&mut self, data: &'a [u8], depth: u32) -> Result<(), Broken> {
-        let mut found = Exemplar { attributes: List::EMPTY, time: 0, value: None, trace_id: &[], span_id: &[] };
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            match tag {
-                0x3a => self.tree.key_value(cursor.delimited()?, depth - 1, &mut found.attributes)?,
-                0x11 => found.time = cursor.fixed64()?,
-                0x19 => found.value = Some(Number::Double(f64::from_bits(cursor.fixed64()?))),
-                0x31 => found.value = Some(Number::Int(cursor.fixed64()? as i64)),
-                0x22 => found.span_id = cursor.delimited()?,
-                0x2a => found.trace_id = cursor.delimited()?,
-                _ => cursor.skip(tag, depth)?,
-            }
-        }
-        self.exemplars.push(found);
         Ok(())
     }
 
@@ -483,25 +335,7 @@ impl<'a> Point<'a> {
         out.push(1);
         for (index, exemplar) in self.exemplars.iter().enumerate() {
             out.push(if index > 0 { b',' } else { b'[' });
-            let mut object = Object::open(out);
-            if exemplar.time > 0 {
-                document::integer(object.member("time_unix_nano"), exemplar.time);
-            }
-            match exemplar.value {
-                Some(Number::Int(value)) => document::integer(object.member("int_value"), value),
-                Some(Number::Double(value)) => document::double(object.member("value"), value),
-                None => {}
-            }
-            if !exemplar.trace_id.is_empty() {
-                document::hex(object.member("trace_id"), exemplar.trace_id);
-            }
-            if !exemplar.span_id.is_empty() {
-                document::hex(object.member("span_id"), exemplar.span_id);
-            }
-            if exemplar.attributes.len > 0 {
-                document::object(object.member("attributes"), &self.tree, exemplar.attributes, false);
-            }
-            object.close();
+            exemplar.write(out, &self.tree);
         }
         out.push(b']');
         field::close(out, json);

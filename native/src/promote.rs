@@ -17,66 +17,58 @@ struct Source {
 
 struct Column {
     sources: Vec<Source>,
+    /// Whether its canonical attribute leaves the document for it: it reads none of the resource.
+    promotes: bool,
+    /// Whether the column before it in the table is none of these.
+    begins: bool,
     max_bytes: usize,
-}
-
-/// How a key of the record is used.
-#[derive(Clone, Default)]
-struct Key {
-    /// It is the canonical attribute of this column, and leaves the document for it.
-    alone: Option<usize>,
-    /// Otherwise: the columns that read it.
-    readers: Vec<usize>,
 }
 
 /// What a resource puts into a promoted column: by which of its sources, and the field.
 pub type ResourceField = (usize, Vec<u8>);
 
-/// What fills a column.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Filled {
-    /// Nothing.
-    Null,
-    /// The resource.
-    Resource,
-    /// The record: from there to there in `Filling::fields`.
-    Record(u32, u32),
-}
-
-/// The promoted columns of one record.
+/// How records of the same keys and the same resource fill the columns: made once, for they come one after the other. What the
+/// steps need lies in their order.
 #[derive(Default)]
-pub struct Filling {
-    /// Field bytes.
-    pub fields: Vec<u8>,
-    /// By column.
-    pub filled: Vec<Filled>,
-    /// See `Promotion::fill`.
-    pub leaving: Vec<usize>,
-    settled: Vec<usize>,
+pub struct Plan<'a> {
+    steps: Vec<Step<'a>>,
+    /// What is tried: the place of an attribute and its conversion.
+    tries: Vec<(usize, Conversion)>,
+    /// By column the field where the record has nothing for it.
+    fixed: Vec<u8>,
+    /// By column: where its step is, its tries, and its bytes in `fixed` begin.
+    places: Vec<(usize, usize, usize)>,
 }
 
-impl Filling {
-    /// The fields of columns beside each other.
-    pub fn write(&self, out: &mut Vec<u8>, first: usize, count: usize, resource: &[Option<ResourceField>]) {
-        for (column, filled) in self.filled.iter().enumerate().skip(first).take(count) {
-            match *filled {
-                Filled::Null => field::null(out),
-                _ => out.extend_from_slice(self.field(column, resource)),
-            }
-        }
-    }
+enum Step<'a> {
+    /// So many columns that attributes of the record do not fill.
+    Fixed { columns: usize, bytes: usize },
+    /// One that the first usable of so many `tries` fills, or else the bytes of `fixed`.
+    Tried { tries: usize, bytes: usize, max_bytes: usize, leaves: bool, last: Last<'a> },
+}
 
-    /// The field of a column; `resource` is what the resource fills.
+/// What a step made of the last record's text: names that are looked up are mostly the same ones.
+#[derive(Default)]
+struct Last<'a> {
+    /// And whether it was one in an array.
+    text: (&'a [u8], bool),
+    /// Empty until something was made.
+    field: Vec<u8>,
+    is_exact: bool,
+}
+
+/// The promoted columns of one record on their way into its row.
+pub struct Filling<'f, 'a> {
+    steps: std::slice::IterMut<'f, Step<'a>>,
+    tries: &'f [(usize, Conversion)],
+    fixed: &'f [u8],
+}
+
+impl<'a> Plan<'a> {
+    /// From the first column on.
     #[inline]
-    pub fn field<'f>(&'f self, column: usize, resource: &'f [Option<ResourceField>]) -> &'f [u8] {
-        match self.filled.get(column) {
-            Some(&Filled::Record(start, end)) => self.fields.get(start as usize..end as usize).unwrap_or(&field::NULL),
-            Some(Filled::Resource) => match resource.get(column) {
-                Some(Some((_, field))) => field,
-                _ => &field::NULL,
-            },
-            _ => &field::NULL,
-        }
+    pub fn begin(&mut self) -> Filling<'_, 'a> {
+        Filling { steps: self.steps.iter_mut(), tries: &self.tries, fixed: &self.fixed }
     }
 }
 
@@ -84,37 +76,30 @@ impl Filling {
 pub struct Promotion {
     conversions: Conversions,
     columns: Vec<Column>,
-    keys: Vec<Key>,
     key_numbers: HashMap<String, usize>,
 }
 
 impl Promotion {
     /// Those of a table of the spec.
     pub fn new(spec: &Spec, table: &Table) -> Self {
-        let (mut keys, mut key_numbers): (Vec<Key>, HashMap<String, usize>) = Default::default();
-        let mut columns = Vec::new();
-        for (number, column) in table.columns.iter().filter(|column| !column.sources.is_empty()).enumerate() {
-            let promotes = !column.sources.iter().any(|source| source.on_resource);
+        let mut key_numbers: HashMap<String, usize> = HashMap::new();
+        let (mut columns, mut begins) = (Vec::new(), true);
+        for column in &table.columns {
+            if column.sources.is_empty() {
+                begins = true;
+                continue;
+            }
             let mut sources = Vec::new();
-            for (rank, source) in column.sources.iter().enumerate() {
-                let key = (!source.on_resource).then(|| {
-                    *key_numbers.entry(source.key.clone()).or_insert_with(|| {
-                        keys.push(Key::default());
-                        keys.len() - 1
-                    })
-                });
-                if let Some(known) = key.and_then(|key| keys.get_mut(key)) {
-                    if rank == 0 && promotes {
-                        known.alone = Some(number);
-                    } else {
-                        known.readers.push(number);
-                    }
-                }
+            for source in &column.sources {
+                let next = key_numbers.len();
+                let key = (!source.on_resource).then(|| *key_numbers.entry(source.key.clone()).or_insert(next));
                 sources.push(Source { conversion: source.conversion, key, resource_key: source.key.clone() });
             }
-            columns.push(Column { sources, max_bytes: column.max_bytes });
+            let promotes = !column.sources.iter().any(|source| source.on_resource);
+            columns.push(Column { sources, promotes, begins, max_bytes: column.max_bytes });
+            begins = false;
         }
-        Promotion { conversions: Conversions::new(spec), columns, keys, key_numbers }
+        Promotion { conversions: Conversions::new(spec), columns, key_numbers }
     }
 
     /// The keys of records that are read, with their numbers.
@@ -138,87 +123,119 @@ impl Promotion {
         self.columns.iter().map(first).collect()
     }
 
-    /// What fills the columns of a record without attributes.
-    pub fn blank(resource: &[Option<ResourceField>]) -> Vec<Filled> {
-        resource.iter().map(|field| if field.is_some() { Filled::Resource } else { Filled::Null }).collect()
+    /// Plan for records of these promoted keys: `present` has their numbers and places among the attributes.
+    pub fn plan<'a>(&self, present: &[(usize, usize)], resource: &[Option<ResourceField>]) -> Plan<'a> {
+        let mut plan = Plan::default();
+        for (number, column) in self.columns.iter().enumerate() {
+            let of_resource = resource.get(number).and_then(Option::as_ref);
+            let better = of_resource.map_or(column.sources.len(), |(rank, _)| *rank);
+            let (before, mut is_canonical) = (plan.tries.len(), true);
+            for (rank, source) in column.sources.iter().take(better).enumerate() {
+                if let Some(&(_, place)) = present.iter().find(|(key, _)| Some(*key) == source.key) {
+                    plan.tries.push((place, source.conversion));
+                    is_canonical &= rank == 0;
+                }
+            }
+            let start = plan.fixed.len();
+            let field = of_resource.map_or(&field::NULL[..], |(_, field)| field);
+            plan.fixed.extend_from_slice(field);
+            let (tries, max_bytes, leaves) = (plan.tries.len() - before, column.max_bytes, column.promotes && is_canonical);
+            match plan.steps.last_mut() {
+                _ if tries > 0 => {
+                    plan.steps.push(Step::Tried { tries, bytes: field.len(), max_bytes, leaves, last: Last::default() });
+                }
+                Some(Step::Fixed { columns, bytes }) if !column.begins => {
+                    (*columns, *bytes) = (*columns + 1, *bytes + field.len());
+                }
+                _ => plan.steps.push(Step::Fixed { columns: 1, bytes: field.len() }),
+            }
+            plan.places.push((plan.steps.len() - 1, before, start));
+        }
+        plan
     }
 
-    /// Fill the columns, which are `blank` before. `nodes` are the attributes of the record, `present` has the numbers of their promoted keys with
-    /// their places there; `Filling::leaving` are afterwards the places of those that the columns alone now hold.
-    pub fn fill(
+    /// Write the fields of the next columns of a record. `nodes` are its attributes and whether they stay in the document: those
+    /// that the columns alone hold do not.
+    #[inline]
+    pub fn fill<'a>(
         &self,
-        filling: &mut Filling,
-        tree: &Tree<'_>,
-        nodes: &[(u32, bool)],
-        present: &[(usize, usize)],
-        resource: &[Option<ResourceField>],
-        blank: &[Filled],
+        out: &mut Vec<u8>,
+        filling: &mut Filling<'_, 'a>,
+        mut count: usize,
+        tree: &Tree<'a>,
+        nodes: &mut [(u32, bool)],
     ) {
-        filling.fields.clear();
-        filling.leaving.clear();
-        filling.filled.clear();
-        filling.filled.extend_from_slice(blank);
-        filling.settled.clear();
-        let record = Record { tree, nodes, present, resource };
-        for key in present.iter().filter_map(|&(key, _)| self.keys.get(key)).filter(|key| key.alone.is_none()) {
-            for &column in &key.readers {
-                if !filling.settled.contains(&column) {
-                    filling.settled.push(column);
-                    self.fill_first(filling, column, &record);
+        while count > 0
+            && let Some(step) = filling.steps.next()
+        {
+            match step {
+                Step::Fixed { columns, bytes } => {
+                    out.extend_from_slice(taken(&mut filling.fixed, *bytes));
+                    count = count.saturating_sub(*columns);
+                }
+                Step::Tried { tries, bytes, max_bytes, leaves, last } => {
+                    let otherwise = taken(&mut filling.fixed, *bytes);
+                    let found = taken(&mut filling.tries, *tries).iter().find_map(|&(place, conversion)| {
+                        let (node, stays) = nodes.get_mut(place)?;
+                        let value = &tree.node(*node)?.value;
+                        let is_exact = match tree.only_text(value) {
+                            Some(text) if *tries == 1 && conversion.looks_up() => {
+                                last.make(out, text, |out| self.conversions.write(conversion, out, tree, value, *max_bytes))?
+                            }
+                            _ => self.conversions.write(conversion, out, tree, value, *max_bytes)?,
+                        };
+                        *stays &= !(is_exact && *leaves);
+                        Some(())
+                    });
+                    if found.is_none() {
+                        out.extend_from_slice(otherwise);
+                    }
+                    count -= 1;
                 }
             }
         }
-        for &(key, place) in present {
-            let Some(column) = self.keys.get(key).and_then(|key| key.alone) else { continue };
-            if filling.settled.contains(&column) {
-                continue;
-            }
-            if let Some(source) = self.columns.get(column).and_then(|of| of.sources.first())
-                && self.convert(filling, column, source.conversion, &record, place) == Some(true)
-            {
-                filling.leaving.push(place);
-            }
-        }
     }
 
-    fn convert(
-        &self,
-        filling: &mut Filling,
-        column: usize,
-        conversion: Conversion,
-        record: &Record<'_, '_>,
-        place: usize,
-    ) -> Option<bool> {
-        let node = record.tree.node(record.nodes.get(place)?.0)?;
-        let start = filling.fields.len();
-        let max_bytes = self.columns.get(column)?.max_bytes;
-        let exact = self.conversions.write(conversion, &mut filling.fields, record.tree, &node.value, max_bytes)?;
-        *filling.filled.get_mut(column)? = Filled::Record(start as u32, filling.fields.len() as u32);
-        Some(exact)
-    }
-
-    /// A column with more than its canonical attribute to choose from. Nothing leaves the document.
-    fn fill_first(&self, filling: &mut Filling, column: usize, record: &Record<'_, '_>) {
-        let Some(of) = self.columns.get(column) else { return };
-        let better = match record.resource.get(column) {
-            Some(Some((rank, _))) => *rank,
-            _ => of.sources.len(),
-        };
-        for source in of.sources.iter().take(better) {
-            let place = record.present.iter().find(|(key, _)| Some(*key) == source.key);
-            if let Some(&(_, place)) = place
-                && self.convert(filling, column, source.conversion, record, place).is_some()
-            {
-                return;
-            }
+    /// The field of one column.
+    pub fn field<'a>(&self, out: &mut Vec<u8>, plan: &mut Plan<'a>, column: usize, tree: &Tree<'a>, nodes: &mut [(u32, bool)]) {
+        let Some(&(step, tries, start)) = plan.places.get(column) else { return };
+        let fixed = plan.fixed.get(start..).unwrap_or_default();
+        let steps = plan.steps.get_mut(step..).unwrap_or_default();
+        if let Some(Step::Fixed { .. }) = steps.first() {
+            let end = plan.places.get(column + 1).map_or(plan.fixed.len(), |(.., next)| *next);
+            out.extend_from_slice(plan.fixed.get(start..end).unwrap_or_default());
+        } else {
+            let tries = plan.tries.get(tries..).unwrap_or_default();
+            self.fill(out, &mut Filling { steps: steps.iter_mut(), tries, fixed }, 1, tree, nodes);
         }
     }
 }
 
-/// The attributes of a record, and what its resource fills.
-struct Record<'r, 'a> {
-    tree: &'r Tree<'a>,
-    nodes: &'r [(u32, bool)],
-    present: &'r [(usize, usize)],
-    resource: &'r [Option<ResourceField>],
+impl<'a> Last<'a> {
+    #[inline]
+    fn make(
+        &mut self,
+        out: &mut Vec<u8>,
+        text: (&'a [u8], bool),
+        write: impl FnOnce(&mut Vec<u8>) -> Option<bool>,
+    ) -> Option<bool> {
+        if self.text == text && !self.field.is_empty() {
+            out.extend_from_slice(&self.field);
+            return Some(self.is_exact);
+        }
+        self.field.clear();
+        let start = out.len();
+        self.is_exact = write(out)?;
+        self.text = text;
+        self.field.extend_from_slice(out.get(start..).unwrap_or_default());
+        Some(self.is_exact)
+    }
+}
+
+/// The first so many; what is left are the others.
+#[inline]
+fn taken<'s, T>(from: &mut &'s [T], count: usize) -> &'s [T] {
+    let (first, rest) = from.split_at_checked(count).unwrap_or_default();
+    *from = rest;
+    first
 }

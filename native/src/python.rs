@@ -82,13 +82,13 @@ impl Codec {
             tables.push((name, rows.count, PyTuple::new(py, chunks)?));
         }
         let dimensions = PyDict::new(py);
-        for (name, dimension) in self.0.order.iter().zip(&batch.dimensions) {
+        for (name, dimension) in self.0.order.iter().zip(&mut batch.dimensions) {
             if dimension.rows.is_empty() {
                 continue;
             }
             let rows = PyDict::new(py);
-            for (id, row) in &dimension.rows {
-                rows.set_item(PyBytes::new(py, id), PyBytes::new(py, row))?;
+            for (id, row) in dimension.rows.drain(..) {
+                rows.set_item(PyBytes::new(py, &id), PyBytes::new(py, &row))?;
             }
             dimensions.set_item(name, rows)?;
         }

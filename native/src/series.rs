@@ -8,15 +8,16 @@ use crate::counts::{Counts, ENUM_OUT_OF_RANGE, METRIC_MALFORMED, Rule};
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document;
 use crate::field;
+use crate::kind::Kind;
 use crate::limits::Limits;
 use crate::measure;
 use crate::metric::DataHead;
 use crate::op::{MetricOp, SourceOp};
-use crate::point::Kind;
+use crate::repair::repaired;
 use crate::schema::METRIC;
 use crate::spec::Table;
-use crate::table::{Fill, RecordTable, Sealed, SharedFields};
-use crate::tree::{List, Tree, repaired};
+use crate::table::{Fill, RecordTable, Sealed, SharedFields, SplitSeal};
+use crate::tree::{List, Tree};
 
 /// A Metric without its data, read.
 pub struct MetricHead {
@@ -79,8 +80,8 @@ impl MetricHead {
         })
     }
 
-    /// The field of one op; `labels` are those of the series.
-    pub fn write(&self, out: &mut Vec<u8>, op: MetricOp, max_bytes: usize, labels: &[u8]) {
+    /// The field of one op; labels are the series' own.
+    pub fn write(&self, out: &mut Vec<u8>, op: MetricOp, max_bytes: usize) {
         match op {
             MetricOp::Name => field::text(out, &self.name, max_bytes),
             MetricOp::Type => field::text(out, self.kind.name().as_bytes(), max_bytes),
@@ -98,7 +99,7 @@ impl MetricHead {
                 Some(json) => field::jsonb(out, json),
                 None => field::null(out),
             },
-            MetricOp::Labels => field::jsonb(out, labels),
+            MetricOp::Labels => field::null(out),
         }
     }
 }
@@ -138,9 +139,10 @@ impl SeriesTable {
         self.table.share(speaker)
     }
 
-    /// Id and COPY row of the series with these labels.
-    pub fn series(&self, shared: &SharedFields, head: &MetricHead, labels: &[u8]) -> (Id, Vec<u8>) {
+    /// What all series of a Metric share.
+    pub fn template(&self, shared: &SharedFields, head: &MetricHead) -> Template {
         let (mut out, mut sealed) = (Vec::new(), Sealed::default());
+        let mut labels_at = 0;
         field::column_count(&mut out, self.table.columns);
         for &fill in &self.table.fills {
             let start = out.len();
@@ -151,12 +153,34 @@ impl SeriesTable {
                         sealed.leave_out(start, &out);
                     }
                 }
-                Fill::Own(SeriesOp::Metric(op), max_bytes) => head.write(&mut out, op, max_bytes, labels),
+                Fill::Own(SeriesOp::Metric(MetricOp::Labels), _) => labels_at = start,
+                Fill::Own(SeriesOp::Metric(op), max_bytes) => head.write(&mut out, op, max_bytes),
                 Fill::Own(SeriesOp::Id, _) => sealed.id(&mut out),
                 Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(&mut out)),
                 Fill::Null => field::null(&mut out),
             }
         }
-        (sealed.seal(&mut out), out)
+        let sealed = sealed.split(&out, labels_at);
+        Template { row: out, labels_at, sealed }
+    }
+}
+
+/// The row of the series of a Metric, but for their labels and ids.
+pub struct Template {
+    row: Vec<u8>,
+    labels_at: usize,
+    sealed: SplitSeal,
+}
+
+impl Template {
+    /// Id and COPY row of the series with these labels.
+    pub fn series(&self, labels: &[u8]) -> (Id, Vec<u8>) {
+        let (before, after) = self.row.split_at_checked(self.labels_at).unwrap_or_default();
+        let mut out = Vec::with_capacity(self.row.len() + labels.len() + 5);
+        out.extend_from_slice(before);
+        field::jsonb(&mut out, labels);
+        let labels_end = out.len();
+        out.extend_from_slice(after);
+        (self.sealed.seal(&mut out, labels_end), out)
     }
 }

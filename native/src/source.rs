@@ -11,10 +11,11 @@ use crate::limits::Limits;
 use crate::measure;
 use crate::op::SourceOp;
 use crate::promote::{Promotion, ResourceField};
+use crate::repair::repaired;
 use crate::schema::{RESOURCE, SCOPE, Schema};
 use crate::spec::Table;
 use crate::table::{RecordTable, Sealed};
-use crate::tree::{List, Tree, Value, repaired};
+use crate::tree::{List, Tree, Value};
 use crate::walk;
 
 const DAY_US: i64 = 86_400_000_000;

@@ -11,7 +11,8 @@ use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document::{self, Object};
 use crate::field;
 use crate::op::SpanOp;
-use crate::tree::{List, Tree, repaired};
+use crate::repair::repaired;
+use crate::tree::{List, Tree};
 
 /// Flag bits 8 (whether the parent is remote is known) and 9 (it is).
 const REMOTE_PARENT: u32 = 0x300;

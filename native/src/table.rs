@@ -1,7 +1,6 @@
 //! A table of the spec, compiled: what fills each column of a row, in order.
 
-use blake2::digest::consts::U16;
-use blake2::{Blake2b, Digest};
+use blake2b_simd::{Params, State};
 
 use crate::batch::Id;
 use crate::field;
@@ -122,6 +121,10 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    fn hash() -> State {
+        Params::new().hash_length(16).to_state()
+    }
+
     /// The field of the id, which is known at the end.
     pub fn id(&mut self, out: &mut Vec<u8>) {
         self.id_at = out.len();
@@ -136,19 +139,65 @@ impl Sealed {
 
     /// Put the id in its place: that of all fields, each with its length, without the column count.
     pub fn seal(self, out: &mut [u8]) -> Id {
-        let mut hash = Blake2b::<U16>::new();
+        let mut hash = Self::hash();
         let mut from = 2;
         for (start, end) in self.left_out {
             hash.update(out.get(from..start).unwrap_or_default());
             from = end;
         }
         hash.update(out.get(from..).unwrap_or_default());
-        let id: Id = hash.finalize().into();
+        let id = id_of(&hash);
         if let Some(place) = out.get_mut(self.id_at + 4..self.id_at + 20) {
             place.copy_from_slice(&id);
         }
         id
     }
+}
+
+impl Sealed {
+    /// Of a row that lacks one field, which is put in later `at` that place.
+    pub fn split(self, out: &[u8], at: usize) -> SplitSeal {
+        let mut hash = Self::hash();
+        let (mut from, mut after) = (2, Vec::new());
+        let mut see = |start: usize, end: usize| {
+            let middle = at.clamp(start, end.max(start));
+            hash.update(out.get(start..middle).unwrap_or_default());
+            after.extend_from_slice(out.get(middle..end).unwrap_or_default());
+        };
+        for (start, end) in self.left_out {
+            see(from, start);
+            from = end;
+        }
+        see(from, out.len());
+        SplitSeal { hash, at, after, id_at: self.id_at }
+    }
+}
+
+/// A seal on a row that lacks one field: what comes before it is hashed once for all rows.
+pub struct SplitSeal {
+    hash: State,
+    at: usize,
+    /// What is hashed after the field.
+    after: Vec<u8>,
+    id_at: usize,
+}
+
+impl SplitSeal {
+    /// Put the id of the whole row in its place; the field ends at `end`.
+    pub fn seal(&self, out: &mut [u8], end: usize) -> Id {
+        let mut hash = self.hash.clone();
+        hash.update(out.get(self.at..end).unwrap_or_default());
+        let id = id_of(hash.update(&self.after));
+        let id_at = if self.id_at < self.at { self.id_at } else { self.id_at + end - self.at };
+        if let Some(place) = out.get_mut(id_at + 4..id_at + 20) {
+            place.copy_from_slice(&id);
+        }
+        id
+    }
+}
+
+fn id_of(hash: &State) -> Id {
+    hash.finalize().as_bytes().try_into().unwrap_or_default()
 }
 
 /// A table whose rows sum up a request.

@@ -13,7 +13,7 @@ use crate::field;
 use crate::limits::Limits;
 use crate::measure;
 use crate::op::{BesideOp, ContentOp, SpanOp};
-use crate::promote::{Filled, Filling, Promotion, ResourceField};
+use crate::promote::{Plan, Promotion, ResourceField};
 use crate::schema::SPAN;
 use crate::source::Speaker;
 use crate::span::Span;
@@ -41,6 +41,14 @@ impl TraceTables {
     pub fn new(spec: &Spec) -> Result<Self, Faults> {
         let spans = spec.filled_by("span.kind", "fact")?;
         let promotion = Promotion::new(spec, spans);
+        if let Some(column) =
+            spans.columns.iter().skip_while(|column| column.op != "span.attributes").find(|column| !column.sources.is_empty())
+        {
+            return Err(vec![format!(
+                "column {}.{} comes after the attributes, which what it holds leaves",
+                spans.name, column.name
+            )]);
+        }
         Ok(TraceTables {
             spans: RecordTable::new(spans, SpanOp::parse),
             content: RecordTable::new(spec.filled_by("content.body", "fact")?, ContentOp::parse),
@@ -58,7 +66,6 @@ pub struct Prepared {
     row: SharedFields,
     content: SharedFields,
     resource: Vec<Option<ResourceField>>,
-    blank: Vec<Filled>,
 }
 
 /// The encoder of traces.
@@ -71,7 +78,9 @@ pub struct Traces<'t, 'p> {
     times: TraceTimes,
     span: Span<'p>,
     seen: Seen,
-    filling: Filling,
+    /// How spans of the last keys are promoted; None until one of this source came.
+    plan: Option<Plan<'p>>,
+    room: Vec<u8>,
 }
 
 impl<'t, 'p> Traces<'t, 'p> {
@@ -93,7 +102,8 @@ impl<'t, 'p> Traces<'t, 'p> {
             times: TraceTimes::new(payload_bytes),
             span: Span::new(repaired),
             seen: Seen::default(),
-            filling: Filling::default(),
+            plan: None,
+            room: Vec::new(),
         }
     }
 }
@@ -106,7 +116,6 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
             row: self.tables.spans.share(speaker),
             content: self.tables.content.share(speaker),
             resource: speaker.resource.promoted.clone(),
-            blank: Promotion::blank(&speaker.resource.promoted),
         }
     }
 
@@ -116,6 +125,7 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
         envelope: &Envelope<'p>,
         source: Result<&Source<Prepared>, Rule>,
     ) -> Result<(), Malformed> {
+        self.plan = None;
         for (index, data) in walk::records(envelope.message).enumerate() {
             let data = data?;
             if let Err(rule) = source.and_then(|source| self.span(batch, data, source)) {
@@ -160,7 +170,7 @@ impl<'p> Traces<'_, 'p> {
         }
         let is_same = self.span.read(&mut batch.repaired);
         self.said(batch, &source.prepared, is_same);
-        self.row(batch, &source.prepared);
+        self.row(batch, &source.prepared, is_same);
         batch.name(self.sources, &source.id, &source.row);
         if 0 < self.span.end && self.span.end < self.span.start {
             batch.odd.add(END_BEFORE_START, 1);
@@ -203,27 +213,26 @@ impl<'p> Traces<'_, 'p> {
         }
     }
 
-    fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared) {
-        let Traces { tables, span, seen, filling, .. } = self;
-        tables.promotion.fill(filling, &span.tree, &seen.nodes, &seen.promoted, &prepared.resource, &prepared.blank);
-        for place in &filling.leaving {
-            if let Some((_, stays)) = seen.nodes.get_mut(*place) {
-                *stays = false;
-            }
-        }
-        let (seen, filling) = (&*seen, &*filling);
-        let promoted = |column: usize| filling.field(column, &prepared.resource);
+    fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, is_same: bool) {
+        let Traces { tables, span, seen, plan, room, .. } = self;
+        let plan = match plan {
+            Some(plan) if is_same => plan,
+            _ => plan.insert(tables.promotion.plan(&seen.promoted, &prepared.resource)),
+        };
+        let (promotion, tree) = (&tables.promotion, &span.tree);
+        let mark = mark(span, seen);
+        let role =
+            tables.roles.role(span.name, mark, room, |out, column| promotion.field(out, plan, column, tree, &mut seen.nodes));
+        let mut filling = plan.begin();
         let mut repaired = std::mem::take(&mut batch.repaired);
         batch.row(tables.spans.place, |out| {
             field::column_count(out, tables.spans.columns);
             for &fill in &tables.spans.fills {
                 match fill {
                     Fill::Shared(number) => out.extend_from_slice(prepared.row.get(number)),
-                    Fill::Promoted(first, count) => filling.write(out, first, count, &prepared.resource),
+                    Fill::Promoted(_, count) => promotion.fill(out, &mut filling, count, tree, &mut seen.nodes),
                     Fill::Own(SpanOp::Attributes, _) => write_attributes(out, span, seen),
-                    Fill::Own(SpanOp::UsageRole, max_bytes) => {
-                        field::text(out, tables.roles.role(span.name, mark(span, seen), promoted).as_bytes(), max_bytes);
-                    }
+                    Fill::Own(SpanOp::UsageRole, max_bytes) => field::text(out, role.as_bytes(), max_bytes),
                     Fill::Own(op, max_bytes) => span.write(out, op, max_bytes, &mut repaired),
                     Fill::Null => field::null(out),
                 }

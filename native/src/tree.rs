@@ -1,34 +1,25 @@
-//! The values of one record: parsed once, merged as protobuf merges, read as documents.
+//! The values of one record: parsed once (`attribute.rs`), made documents in their place (`repair.rs`).
 //!
 //! Nodes of all lists lie in one vector that is used again for the next record; a list is a chain through it, so that what
 //! comes later can be added to it. Strings and bytes stay where they are in the payload unless they are repaired.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use bumpalo::Bump;
 
-use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
-use crate::cursor::{Broken, Cursor, deeper};
-use crate::key::{hash, scan};
+use crate::cursor::Broken;
+use crate::memory::Memory;
 
-type Result<T> = std::result::Result<T, Broken>;
-
-const END: u32 = u32::MAX;
-
-/// How many keys are compared with each other before they are put into a map.
-const COMPARED_MAX: u32 = 48;
+/// Of a chain.
+pub(crate) const END: u32 = u32::MAX;
 
 /// A chain of nodes.
 #[derive(Debug, Clone, Copy)]
 pub struct List {
-    head: u32,
-    tail: u32,
+    pub(crate) head: u32,
+    pub(crate) tail: u32,
     /// How many nodes.
     pub len: u32,
     /// Whether something in it must be looked at before it is a document.
-    unread: bool,
+    pub(crate) unread: bool,
 }
 
 impl List {
@@ -74,47 +65,17 @@ pub struct Node<'a> {
     pub value: Value<'a>,
     /// That of the key.
     pub hash: u64,
-    has_index: bool,
-    next: u32,
+    /// Whether the key is known to stand in JSON as it is.
+    pub is_plain: bool,
+    pub(crate) has_index: bool,
+    pub(crate) next: u32,
 }
 
 /// All nodes of one record.
 pub struct Tree<'a> {
-    nodes: Vec<Node<'a>>,
-    repaired: &'a Bump,
-    memory: Memory<'a>,
-}
-
-/// The keys of the last record's attributes by place, with their hashes: records of one emitter have the same ones in the same
-/// order, and what was found out about them need not be found out again. Only keys that are fine as they come are remembered.
-#[derive(Default)]
-struct Memory<'a> {
-    keys: Vec<(&'a [u8], u64)>,
-    /// Whether the keys of this record so far are those of the last one.
-    is_same: bool,
-    /// How many keys that one had, if they were all fine and no two alike.
-    last: Option<u32>,
-}
-
-impl<'a> Memory<'a> {
-    /// The hash of the key at a place, if it is the one of the last record.
-    #[inline]
-    fn recall(&self, place: u32, key: &[u8]) -> Option<u64> {
-        self.keys.get(place as usize).filter(|(known, _)| *known == key).map(|(_, hash)| *hash)
-    }
-
-    /// Another key is at that place now.
-    fn remember(&mut self, place: u32, key: &'a [u8], hash: u64, is_fine: bool) {
-        self.is_same = false;
-        self.last = None;
-        if !is_fine {
-            self.keys.truncate(place as usize);
-        } else if let Some(known) = self.keys.get_mut(place as usize) {
-            *known = (key, hash);
-        } else if self.keys.len() == place as usize {
-            self.keys.push((key, hash));
-        }
-    }
+    pub(crate) nodes: Vec<Node<'a>>,
+    pub(crate) repaired: &'a Bump,
+    pub(crate) memory: Memory<'a>,
 }
 
 impl<'a> Tree<'a> {
@@ -131,11 +92,11 @@ impl<'a> Tree<'a> {
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
-        self.memory.is_same = true;
     }
 
+    /// Add a node to a list.
     #[inline]
-    fn push(&mut self, list: &mut List, node: Node<'a>) -> Result<()> {
+    pub(crate) fn push(&mut self, list: &mut List, node: Node<'a>) -> Result<(), Broken> {
         let index = u32::try_from(self.nodes.len()).map_err(|_| Broken)?;
         self.nodes.push(node);
         match self.nodes.get_mut(list.tail as usize) {
@@ -147,124 +108,17 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Add the KeyValue in `data` to a list.
+    /// The text that a value is, or that is alone in an array, and whether it is in one.
     #[inline]
-    pub fn key_value(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        self.add::<false>(data, depth, list)
-    }
-
-    /// The same for the attributes of a record itself, whose keys are remembered.
-    #[inline]
-    pub fn attribute(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        self.add::<true>(data, depth, list)
-    }
-
-    #[inline]
-    fn add<const REMEMBERED: bool>(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let (mut key, mut has_index): (&[u8], bool) = (b"", false);
-        let (mut value, mut unread) = (Value::Null, false);
-        let mut recalled = None;
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            match tag {
-                0x0a => {
-                    key = cursor.delimited()?;
-                    recalled = if REMEMBERED { self.memory.recall(list.len, key) } else { None };
-                    if recalled.is_none() && !scan(key).is_ascii && std::str::from_utf8(key).is_err() {
-                        return Err(Broken);
-                    }
-                }
-                0x12 => {
-                    let held = cursor.delimited()?;
-                    let depth = deeper(depth)?;
-                    if let Some(text) = plain_text(held) {
-                        (value, unread) = (Value::Text(text), false);
-                    } else {
-                        let mut merged = value;
-                        self.any_value(held, depth, &mut merged)?;
-                        (value, unread) = (merged, is_unread(&merged));
-                    }
-                }
-                0x18 => has_index = cursor.varint()? as u32 != 0,
-                _ => cursor.skip(tag, depth)?,
-            }
+    pub fn only_text(&self, value: &Value<'a>) -> Option<(&'a [u8], bool)> {
+        match *value {
+            Value::Text(text) => Some((text, false)),
+            Value::Array(list) if list.len == 1 => match self.node(list.head)?.value {
+                Value::Text(text) => Some((text, true)),
+                _ => None,
+            },
+            _ => None,
         }
-        let hash = match recalled {
-            Some(hash) => hash,
-            None => {
-                let scanned = scan(key);
-                let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
-                unread |= !is_fine;
-                if REMEMBERED {
-                    self.memory.remember(list.len, key, scanned.hash, is_fine);
-                }
-                scanned.hash
-            }
-        };
-        list.unread |= unread;
-        self.push(list, Node { key, value, hash, has_index, next: END })
-    }
-
-    /// Merge the AnyValue in `data` into `value`.
-    pub fn any_value(&mut self, data: &'a [u8], depth: u32, value: &mut Value<'a>) -> Result<()> {
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            match tag {
-                0x0a => *value = Value::Text(cursor.text()?),
-                0x10 => *value = Value::Bool(cursor.varint()? != 0),
-                0x18 => *value = Value::Int(cursor.varint()? as i64),
-                0x21 => *value = Value::Double(f64::from_bits(cursor.fixed64()?)),
-                0x2a => {
-                    let mut list = if let Value::Array(list) = value { *list } else { List::EMPTY };
-                    self.array(cursor.delimited()?, deeper(depth)?, &mut list)?;
-                    *value = Value::Array(list);
-                }
-                0x32 => {
-                    let mut list = if let Value::Kvlist(list) = value { *list } else { List::EMPTY };
-                    self.kvlist(cursor.delimited()?, deeper(depth)?, &mut list)?;
-                    *value = Value::Kvlist(list);
-                }
-                0x3a => *value = Value::Bytes(cursor.delimited()?),
-                0x40 => {
-                    cursor.varint()?;
-                    *value = Value::Index;
-                }
-                _ => cursor.skip(tag, depth)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn array(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            if tag == 0x0a {
-                let (held, depth) = (cursor.delimited()?, deeper(depth)?);
-                let mut value = Value::Null;
-                if let Some(text) = plain_text(held) {
-                    value = Value::Text(text);
-                } else {
-                    self.any_value(held, depth, &mut value)?;
-                    list.unread |= is_unread(&value);
-                }
-                self.push(list, Node { key: b"", value, hash: 0, has_index: false, next: END })?;
-            } else {
-                cursor.skip(tag, depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn kvlist(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
-            if tag == 0x0a {
-                self.key_value(cursor.delimited()?, deeper(depth)?, list)?;
-            } else {
-                cursor.skip(tag, depth)?;
-            }
-        }
-        Ok(())
     }
 
     /// The node behind an index of `indexes`.
@@ -307,196 +161,4 @@ impl<'a> Tree<'a> {
         }
         *list = kept;
     }
-
-    /// Make an attribute list a document: repaired, each key once, where it came first, with its last value.
-    pub fn read(&mut self, list: &mut List, counts: &mut Counts) {
-        self.read_unread(list, counts);
-        self.unite_all(list, counts);
-    }
-
-    /// The same for the attributes of a record itself. Whether its keys are those of the last record that was read, in the
-    /// same order.
-    pub fn read_attributes(&mut self, list: &mut List, counts: &mut Counts) -> bool {
-        let len = list.len;
-        self.read_unread(list, counts);
-        if self.memory.is_same && self.memory.last == Some(len) {
-            return true;
-        }
-        self.unite_all(list, counts);
-        let is_fine = list.len == len && self.memory.keys.len() >= len as usize;
-        self.memory.last = is_fine.then_some(len);
-        false
-    }
-
-    fn unite_all(&mut self, list: &mut List, counts: &mut Counts) {
-        if list.len > COMPARED_MAX {
-            self.unite_by_map(list, counts);
-        } else if list.len > 1 {
-            self.unite(list, counts);
-        }
-    }
-
-    fn read_unread(&mut self, list: &mut List, counts: &mut Counts) {
-        if !std::mem::take(&mut list.unread) {
-            return;
-        }
-        let mut at = list.head;
-        while let Some(&(mut node)) = self.nodes.get(at as usize) {
-            self.repair_key(&mut node, counts);
-            self.read_value(&mut node.value, counts);
-            if let Some(place) = self.nodes.get_mut(at as usize) {
-                *place = node;
-            }
-            at = node.next;
-        }
-    }
-
-    /// Repair one value, and what it holds.
-    pub fn read_value(&mut self, value: &mut Value<'a>, counts: &mut Counts) {
-        match value {
-            Value::Text(text) => self.repair(text, counts),
-            Value::Index => {
-                counts.add(STRING_INDEX_IGNORED, 1);
-                *value = Value::Null;
-            }
-            Value::Array(list) => {
-                let mut at = list.head;
-                while let Some(&Node { mut value, next, .. }) = self.nodes.get(at as usize) {
-                    self.read_value(&mut value, counts);
-                    if let Some(place) = self.nodes.get_mut(at as usize) {
-                        place.value = value;
-                    }
-                    at = next;
-                }
-            }
-            Value::Kvlist(list) => self.read(list, counts),
-            _ => {}
-        }
-    }
-
-    fn repair_key(&self, node: &mut Node<'a>, counts: &mut Counts) {
-        match node.key.first() {
-            None if node.has_index => counts.add(STRING_INDEX_IGNORED, 1),
-            Some(b'$') => node.key = self.repaired.alloc_slice_copy(&[b"$", node.key].concat()),
-            _ => {}
-        }
-        self.repair(&mut node.key, counts);
-        node.hash = hash(node.key);
-    }
-
-    /// A string as PostgreSQL can hold it.
-    pub fn repair(&self, text: &mut &'a [u8], counts: &mut Counts) {
-        if let Cow::Owned(repaired) = repaired(text, counts) {
-            *text = self.repaired.alloc_slice_copy(&repaired);
-        }
-    }
-
-    /// Of equal keys keep the last value at the first place.
-    fn unite(&mut self, list: &mut List, counts: &mut Counts) {
-        let mut hashes = [0u64; COMPARED_MAX as usize];
-        let mut places = [END; COMPARED_MAX as usize];
-        let (mut kept, mut bits) = (0usize, 0u64);
-        let (mut at, mut before) = (list.head, END);
-        while let Some(node) = self.nodes.get(at as usize) {
-            let (next, hash) = (node.next, node.hash);
-            // Most keys are told from all before them by six bits.
-            let bit = 1u64 << (hash >> 58);
-            let maybe = bits & bit != 0 && hashes.iter().take(kept).any(|&other| other == hash);
-            bits |= bit;
-            // Different keys of one hash are so rare that what follows need not be fast.
-            let seen = maybe.then_some(()).and_then(|()| {
-                let same = |place: &&u32| self.nodes.get(**place as usize).is_some_and(|other| other.key == node.key);
-                places.iter().take(kept).find(same).copied()
-            });
-            if let Some(first) = seen {
-                self.unite_two(list, first, at, before, counts);
-            } else {
-                if let (Some(slot), Some(place)) = (hashes.get_mut(kept), places.get_mut(kept)) {
-                    (*slot, *place) = (hash, at);
-                    kept += 1;
-                }
-                before = at;
-            }
-            at = next;
-        }
-    }
-
-    fn unite_by_map(&mut self, list: &mut List, counts: &mut Counts) {
-        let mut places: HashMap<&[u8], u32> = HashMap::with_capacity(list.len as usize);
-        let (mut at, mut before) = (list.head, END);
-        while let Some(node) = self.nodes.get(at as usize) {
-            let next = node.next;
-            match places.entry(node.key) {
-                Entry::Occupied(first) => {
-                    let first = *first.get();
-                    self.unite_two(list, first, at, before, counts);
-                }
-                Entry::Vacant(place) => {
-                    place.insert(at);
-                    before = at;
-                }
-            }
-            at = next;
-        }
-    }
-
-    /// Move the value of node `at`, which comes after node `before`, to node `first`.
-    fn unite_two(&mut self, list: &mut List, first: u32, at: u32, before: u32, counts: &mut Counts) {
-        counts.add(DUPLICATE_KEY, 1);
-        let Some(node) = self.nodes.get_mut(at as usize) else { return };
-        let (value, next) = (std::mem::replace(&mut node.value, Value::Null), node.next);
-        if let Some(node) = self.nodes.get_mut(first as usize) {
-            node.value = value;
-        }
-        if let Some(node) = self.nodes.get_mut(before as usize) {
-            node.next = next;
-        }
-        if list.tail == at {
-            list.tail = before;
-        }
-        list.len -= 1;
-    }
-}
-
-/// The string in an AnyValue of nothing else, as most are: ASCII without NUL, and not long.
-#[inline]
-fn plain_text(data: &[u8]) -> Option<&[u8]> {
-    let [0x0a, size, text @ ..] = data else { return None };
-    if usize::from(*size) != text.len() || text.len() >= 0x80 {
-        return None;
-    }
-    let scanned = scan(text);
-    (scanned.is_ascii && !scanned.has_nul).then_some(text)
-}
-
-fn is_unread(value: &Value<'_>) -> bool {
-    match value {
-        Value::Text(text) => has_nul(text),
-        Value::Array(list) => list.unread,
-        Value::Kvlist(list) => list.unread || list.len > 1,
-        Value::Index => true,
-        _ => false,
-    }
-}
-
-#[inline]
-fn has_nul(data: &[u8]) -> bool {
-    if data.len() > 64 { memchr::memchr(0, data).is_some() } else { scan(data).has_nul }
-}
-
-/// A string as PostgreSQL can hold it.
-#[inline]
-pub fn repaired<'t>(text: &'t [u8], counts: &mut Counts) -> Cow<'t, [u8]> {
-    if !has_nul(text) {
-        return Cow::Borrowed(text);
-    }
-    counts.add(NUL_REPLACED, 1);
-    let mut repaired = Vec::with_capacity(text.len() + 8);
-    for (index, part) in text.split(|&byte| byte == 0).enumerate() {
-        if index > 0 {
-            repaired.extend_from_slice("\u{fffd}".as_bytes());
-        }
-        repaired.extend_from_slice(part);
-    }
-    Cow::Owned(repaired)
 }

@@ -37,15 +37,27 @@ impl Roles {
         })
     }
 
-    /// The role of a span; `mark` is the text of the mark of usage carriers, `field` gives promoted columns.
-    pub fn role<'f>(&self, name: &[u8], mark: Option<&[u8]>, field: impl Fn(usize) -> &'f [u8]) -> &'static str {
+    /// The role of a span; `mark` is the text of the mark of usage carriers, `write` appends promoted columns.
+    pub fn role(
+        &self,
+        name: &[u8],
+        mark: Option<&[u8]>,
+        room: &mut Vec<u8>,
+        mut write: impl FnMut(&mut Vec<u8>, usize),
+    ) -> &'static str {
         if self.not_calls.has(name) {
             return "none";
         }
         if mark == Some(self.marked.as_bytes()) {
-            return if self.usage.iter().any(|&column| field(column) != field::NULL) { "carrier" } else { "none" };
+            let has_usage = self.usage.iter().any(|&column| {
+                room.clear();
+                write(room, column);
+                **room != field::NULL
+            });
+            return if has_usage { "carrier" } else { "none" };
         }
-        let operation = field(self.operation).get(4..).unwrap_or_default();
-        self.operations.find(operation).copied().unwrap_or("none")
+        room.clear();
+        write(room, self.operation);
+        self.operations.find(room.get(4..).unwrap_or_default()).copied().unwrap_or("none")
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever bytes come, the codec answers: it never panics and stays within time. Requests of the golden corpus, changed at random,
+//! Whatever bytes come, the codec answers: it never panics and stays within time. Requests of the golden corpus and of the fuzzer's, changed at random,
 //! always the same ones; `MUTATIONS=1000000` asks for more of them.
 
 use std::fs;
@@ -31,6 +31,13 @@ fn corpus() -> Vec<(Signal, Vec<u8>)> {
             let request = STANDARD.decode(case["request"].as_str().expect("a request")).expect("base64");
             found.push((Signal::parse(name).expect("a signal"), request));
         }
+    }
+    // What the fuzzer kept: `tests/golden/fuzz.py` says what the first byte is.
+    let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus.txt")).expect("the kept corpus");
+    for line in kept.split_whitespace() {
+        let mut request = STANDARD.decode(line).expect("base64");
+        let signal = [Signal::Traces, Signal::Metrics, Signal::Logs][usize::from(request.remove(0)) % 3];
+        found.push((signal, request));
     }
     found
 }

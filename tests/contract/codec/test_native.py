@@ -14,22 +14,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from llm_observatory import codec
 from llm_observatory.codec import EncodedRequest, Terms, reference
 from llm_observatory.errors import InvalidPayload
+from tests.golden import fuzz
 from tests.golden.case import paths, read
 from tests.plugins import otlp_messages
 from tests.plugins.hostile_wire import write
 from tests.plugins.otlp_messages import NOW
 from tests.plugins.round_trip import examples
-from tests.unit.codec import spans
+from tests.unit.codec import logs, metrics, spans
 from tests.unit.codec.spans import TERMS
 from tests.unit.codec.test_doorway import drain
 
 SIGNALS = ("traces", "metrics", "logs")
 CORPUS = [(case.signal, case.payload) for case, _ in map(read, paths())]
-
+KEPT = [fuzz.Input.unpack(data) for data in fuzz.kept()]
 
 pytestmark = pytest.mark.native_codec
 
@@ -72,9 +74,10 @@ def test_of_any_bytes_both_make_the_same(signal: str, data: st.DataObject) -> No
 
 
 def mutants(source: random.Random, count: int) -> Iterator[tuple[str, bytes]]:
-    """Requests of the golden corpus with a few bytes changed, taken out, doubled or spliced."""
+    """Requests of the golden corpus and of the fuzzer's with a few bytes changed, taken out, doubled or spliced."""
+    corpus = CORPUS * 3 + [(signal, payload) for signal, payload, _ in KEPT]
     for _ in range(count):
-        signal, payload = source.choice(CORPUS)
+        signal, payload = source.choice(corpus)
         data = bytearray(payload or b"\x0a\x00")
         for _ in range(source.choice((1, 1, 2, 5))):
             at, end = sorted(source.choices(range(len(data) + 1), k=2))
@@ -88,9 +91,20 @@ def mutants(source: random.Random, count: int) -> Iterator[tuple[str, bytes]]:
                 case 4:
                     data[at:at] = data[at : min(end, at + 32)]
                 case _:
-                    other = source.choice(CORPUS)[1]
+                    other = source.choice(corpus)[1]
                     data[at:at] = other[: source.randrange(40)]
         yield (signal if source.random() < 0.95 else source.choice(SIGNALS)), bytes(data)
+
+
+def test_of_what_the_fuzzer_kept_both_make_the_same() -> None:
+    made = [hold(*kept) for kept in KEPT]
+    assert sum(isinstance(each, EncodedRequest) and each.accepted > 0 for each in made) > 100
+    assert sum(isinstance(each, str) for each in made) > 20
+
+
+def test_an_input_of_the_fuzzer_is_its_request() -> None:
+    for data in fuzz.golden():
+        assert fuzz.Input.unpack(data).pack() == data
 
 
 def test_of_mutated_requests_both_make_the_same() -> None:
@@ -185,12 +199,22 @@ def test_the_stub_is_true(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_spans_of_changing_keys_are_read_alike() -> None:
-    """Native remembers the keys of the last span: the same ones, fewer, others, repeated and repaired ones come by turns."""
+VALUES: tuple[Any, ...] = ("log", "x", "", "\0", "null", "Stop", "é" * 90, "y" * 200, 5, 300, -1, 0.5, True, None)
+VALUES += (["stop"], ["stop", "x"], ["Stop"], [1], [], {"k": "v"}, b"b", " OpenAI ", "chat")
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_records_of_changing_keys_are_read_alike(signal: str) -> None:
+    """Native remembers the keys of the last record, and what became of them.
+
+    The same ones, fewer, others, repeated and repaired ones come by turns, with values of every kind.
+    """
     source = random.Random(11)
     plain = ["a", "gen_ai.request.model", "gen_ai.prompt", "llm.input_messages.0.x", "llm.model_name", "prompt", "error.type"]
-    strange = [*plain, "a", "$a", "k\0", "", "logfire.json_schema", "logfire.span_type"]
-    made = []
+    plain += ["gen_ai.provider.name", "gen_ai.operation.name", "gen_ai.response.finish_reasons", "event.name", "b\n", "content"]
+    plain += ["llm.request.model_name"]
+    strange = [*plain, "a", "$a", "k\0", "", "logfire.json_schema", "logfire.span_type", "k" * 130]
+    made: list[Any] = []
     keys: list[str] = []
     for number in range(3000):
         match source.randrange(6):
@@ -199,11 +223,34 @@ def test_spans_of_changing_keys_are_read_alike() -> None:
             case 1:
                 keys = source.choices(strange, k=source.randrange(6))
             case 2:
-                keys = keys[: source.randrange(7)]
-        span = spans.span(span_id=(number + 1).to_bytes(8, "big") if source.randrange(5) else b"")
+                keys = keys[: source.randrange(12)]
+        record = RECORDS[signal](number, is_refused=not source.randrange(5))
         for key in keys:
-            span.attributes.add(key=key).value.string_value = source.choice(["log", "x", "\0", "null"])
-        made.append(span)
-    encoded = hold("traces", spans.request(*made))
+            record.attributes.append(KeyValue(key=key, value=spans.any_value(source.choice(VALUES))))
+        made.append(record)
+    encoded = hold(signal, REQUEST_OF[signal](made))
     assert isinstance(encoded, EncodedRequest)
     assert 2000 < encoded.accepted < 2800
+
+
+RECORDS: dict[str, Callable[..., Any]] = {
+    "traces": lambda number, *, is_refused: spans.span(span_id=b"" if is_refused else (number + 1).to_bytes(8, "big")),
+    "logs": lambda number, *, is_refused: logs.record(
+        time_unix_nano=2**63 if is_refused else spans.START, event_name="gen_ai.user.message" if number % 7 == 0 else ""
+    ),
+    "metrics": lambda number, *, is_refused: metrics.point(as_int=number, time_unix_nano=0 if is_refused else metrics.TIME),
+}
+REQUEST_OF: dict[str, Callable[[list[Any]], bytes]] = {
+    "traces": lambda made: spans.request(*made),
+    "logs": lambda made: logs.request(*made),
+    "metrics": lambda made: metrics.request(*[metrics.metric("sum", *made[at : at + 500]) for at in range(0, len(made), 500)]),
+}
+
+
+def test_log_records_without_time_have_the_same_ids() -> None:
+    """Ids are made four at a time, but for those that say when the record came."""
+    source = random.Random(13)
+    times = [source.choice((0, spans.START)) for _ in range(203)]
+    encoded = hold("logs", logs.request(*[logs.record(time_unix_nano=time) for time in times]))
+    assert isinstance(encoded, EncodedRequest)
+    assert encoded.untimed

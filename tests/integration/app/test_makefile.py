@@ -68,6 +68,7 @@ class Checkout:
         environment = {
             **os.environ,
             "REQUIRE_NATIVE_CODEC": "",
+            "PATH": f"{self.stand_ins / 'tools'}:{os.environ['PATH']}",
             "CALLS": str(self.calls),
             "STAND_INS": str(self.stand_ins),
             "REAL_PYTHON": sys.executable,
@@ -122,3 +123,20 @@ def test_another_uv_is_replaced(checkout: Checkout) -> None:
 def test_with_the_pinned_uv_pip_is_not_needed(checkout: Checkout) -> None:
     checkout.venv(pip=False, uv=PINNED)
     assert checkout.set_up() == ["uv sync --frozen"]
+
+
+def test_a_native_codec_that_is_lost_is_put_back(checkout: Checkout) -> None:
+    """As after a bare `uv sync`, which takes out what the service does not depend on."""
+    checkout.venv(pip=True, uv=PINNED)
+    checkout.program(checkout.stand_ins / "tools/cargo", "#!/bin/sh\n")
+    checkout.program(
+        checkout.folder / ".venv/bin/maturin",
+        '#!/bin/sh\necho maturin >>"$CALLS"\nmkdir -p native/target/wheels && touch native/target/wheels/codec.whl\n',
+    )
+    built, installed = "maturin", "uv pip install"
+    assert [call[: len(installed)] for call in checkout.set_up()] == ["uv sync --froz", built, installed]
+    package = checkout.folder / ".venv/lib/python3.11/site-packages/llm_observatory_codec"
+    package.mkdir(parents=True)
+    assert checkout.set_up() == []
+    package.rmdir()
+    assert [call[: len(installed)] for call in checkout.set_up()] == [built, installed]
