@@ -8,7 +8,6 @@ One task group owns every task; if one falls the process drains and ends.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import threading
@@ -75,8 +74,6 @@ def run(settings: Settings, console: Console, *, share_port: bool = False) -> No
     # Before a port is bound or said to be open.
     preflight.claim(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What is imported stays; the collector would look at all of it again and again.
-    gc.freeze()
     try:
         uvloop.run(serve(settings, console, share_port=share_port))
     except BaseExceptionGroup as group:
