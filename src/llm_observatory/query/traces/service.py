@@ -1,0 +1,52 @@
+"""TraceQueryService: requests checked, answers made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from llm_observatory.api.v1 import trace_query_service_pb2, trace_query_service_pb2_grpc
+from llm_observatory.api.v1.trace_query_service_pb2 import GetTraceRequest, GetTraceResponse
+from llm_observatory.errors import NotFound
+from llm_observatory.query import checks
+from llm_observatory.query.server import Service
+from llm_observatory.query.tenant import DEFAULT_TENANT
+from llm_observatory.query.traces import found
+from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.storage.read import Reader
+
+NAME = trace_query_service_pb2.DESCRIPTOR.services_by_name["TraceQueryService"].full_name
+
+
+class TraceQueryService(trace_query_service_pb2_grpc.TraceQueryServiceServicer):
+    """See `proto/llm_observatory/api/v1/trace_query_service.proto`. `clock` gives nanoseconds since the Unix epoch."""
+
+    def __init__(self, repository: TraceRepository, clock: Callable[[], int] = time.time_ns) -> None:
+        self._repository = repository
+        self._clock = clock
+
+    async def GetTrace(self, request: GetTraceRequest, _context: Any) -> AsyncIterator[GetTraceResponse]:  # noqa: N802 - the protocol's
+        """The spans in the order of their start."""
+        trace_id = checks.required_identifier("trace_id", request.trace_id, checks.TRACE_ID_BYTES)
+        # The last message is sent when the connection is given back: of most traces it is the only one.
+        last: GetTraceResponse | None = None
+        async with aclosing(self._repository.trace(DEFAULT_TENANT, trace_id, content=not request.omit_content)) as batches:
+            async for batch in batches:
+                for message in await found.messages(batch):
+                    if last is not None:
+                        yield last
+                    last = message
+        if last is None:
+            raise NotFound("there is no trace of this id, or its spans are older than RETENTION")
+        yield last
+
+
+def service(reader: Reader) -> Service:
+    """The service on a reader."""
+    return Service(
+        NAME,
+        trace_query_service_pb2_grpc.add_TraceQueryServiceServicer_to_server,
+        TraceQueryService(TraceRepository(reader)),  # type: ignore[abstract]  # the other methods follow
+    )
