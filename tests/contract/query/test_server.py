@@ -145,6 +145,5 @@ async def test_a_client_that_reads_too_slowly_is_told_so_and_holds_no_connection
         while query.pool.stats().active:  # noqa: ASYNC110 - the pool has no event of it
             await asyncio.sleep(0.01)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        while True:
-            await anext(answers)
+        [_ async for _ in answers]
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from importlib.resources import files
 
-from llm_observatory.query.measured import measured_stream
-from llm_observatory.query.traces import whole
+from llm_observatory.api.v1.selection_pb2 import AttributeFilter
+from llm_observatory.query import possible
+from llm_observatory.query.measured import measured, measured_stream
+from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.traces import search, whole
 from llm_observatory.query.traces.found import FoundRows
+from llm_observatory.query.traces.order import SpanKey
+from llm_observatory.query.traces.search import Search, Summary
+from llm_observatory.query.traces.selection import PLACE
 from llm_observatory.storage.compose import named
 from llm_observatory.storage.read import Reader
 
 NAME = "trace_repository"
+_measured = measured(NAME)
 _SQL = files(__package__) / "sql"
 _BOUNDS = named(_SQL, "trace_bounds")
 _SPANS = named(_SQL, "spans_of_trace").format(columns=whole.SPAN_COLUMNS)
@@ -42,3 +49,24 @@ class TraceRepository:
             async with aclosing(found) as batches:
                 async for batch in batches:
                     yield batch
+
+    @_measured
+    async def parts(self, tenant: str, within: TimeRange, filters: Sequence[AttributeFilter]) -> list[TimeRange]:
+        """The parts of a range that can hold spans with these attributes, in the order of time."""
+        groups = await possible.wanted(self._reader, tenant, PLACE, filters)
+        return await possible.parts(self._reader, tenant, "traces", within, groups)
+
+    @_measured
+    async def search(self, asked: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
+        """See `search.keys`."""
+        return await search.keys(self._reader, asked, after, limit)
+
+    @_measured
+    async def summaries(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
+        """See `search.summaries`."""
+        return await search.summaries(self._reader, tenant, found)
+
+    @_measured
+    async def spans(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
+        """See `search.whole`."""
+        return await search.whole(self._reader, tenant, found)

@@ -5,19 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 from llm_observatory.api.v1 import trace_query_service_pb2, trace_query_service_pb2_grpc
-from llm_observatory.api.v1.trace_query_service_pb2 import GetTraceRequest, GetTraceResponse
+from llm_observatory.api.v1.trace_query_service_pb2 import (
+    GetTraceRequest,
+    GetTraceResponse,
+    SearchTracesRequest,
+    SearchTracesResponse,
+)
 from llm_observatory.errors import NotFound
-from llm_observatory.query import checks
+from llm_observatory.query import checks, page
 from llm_observatory.query.server import Service
 from llm_observatory.query.tenant import DEFAULT_TENANT
-from llm_observatory.query.traces import found
+from llm_observatory.query.time_range import resolve
+from llm_observatory.query.traces import found, order, page_of, selection
 from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.query.traces.search import Search
+from llm_observatory.query.values import Values
 from llm_observatory.storage.read import Reader
 
 NAME = trace_query_service_pb2.DESCRIPTOR.services_by_name["TraceQueryService"].full_name
+LONGEST_RANGE = timedelta(days=90)
+DEFAULT_PAGE, LARGEST_PAGE = 20, 1000
 
 
 class TraceQueryService(trace_query_service_pb2_grpc.TraceQueryServiceServicer):
@@ -41,6 +52,22 @@ class TraceQueryService(trace_query_service_pb2_grpc.TraceQueryServiceServicer):
         if last is None:
             raise NotFound("there is no trace of this id, or its spans are older than RETENTION")
         yield last
+
+    async def SearchTraces(self, request: SearchTracesRequest, _context: Any) -> SearchTracesResponse:  # noqa: N802 - see above
+        """Spans that fulfil every condition; a page of whole spans ends early where they are large."""
+        within = resolve(request.time_range, self._clock(), LONGEST_RANGE)
+        values = Values()
+        conditions = selection.conditions(request, values)
+        by = order.order_of(request.order)
+        size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        after = order.from_page(page.key(request, order.KEY_PARTS), by)
+        parts = await self._repository.parts(DEFAULT_TENANT, within, selection.known_to_filters(request))
+        keys = await self._repository.search(Search(DEFAULT_TENANT, parts, conditions, values, by), after, size + 1)
+        answer = SearchTracesResponse()
+        last = await page_of.fill(answer, self._repository, DEFAULT_TENANT, keys[:size], whole=request.include_spans)
+        if last is not None and last != keys[-1]:
+            answer.next_page_token = page.token(request, order.to_page(last))
+        return answer
 
 
 def service(reader: Reader) -> Service:
