@@ -101,7 +101,8 @@ async def test_a_summary_says_what_a_list_shows(query: Query, stub: Any) -> None
     items = {
         "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "a",
         "gen_ai.response.model": "b", "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 0,
-        "gen_ai.usage.cost": 0.5, "gen_ai.conversation.id": "c", "user.id": "u", "gen_ai.agent.name": "g", "gen_ai.tool.name": "t", "error.type": "e",
+        "gen_ai.usage.cost": 0.5, "gen_ai.conversation.id": "c", "user.id": "u",
+        "gen_ai.agent.name": "g", "gen_ai.tool.name": "t", "error.type": "e",
     }  # fmt: skip
     start = T0 + 123
     bad = Status(code=Status.STATUS_CODE_ERROR, message="no")

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from importlib.resources import files
+from typing import Any
 
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter
 from llm_observatory.query import possible
 from llm_observatory.query.measured import measured, measured_stream
 from llm_observatory.query.time_range import TimeRange
-from llm_observatory.query.traces import search, whole
+from llm_observatory.query.traces import search, sums, whole
 from llm_observatory.query.traces.found import FoundRows
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.search import Search, Summary
 from llm_observatory.query.traces.selection import PLACE
-from llm_observatory.storage.compose import named
+from llm_observatory.query.traces.sums import Piece, Sums
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composed, named
 from llm_observatory.storage.read import Reader
 
 NAME = "trace_repository"
@@ -24,6 +27,7 @@ _SQL = files(__package__) / "sql"
 _BOUNDS = named(_SQL, "trace_bounds")
 _SPANS = named(_SQL, "spans_of_trace").format(columns=whole.SPAN_COLUMNS)
 _CONTENT = named(_SQL, "content_of_trace").format(columns=whole.CONTENT_COLUMNS)
+_SERVICES = named(_SQL, "services")
 
 
 class TraceRepository:
@@ -70,3 +74,40 @@ class TraceRepository:
     async def spans(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
         """See `search.whole`."""
         return await search.whole(self._reader, tenant, found)
+
+    @_measured
+    async def sums(
+        self, tenant: str, wanted: Sums, cut: Sequence[Piece], conditions: Sequence[Composed], values: Values, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """At most `limit` rows of bucket, keys and sums, those of most spans first."""
+        most_first = SQL(", ").join([SQL("span_count DESC"), *(SQL("{}").format(SQL(key)) for key in wanted.keys)])
+        statement = sums.statement(wanted, cut, conditions, values, most_first)
+        return await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit})
+
+    @_measured
+    async def services(self, tenant: str, cut: Sequence[Piece], limit: int) -> list[tuple[str, int, int, int]]:
+        """At most `limit` services by name: their spans, how many failed, and when the latest hour with one began."""
+        values = Values(tenant=tenant, limit=None, most=limit)
+        by_hour = Sums(("service_name",), ("span_count", "error_count"), sums.HOUR)
+        statement = _SERVICES.format(sums=sums.statement(by_hour, cut, [], values, SQL("bucket")))
+        return await self._reader.rows(statement, values.parameters)
+
+    @_measured
+    async def metrics(
+        self,
+        tenant: str,
+        wanted: Sums,
+        cut: Sequence[Piece],
+        conditions: Sequence[Composed],
+        values: Values,
+        quantiles: Sequence[float],
+        limit: int,
+    ) -> list[tuple[Any, ...]]:
+        """At most `limit` rows in the order of time, as `sums`; the last of which, logarithmic buckets, as quantiles."""
+        *others, buckets = (SQL(name) for name in (*wanted.keys, *wanted.sums))
+        asked = [SQL("log_histogram_quantile({}, {})").format(buckets, values.add(quantile)) for quantile in quantiles]
+        statement = SQL("SELECT {} FROM ({}) sums ORDER BY bucket").format(
+            SQL(", ").join([SQL("bucket"), *others, *asked]),
+            sums.statement(wanted, cut, conditions, values, SQL("bucket")),
+        )
+        return await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit})

@@ -10,8 +10,14 @@ from typing import Any
 
 from llm_observatory.api.v1 import trace_query_service_pb2, trace_query_service_pb2_grpc
 from llm_observatory.api.v1.trace_query_service_pb2 import (
+    GetTraceMetricsRequest,
+    GetTraceMetricsResponse,
     GetTraceRequest,
     GetTraceResponse,
+    ListOperationsRequest,
+    ListOperationsResponse,
+    ListServicesRequest,
+    ListServicesResponse,
     SearchTracesRequest,
     SearchTracesResponse,
 )
@@ -20,7 +26,7 @@ from llm_observatory.query import checks, page
 from llm_observatory.query.server import Service
 from llm_observatory.query.tenant import DEFAULT_TENANT
 from llm_observatory.query.time_range import resolve
-from llm_observatory.query.traces import found, order, page_of, selection
+from llm_observatory.query.traces import found, numbers, order, page_of, selection
 from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
 from llm_observatory.query.values import Values
@@ -68,6 +74,21 @@ class TraceQueryService(trace_query_service_pb2_grpc.TraceQueryServiceServicer):
         if last is not None and last != keys[-1]:
             answer.next_page_token = page.token(request, order.to_page(last))
         return answer
+
+    async def ListServices(self, request: ListServicesRequest, _context: Any) -> ListServicesResponse:  # noqa: N802 - see above
+        """By name."""
+        within = resolve(request.time_range, self._clock(), LONGEST_RANGE)
+        return await numbers.services(self._repository, DEFAULT_TENANT, within)
+
+    async def ListOperations(self, request: ListOperationsRequest, _context: Any) -> ListOperationsResponse:  # noqa: N802 - see above
+        """The most frequent first."""
+        within = resolve(request.time_range, self._clock(), LONGEST_RANGE)
+        service_name = checks.text("service_name", request.service_name)
+        return await numbers.operations(self._repository, DEFAULT_TENANT, within, service_name)
+
+    async def GetTraceMetrics(self, request: GetTraceMetricsRequest, _context: Any) -> GetTraceMetricsResponse:  # noqa: N802 - see above
+        """From the rollups as far as they know, from the rows else."""
+        return await numbers.metrics(self._repository, DEFAULT_TENANT, request, self._clock())
 
 
 def service(reader: Reader) -> Service:
