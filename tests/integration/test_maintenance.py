@@ -22,7 +22,9 @@ from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.tables import INGEST_LEDGER
 from tests.plugins.database import execute
 
-STEPS = ["reconcile", "partitions", "rollups", "retention", "ledger", "dead_letters", "analyze"]
+STEPS = [
+    "reconcile", "partitions", "rollups", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
+]  # fmt: skip
 
 Make = Callable[..., Maintenance]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
+from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine
 from llm_observatory.storage.engine.whole import remember_what_is_dropped
@@ -37,12 +39,13 @@ ORDER BY 1
 """The tables behind `trace_metrics_daily`, and of continuous aggregates all: a refresh writes them last."""
 
 
-_collect = work._collect
+_collect = touched.collect
+SIGNALS = ("metrics", "traces")
 
 
-async def collect_all(connection: AsyncConnection, _deadline: float) -> None:
+async def collect_all(connection: AsyncConnection, signals: Iterable[str], _deadline: float) -> None:
     """Where a round has no time, all is collected all the same."""
-    await _collect(connection, time.monotonic() + 60)
+    await _collect(connection, signals, time.monotonic() + 60)
 
 
 @pytest.fixture
@@ -124,10 +127,10 @@ async def test_an_hour_that_is_filed_again_while_it_is_computed(store: Store) ->
     await store.settle()
     await store.add(31, spread(31, hour, timedelta(hours=1), 20))
     async with await connect(store.url) as computing, await connect(store.url) as collecting:
-        await work._collect(computing, time.monotonic() + 60)
+        await touched.collect(computing, SIGNALS, time.monotonic() + 60)
         await store.add(32, spread(32, hour, timedelta(hours=1), 20))
         async with collecting.transaction():
-            await work._collect(collecting, time.monotonic() + 60)
+            await touched.collect(collecting, SIGNALS, time.monotonic() + 60)
             pending = work.PendingHour("default", "traces", hour)
             compute = asyncio.create_task(work.compute(computing, pending))
             async with asyncio.timeout(30):
@@ -183,9 +186,9 @@ async def test_hours_that_change_again_and_again_keep_no_other_waiting(store: St
     hours = [(now() - timedelta(hours=back)).replace(minute=5, second=0, microsecond=0) for back in range(2, 8)]
     await store.add(24, hours)
     monkeypatch.setattr(work, "BUDGET_SECONDS", 0)
-    monkeypatch.setattr(work, "_collect", collect_all)
+    monkeypatch.setattr(touched, "collect", collect_all)
     async with await connect(store.url) as connection:
-        await work._collect(connection, 0)
+        await touched.collect(connection, SIGNALS, 0)
         [(oldest, rounds)] = await fetch(store.url, "SELECT min(hour), count(*) FROM rollup_pending")
         for _ in range(rounds):
             await store.add(25, hours[:-1])
@@ -200,7 +203,7 @@ async def test_an_hour_that_cannot_be_computed_goes_to_the_end_of_the_queue(
 ) -> None:
     await store.add(26, spread(26, now() - timedelta(days=1), timedelta(hours=9), 30))
     monkeypatch.setattr(work, "BUDGET_SECONDS", 0)
-    monkeypatch.setattr(work, "_collect", collect_all)
+    monkeypatch.setattr(touched, "collect", collect_all)
     compute, tried = work.compute, list[work.PendingHour]()
 
     async def fail_the_first(connection: AsyncConnection, pending: work.PendingHour, *, expired: bool = False) -> bool:

@@ -128,6 +128,8 @@ async def test_indexes_of_the_design_exist(database: str) -> None:
         "idx_ingest_ledger_received_at": "brin (received_at) WITH (pages_per_range='32', autosummarize='on')",
         "idx_ingest_touched_touched_at": "brin (touched_at) WITH (pages_per_range='32', autosummarize='on')",
         "idx_dead_letters_received_at": "btree (received_at)",
+        "idx_log_feed_written_at": "btree (written_at)",
+        "search_filters_pkey": "btree (tenant, signal, hour)",
         "rollup_pending_pkey": "btree (tenant, signal, hour)",
         "ingest_ledger_pkey": "btree (tenant, signal, digest)",
         "telemetry_sources_pkey": "btree (tenant, source_id)",

@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from llm_observatory import codec
 from llm_observatory.api.v1.source_pb2 import Source
+from llm_observatory.codec.reference.decode import decode_source
 from llm_observatory.codec.rows import Fields
 from llm_observatory.storage.compose import SQL, Composed, Identifier
 from llm_observatory.storage.read import Reader
@@ -49,6 +50,11 @@ async def read_sources(reader: Reader, tenant: str, ids: Collection[bytes]) -> d
         return {}
     found = await reader.fields(_SOURCES, {"tenant": tenant, "ids": [identity.hex() for identity in ids]})
     return {row[_SOURCE_ID] or b"": row for row in found}
+
+
+def source_of(row: Fields | None) -> Source:
+    """A row of sources as an answer has it; empty for one that is not there any more."""
+    return Source() if row is None else Source(**decode_source(row)._asdict())
 
 
 async def dimensions_of(reader: Reader, tenant: str, table: Table, rows: Sequence[Fields]) -> Dimensions:

@@ -23,11 +23,14 @@ _LONGEST_WORD = 128
 """Characters. What is longer (base64, for one) is known by its beginning."""
 
 
-@lru_cache(maxsize=100_000, typed=True)
 def attribute(key: str, value: Scalar) -> Entry:
     """An attribute of the record. 1, 1.0, True and "1" are four values."""
-    written = repr(value) if isinstance(value, float) else str(value)
-    return _entry(f"a\0{key}\0{type(value).__name__}\0{written}")
+    return _attribute(key, type(value).__name__, repr(value) if isinstance(value, float) else str(value))
+
+
+@lru_cache(maxsize=100_000)
+def _attribute(key: str, kind: str, value: str) -> Entry:
+    return _entry(f"a\0{key}\0{kind}\0{value}")
 
 
 def source(source_id: bytes) -> Entry:

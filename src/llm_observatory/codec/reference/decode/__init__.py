@@ -10,9 +10,15 @@ from collections.abc import Iterable, Mapping
 
 from llm_observatory import tables
 from llm_observatory.codec.reference.decode.program import Program
+from llm_observatory.codec.reference.decode.source import Described
 from llm_observatory.codec.rows import Fields
 
 PROGRAM = Program(tables.SPEC)
+
+
+def decode_source(fields: Fields) -> Described:
+    """The resource and scope of one row of sources."""
+    return PROGRAM.source(fields)
 
 
 def decode(

@@ -9,7 +9,7 @@ from llm_observatory.codec.reference.convert import Conversions
 from llm_observatory.codec.reference.decode.columns import Columns
 from llm_observatory.codec.reference.decode.log import LogDecoder
 from llm_observatory.codec.reference.decode.point import PointDecoder
-from llm_observatory.codec.reference.decode.source import Dimensions
+from llm_observatory.codec.reference.decode.source import Described, Dimensions, described
 from llm_observatory.codec.reference.decode.span import SpanDecoder
 from llm_observatory.codec.reference.program import OPS
 from llm_observatory.codec.reference.spec import load
@@ -35,6 +35,10 @@ class Program:
             "metrics": PointDecoder(spec),
             "logs": LogDecoder(spec),
         }
+
+    def source(self, fields: Fields) -> Described:
+        """A row of sources."""
+        return described(self._sources.values(fields))
 
     def request(
         self,

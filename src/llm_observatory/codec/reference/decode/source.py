@@ -48,7 +48,25 @@ class Dimensions:
         return self._speakers[identity]
 
 
+class Described(NamedTuple):
+    """What a row of sources says, as messages."""
+
+    resource: Resource
+    resource_schema_url: str
+    scope: InstrumentationScope
+    scope_schema_url: str
+
+
 def _speaker(row: Values) -> Speaker:
+    said = described(row)
+    return Speaker(
+        _described(RESOURCE, said.resource.SerializeToString(), said.resource_schema_url),
+        _described(SCOPE, said.scope.SerializeToString(), said.scope_schema_url),
+    )
+
+
+def described(row: Values) -> Described:
+    """The resource and scope of a row of sources."""
     resource = Resource(
         attributes=attributes(row["resource.attributes"]),
         dropped_attributes_count=row["resource.dropped_attributes_count"],
@@ -61,10 +79,7 @@ def _speaker(row: Values) -> Speaker:
         attributes=attributes(row["scope.attributes"]),
         dropped_attributes_count=row["scope.dropped_attributes_count"],
     )
-    return Speaker(
-        _described(RESOURCE, resource.SerializeToString(), row["resource.schema_url"]),
-        _described(SCOPE, scope.SerializeToString(), row["scope.schema_url"]),
-    )
+    return Described(resource, row["resource.schema_url"], scope, row["scope.schema_url"])
 
 
 def _described(number: int, message: bytes, schema_url: str) -> bytes:
