@@ -26,7 +26,7 @@ T0 = NS // HOUR * HOUR - 2 * HOUR
 def at_now(reader: Reader) -> Service:
     """The service, for which it is NOW."""
     made = service(reader)
-    servicer = TraceQueryService(TraceRepository(reader), lambda: NOW * 1000)  # type: ignore[abstract]  # see there
+    servicer = TraceQueryService(TraceRepository(reader), lambda: NOW * 1000)
     return Service(made.name, made.add, servicer)
 
 

@@ -19,6 +19,7 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     GetTraceMetricsRequest,
     ListOperationsRequest,
     ListServicesRequest,
+    TraceMetricsGroup,
 )
 from llm_observatory.query.time_range import TimeRange as Within
 from llm_observatory.query.traces import numbers
@@ -93,7 +94,11 @@ async def test_services_and_operations_are_counted_to_the_nanosecond(query: Quer
         assert sum(o.span_count for o in of_db) == sum(name == "db" for name, _ in inside)
 
 
-GROUPS = ([], [TRACE_METRICS_GROUP_SERVICE], [TRACE_METRICS_GROUP_SPAN_NAME, TRACE_METRICS_GROUP_KIND])
+GROUPS: tuple[list[TraceMetricsGroup.ValueType], ...] = (
+    [],
+    [TRACE_METRICS_GROUP_SERVICE],
+    [TRACE_METRICS_GROUP_SPAN_NAME, TRACE_METRICS_GROUP_KIND],
+)
 
 
 async def test_rollups_and_rows_say_the_same(query: Query, stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -646,7 +646,7 @@ class AttributeKey(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     SPAN_COUNT_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """The key."""
+    """The key; those of more than 512 bytes are left out."""
     scope: _selection_pb2.AttributeScope.ValueType
     """Whether the span or its resource carries it."""
     span_count: _builtins.int
@@ -750,7 +750,7 @@ class AttributeValueCount(_message.Message):
     """In how many of the spans that were looked at."""
     @_builtins.property
     def value(self) -> _selection_pb2.AttributeValue:
-        """The value; arrays and objects are left out."""
+        """The value; arrays, objects and strings of more than 512 bytes are left out."""
 
     def __init__(
         self,

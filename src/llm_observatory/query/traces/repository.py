@@ -7,11 +7,12 @@ from contextlib import aclosing
 from importlib.resources import files
 from typing import Any
 
-from llm_observatory.api.v1.selection_pb2 import AttributeFilter
+from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.query import possible
 from llm_observatory.query.measured import measured, measured_stream
 from llm_observatory.query.time_range import TimeRange
-from llm_observatory.query.traces import search, sums, whole
+from llm_observatory.query.traces import attributes, graph, search, sums, whole
+from llm_observatory.query.traces.attributes import Asked
 from llm_observatory.query.traces.found import FoundRows
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.search import Search, Summary
@@ -111,3 +112,24 @@ class TraceRepository:
             sums.statement(wanted, cut, conditions, values, SQL("bucket")),
         )
         return await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit})
+
+    @_measured
+    async def attribute_keys(self, tenant: str, asked: Asked) -> list[tuple[int, str | None, int, int]]:
+        """See `attributes.keys`."""
+        values = Values(tenant=tenant)
+        statement = attributes.keys(asked, values)
+        return await self._reader.rows(statement, values.parameters)
+
+    @_measured
+    async def attribute_values(
+        self, tenant: str, key: str, scope: AttributeScope.ValueType, asked: Asked
+    ) -> list[tuple[int, str | None, int]]:
+        """See `attributes.values_of`."""
+        values = Values(tenant=tenant)
+        statement = attributes.values_of(key, scope, asked, values)
+        return await self._reader.rows(statement, values.parameters)
+
+    @_measured
+    async def service_graph(self, tenant: str, within: TimeRange, service_name: str) -> list[tuple[Any, ...]]:
+        """See `graph.edges`."""
+        return await graph.edges(self._reader, tenant, within, service_name)
