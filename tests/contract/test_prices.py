@@ -174,7 +174,7 @@ async def test_a_price_is_set_once_and_the_library_s_rows_are_replaced_as_a_whol
 
 
 def test_every_tier_of_the_library_is_a_band_of_the_rollups() -> None:
-    assert {row["input_band"] for row in rows_of(providers)} <= {0, *INPUT_BANDS}
+    assert {row.input_band for row in rows_of(providers)} <= {0, *INPUT_BANDS}
 
 
 @pytest.fixture

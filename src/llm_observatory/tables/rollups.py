@@ -193,6 +193,22 @@ LLM_USAGE = Rollup(
 )
 """Calls of providers and what they used. `input_band` is the price tier: the highest of INPUT_BANDS below them, else 0."""
 
+USAGE_DIMENSIONS = {
+    "service": "service_name",
+    "provider": "coalesce(provider, '')",
+    "model": "coalesce(nullif(response_model, ''), request_model, '')",
+    "operation": "coalesce(operation, '')",
+    "environment": "coalesce(environment, '')",
+    "agent": "coalesce(agent_name, '')",
+    "user": "coalesce(user_id, '')",
+    "conversation": "coalesce(conversation_id, '')",
+}
+"""By what usage is told apart, over rows of spans: empty where a call does not say. A model is the one that answered, or else
+that was asked for."""
+
+ROLLED_UP_DIMENSIONS = ("service", "provider", "model", "operation", "environment")
+"""Those that rows of LLM_USAGE have, too."""
+
 METRIC_STATS = Rollup(
     name="metric_stats",
     source="llm_metrics",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from genai_prices.data import providers as all_providers
 from genai_prices.types import (
@@ -31,8 +31,37 @@ from genai_prices.types import (
     TieredPrices,
 )
 
-Row = dict[str, object]
-"""By column. What is left out is NULL."""
+from llm_observatory.tables import MODEL_PRICE_NAMES, MODEL_PRICES
+
+
+class PriceRow(NamedTuple):
+    """A row of `model_prices`. Decimals and days go as text."""
+
+    provider: str
+    model: str
+    service_tier: str
+    input_band: int
+    valid_from: str | None
+    valid_to: str | None
+    input_usd_per_token: str
+    cache_read_usd_per_token: str
+    cache_write_usd_per_token: str
+    output_usd_per_token: str
+    tenant: str = ""
+
+
+class NameRow(NamedTuple):
+    """A row of `model_price_names`."""
+
+    subject: str
+    provider: str
+    place: int
+    operator: str
+    pattern: str
+    price_provider: str
+    price_model: str
+    tenant: str = ""
+
 
 PER_TOKEN = Decimal(1_000_000)
 """The library's prices are of a million tokens."""
@@ -48,7 +77,7 @@ OTEL_PROVIDERS = {"x_ai": "x-ai", "gcp.gen_ai": "google", "azure.ai.openai": "az
 """Well-known values of `gen_ai.provider.name` that the library's own rules do not match, or not to the cloud that bills."""
 
 
-def prices(providers: Iterable[Provider]) -> Iterator[Row]:
+def prices(providers: Iterable[Provider]) -> Iterator[PriceRow]:
     """Rows of `model_prices`: of every model that has a price for tokens, by tier, time and input band."""
     for provider in providers:
         for model in provider.models:
@@ -66,7 +95,7 @@ def _tiers(model: ModelInfo) -> dict[str, dict[str, str] | None]:
     return found
 
 
-def _dated(provider: Provider, model: ModelInfo, tier: str, context: dict[str, str] | None) -> Iterator[Row]:
+def _dated(provider: Provider, model: ModelInfo, tier: str, context: dict[str, str] | None) -> Iterator[PriceRow]:
     """The library's answer for every period in which it is the same."""
     constraints = [variant.constraint for variant in model.price_variants or ()] if context else []
     if not isinstance(model.prices, ModelPrice):
@@ -78,10 +107,8 @@ def _dated(provider: Provider, model: ModelInfo, tier: str, context: dict[str, s
         if context is not None and price == model.get_prices(datetime.combine(valid_from or date(1970, 1, 1), NOON)):
             continue
         for band in _bands(price):
-            row = _row(price, band)
-            row |= {"tenant": "", "provider": provider.id, "model": model.id, "service_tier": tier, "input_band": band}
-            row |= {"valid_from": valid_from and valid_from.isoformat(), "valid_to": valid_to and valid_to.isoformat()}
-            yield row
+            begin, end = (None if day is None else day.isoformat() for day in (valid_from, valid_to))
+            yield PriceRow(provider.id, model.id, tier, band, begin, end, *_rates(price, band))
 
 
 def _bands(price: ModelPrice) -> list[int]:
@@ -94,7 +121,9 @@ def _bands(price: ModelPrice) -> list[int]:
     return sorted({0}.union(*({tier.start for tier in of.tiers} for of in of_tokens if isinstance(of, TieredPrices))))
 
 
-def _row(price: ModelPrice, band: int) -> Row:
+def _rates(price: ModelPrice, band: int) -> tuple[str, str, str, str]:
+    """Of input, cache read, cache write, output. What has no price of its own is input like any other, as in the library."""
+
     def per_token(key: str, default: Decimal) -> Decimal:
         found: Decimal | TieredPrices | None = getattr(price, key, None)
         if isinstance(found, TieredPrices):
@@ -102,16 +131,11 @@ def _row(price: ModelPrice, band: int) -> Row:
         return default if found is None else found / PER_TOKEN
 
     fresh = per_token("input_mtok", Decimal(0))
-    return {
-        "input_usd_per_token": str(fresh),
-        # What has no price of its own is input like any other, as the library has it.
-        "cache_read_usd_per_token": str(per_token("cache_read_mtok", fresh)),
-        "cache_write_usd_per_token": str(per_token("cache_write_mtok", fresh)),
-        "output_usd_per_token": str(per_token("output_mtok", Decimal(0))),
-    }
+    read, write = per_token("cache_read_mtok", fresh), per_token("cache_write_mtok", fresh)
+    return str(fresh), str(read), str(write), str(per_token("output_mtok", Decimal(0)))
 
 
-def names(providers: Iterable[Provider]) -> Iterator[Row]:
+def names(providers: Iterable[Provider]) -> Iterator[NameRow]:
     """Rows of `model_price_names`, in the order in which the library tries them."""
     known = {provider.id: provider for provider in providers}
     rules: list[tuple[str, str, MatchLogic, str, str]] = [
@@ -127,8 +151,7 @@ def names(providers: Iterable[Provider]) -> Iterator[Row]:
     for subject, of_provider, match, price_provider, price_model in rules:
         for operator, pattern in _simple(match):
             place += 1
-            row: Row = {"tenant": "", "subject": subject, "provider": of_provider, "place": place, "operator": operator}
-            yield row | {"pattern": pattern, "price_provider": price_provider, "price_model": price_model}
+            yield NameRow(subject, of_provider, place, operator, pattern, price_provider, price_model)
 
 
 _OPERATORS = {
@@ -171,7 +194,11 @@ def _ahead(part: Any) -> str:
 
 def main() -> None:
     """Write both tables to standard output."""
-    json.dump({"model_prices": list(prices(all_providers)), "model_price_names": list(names(all_providers))}, sys.stdout)
+    rows: dict[str, Iterator[PriceRow] | Iterator[NameRow]] = {
+        MODEL_PRICES.name: prices(all_providers),
+        MODEL_PRICE_NAMES.name: names(all_providers),
+    }
+    json.dump({table: [row._asdict() for row in found] for table, found in rows.items()}, sys.stdout)
 
 
 if __name__ == "__main__":
