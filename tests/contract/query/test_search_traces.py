@@ -118,6 +118,24 @@ async def test_a_summary_says_what_a_list_shows(query: Query, stub: Any) -> None
     }  # fmt: skip
 
 
+async def test_the_price_table_says_what_a_call_cost_before_the_client_does(query: Query, stub: Any) -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    tokens = {"gen_ai.usage.input_tokens": 1_000_000, "gen_ai.usage.output_tokens": 100_000}
+    await query.store(
+        request(
+            span(0, items=call | tokens | {"gen_ai.usage.cost": 100.0}),
+            span(1, items=call | tokens | {"gen_ai.usage.output_tokens": 200_000}),
+            span(2, items=call | {"gen_ai.usage.cost": 0.5}),
+            span(3, items=call),
+            span(4, items=call | tokens | {"gen_ai.operation.name": "invoke_agent"}),
+        )
+    )
+    answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, order=TRACE_ORDER_COSTLIEST))
+    assert [(each.summary.span_id[-1] - 1, each.summary.cost_usd) for each in answer.spans] == [(1, 4.5), (0, 3.5), (2, 0.5)]
+    everything = (await stub.SearchTraces(SearchTracesRequest(time_range=ALL))).spans
+    assert [each.summary.HasField("cost_usd") for each in everything] == [False, False, True, True, True]
+
+
 async def test_what_is_not_known_is_not_set(query: Query, stub: Any) -> None:
     await query.store(request(span(0, took=None)))
     [found] = (await stub.SearchTraces(SearchTracesRequest(time_range=ALL))).spans
