@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +39,9 @@ class QueryServer:
     def __init__(self, services: Iterable[Service], *, timeout: float, reflect: bool = False) -> None:
         services = tuple(services)
         endless = frozenset[str]().union(*(service.endless for service in services))
+        self._answering = Answering(timeout, endless)
         self._server = grpc.aio.server(
-            interceptors=(Answering(timeout, endless),),
+            interceptors=(self._answering,),
             options=(
                 # Its default lets two processes share a port without a word.
                 ("grpc.so_reuseport", 0),
@@ -65,6 +68,11 @@ class QueryServer:
         self._health.set_serving(serving=serving)
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls, let those in flight end within `grace` seconds, end the rest: watches and tails never end."""
+        """Refuse new calls, wait up to `grace` seconds for those in flight, then end the rest: watches and tails never end."""
         self._health.set_serving(serving=False)
-        await self._server.stop(grace)
+        closing = asyncio.create_task(self._server.stop(grace))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._answering.answered()
+        await self._server.stop(None)
+        await closing

@@ -57,12 +57,6 @@ def test_version(run: CliRunner) -> None:
     assert (shown["version"], shown["codec"]) == (__version__, codec.chosen().name)
 
 
-def test_the_query_role_is_refused_in_words(run: CliRunner) -> None:
-    result = run.invoke(cli, ["serve", "--role", "query"])
-    assert result.exit_code == 2
-    assert "no query service in this version" in result.stderr
-
-
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "version"])
 def test_wrong_settings_end_every_verb_with_all_faults_and_code_2(
     run: CliRunner, monkeypatch: pytest.MonkeyPatch, verb: str

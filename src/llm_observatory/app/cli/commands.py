@@ -27,14 +27,15 @@ cli = typer.Typer(
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
 
+Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @cli.command()
 def serve(
     role: Annotated[
-        Literal["all", "ingest", "query"],
-        typer.Option(help="What this process does. `all` and `ingest` are the same until the query service is here."),
+        Role,
+        typer.Option(help="What this process does: take records in, answer questions, or both."),
     ] = "all",
     share_port: Annotated[
         bool,
@@ -43,17 +44,14 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
-    if role == "query":
-        typer.echo("Error: there is no query service in this version. Use --role all.", err=True)
-        raise typer.Exit(WRONG_SETTINGS)
+    """Receive OTLP and answer questions until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads settings again."""
     from llm_observatory.app import signals
 
     with signals.early():
-        _serve(share_port=share_port)
+        _serve(role, share_port=share_port)
 
 
-def _serve(*, share_port: bool) -> None:
+def _serve(role: Role, *, share_port: bool) -> None:
     loaded = read()
     for notice in loaded.notices():
         typer.echo(f"Note: {notice}.", err=True)
@@ -64,7 +62,7 @@ def _serve(*, share_port: bool) -> None:
 
     preflight.demand(loaded.settings)
     try:
-        run(loaded.settings, Console(), share_port=share_port)
+        run(loaded.settings, Console(), role=role, share_port=share_port)
     except ConfigError as error:
         # The settings are right: what does not fit is what else runs on this machine.
         explain_place(error)
