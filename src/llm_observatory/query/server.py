@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -34,14 +34,21 @@ class Service:
 
 
 class QueryServer:
-    """NOT_SERVING until `set_serving(serving=True)`. `timeout` is QUERY_TIMEOUT in seconds."""
+    """NOT_SERVING until `set_serving(serving=True)`. `timeout` is QUERY_TIMEOUT in seconds; `behind`: after `Answering`."""
 
-    def __init__(self, services: Iterable[Service], *, timeout: float, reflect: bool = False) -> None:
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        timeout: float,
+        reflect: bool = False,
+        behind: Sequence[grpc.aio.ServerInterceptor] = (),  # type: ignore[type-arg]  # generic in the stubs only
+    ) -> None:
         services = tuple(services)
         endless = frozenset[str]().union(*(service.endless for service in services))
         self._answering = Answering(timeout, endless)
         self._server = grpc.aio.server(
-            interceptors=(self._answering,),
+            interceptors=(self._answering, *behind),
             options=(
                 # Its default lets two processes share a port without a word.
                 ("grpc.so_reuseport", 0),

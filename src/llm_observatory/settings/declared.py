@@ -22,9 +22,6 @@ LIVE = frozenset({
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-RESERVED = frozenset({"redis_pool_size"})
-"""Settings that are checked and have no effect yet."""
-
 MASK = "********"
 
 SHARED_PORT_AGE = timedelta(minutes=5)
