@@ -22,7 +22,18 @@ from llm_observatory.settings import OUR_PREFIXES, Settings
 from llm_observatory.storage import migrate
 
 CANARY = "hunter2-canary"
-VERBS = ("serve", "migrate up", "migrate down", "migrate status", "migrate verify", "check", "dsn", "version")
+VERBS = (
+    "serve",
+    "migrate up",
+    "migrate down",
+    "migrate status",
+    "migrate verify",
+    "check",
+    "dsn",
+    "version",
+    "query usage",
+    "tail",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import typer
 
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
+from llm_observatory.app.cli.query import query, tail
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
@@ -26,6 +27,8 @@ cli = typer.Typer(
 )
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
+cli.add_typer(query, name="query")
+cli.command()(tail)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
