@@ -88,6 +88,16 @@ QUERY_RESULTS = Histogram(
 QUERY_REFUSED = Counter(
     "query_refused_total", "Calls of the query service that ended with an error.", ("method", "code"), registry=REGISTRY
 )
+QUERY_CACHE_HITS = Counter("query_cache_hits_total", "Questions answered from the cache.", ("method",), registry=REGISTRY)
+QUERY_CACHE_MISSES = Counter(
+    "query_cache_misses_total", "Questions whose answer was not in the cache.", ("method",), registry=REGISTRY
+)
+QUERY_CACHE_ERRORS = Counter(
+    "query_cache_errors_total",
+    "What the cache failed with: slow (no answer in time), failed, rubbish (what it gave was not ours).",
+    ("kind",),
+    registry=REGISTRY,
+)
 POOL_CONNECTIONS = Gauge("storage_pool_connections", "Connections of the read pool by state.", ("state",), registry=REGISTRY)
 CONNECTION_ACQUIRE = Histogram(
     "storage_connection_acquire_duration_seconds",

@@ -48,18 +48,20 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 class Service:
     """One service process. Ports are fixed at construction, so a restart is reached at the same address."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, role: str = "all", **settings: str) -> None:
         self.folder = folder
-        self.grpc_port, self.http_port, self.health_port = (free_port() for _ in range(3))
+        self.grpc_port, self.http_port, self.query_port, self.health_port = (free_port() for _ in range(4))
         self.log = folder / "service.log"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DB_", "DATABASE_", "LLM_"))},
             "LLM_OBSERVATORY_DATA_DIR": str(folder / "data"),
             "OTLP_GRPC_PORT": str(self.grpc_port),
             "OTLP_HTTP_PORT": str(self.http_port),
+            "QUERY_PORT": str(self.query_port),
             "HEALTH_CHECK_PORT": str(self.health_port),
             **settings,
         }
+        self._role = role
         self._process: subprocess.Popen[bytes] | None = None
         self._dsn: str | None = None
 
@@ -74,6 +76,11 @@ class Service:
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def query_endpoint(self) -> str:
+        """Where questions are answered."""
+        return f"127.0.0.1:{self.query_port}"
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         """The running process."""
         assert self._process is not None
@@ -84,7 +91,7 @@ class Service:
         self._dsn = None
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "llm_observatory", "serve"],
+                [sys.executable, "-m", "llm_observatory", "serve", "--role", self._role],
                 cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         if wait:
@@ -210,11 +217,11 @@ def new_service(folder: Path, request: pytest.FixtureRequest) -> Iterator[Callab
 
     with database_of_a_service(request) as given:
 
-        def make(**settings: str) -> Service:
+        def make(role: str = "all", **settings: str) -> Service:
             own = folder / f"service-{len(made)}"
             own.mkdir()
             own.chmod(0o711)
-            made.append(Service(own, **{**given(), **settings}))
+            made.append(Service(own, role, **{**given(), **settings}))
             return made[-1]
 
         yield make

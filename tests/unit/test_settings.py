@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from llm_observatory import settings as module
 from llm_observatory.errors import ConfigError
-from llm_observatory.settings import MASK, RESERVED, SECRETS, Settings, load, masked, read
+from llm_observatory.settings import MASK, SECRETS, Settings, load, masked, read
 
 CANARY = "hunter2-canary"
 
@@ -265,6 +265,7 @@ LIMITS = {
     "OTLP_HTTP_CORS_ALLOWED_ORIGINS": ("app.example.com", "*.example.com", "https://a, https://b/", "https://h/path"),
     "OTLP_HTTP_CORS_MAX_AGE": ("36501d", "always"),
     "OTLP_READ_TIMEOUT": ("99ms", "301s", "off"),
+    "QUERY_TIMEOUT": ("99ms", "3601s", "off"),
     "QUERY_PORT": ("-1", "65536"),
     "HEALTH_CHECK_PORT": ("-1", "65536"),
     "READ_SLOTS": ("0", "65"),
@@ -481,24 +482,12 @@ def test_names_of_others_are_left_alone(place: Place, name: str) -> None:
     assert list(read({name: value}, place.env_file).notices()) == []
 
 
-def test_a_setting_without_effect_is_pointed_out(place: Place) -> None:
-    place.config("REDIS_POOL_SIZE: 5").names(QUERY_PORT="1234")
-    (notice,) = read(place.environ, place.env_file).notices()
-    assert notice == "REDIS_POOL_SIZE, QUERY_PORT set, without effect in this version"
-
-
-def test_reserved_settings_are_those_that_nothing_reads() -> None:
+def test_every_setting_is_read() -> None:
     source = Path(module.__file__).parents[1]
     code = "\n".join(path.read_text() for path in source.rglob("*.py") if path.parent.name != "settings")
     declared = (source / "settings" / "declared.py").read_text()
     own = declared.partition("def embedded")[2].partition("@model_validator")[0]
-    assert {name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code + own)} == RESERVED
-
-
-def test_the_manual_marks_the_same_settings_as_reserved() -> None:
-    manual = Path(__file__).parents[2] / "docs" / "configuration.md"
-    rows = [line for line in manual.read_text().splitlines() if line.startswith("| `") and "*Reserved*" in line]
-    assert {row.split("`")[1].lower() for row in rows} == RESERVED
+    assert {name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code + own)} == set()
 
 
 def test_live_settings_exist() -> None:

@@ -18,12 +18,16 @@ class Listening(Protocol):
     """The ports that were bound."""
 
     @property
-    def otlp_grpc(self) -> int:
-        """OTLP over gRPC."""
+    def otlp_grpc(self) -> int | None:
+        """OTLP over gRPC; None where no records are taken in."""
 
     @property
-    def otlp_http(self) -> int:
-        """OTLP over HTTP."""
+    def otlp_http(self) -> int | None:
+        """OTLP over HTTP; None as above."""
+
+    @property
+    def query(self) -> int | None:
+        """Queries over gRPC; None where no questions are answered."""
 
     @property
     def sidecar(self) -> int:
@@ -36,7 +40,7 @@ class Console:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._terminal = self._stream.isatty()
-        self._endpoint = ""
+        self._endpoint: str | None = None
 
     def progress(self, line: str) -> None:
         """A step of the start."""
@@ -48,27 +52,30 @@ class Console:
     def listening(self, settings: Settings, database: str, ports: Listening) -> None:
         """What listens where."""
         host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
-        self._endpoint = f"http://{host}:{ports.otlp_grpc}"
-        http = f"http://{host}:{ports.otlp_http}"
-        sidecar = f"http://{host}:{ports.sidecar}"
+        numbers = {
+            "otlp_grpc": ports.otlp_grpc, "otlp_http": ports.otlp_http, "query": ports.query, "sidecar": ports.sidecar,
+        }  # fmt: skip
+        urls = {name: f"http://{host}:{number}" for name, number in numbers.items() if number is not None}
+        self._endpoint = urls.get("otlp_grpc")
         if not self._terminal:
-            log.info(
-                "listening", version=__version__, otlp_grpc=self._endpoint, otlp_http=http, sidecar=sidecar, database=database
-            )
+            log.info("listening", version=__version__, **urls, database=database)
             return
         self._write(f"LLM Observatory storage {__version__}")
-        self._write(f"  OTLP/gRPC  {self._endpoint}")
-        self._write(f"  OTLP/HTTP  {http}")
-        self._write(f"  health     {sidecar}/health")
+        lines = {"OTLP/gRPC": urls.get("otlp_grpc"), "OTLP/HTTP": urls.get("otlp_http"), "queries": urls.get("query")}
+        lines["health"] = f"{urls['sidecar']}/health"
         if settings.metrics_enabled:
-            self._write(f"  metrics    {sidecar}/metrics")
-        self._write(f"  database   {database}")
+            lines["metrics"] = f"{urls['sidecar']}/metrics"
+        for title, line in {**lines, "database": database}.items():
+            if line is not None:
+                self._write(f"  {title:<10} {line}")
 
     def ready(self) -> None:
         """The start is over; one line to try next."""
         if not self._terminal:
             return
-        if Path("demo/__main__.py").is_file() and Path("Makefile").is_file():
+        if self._endpoint is None:
+            self._write("Ready. Try:  llm-observatory query usage")
+        elif Path("demo/__main__.py").is_file() and Path("Makefile").is_file():
             self._write("Ready. Try in a second terminal:  make demo")
         else:
             self._write(f"Ready. Try:  OTEL_EXPORTER_OTLP_ENDPOINT={self._endpoint} with any OpenTelemetry SDK")

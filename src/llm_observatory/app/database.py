@@ -18,7 +18,6 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.embedded import EmbeddedServer
-from llm_observatory.storage.pool import ReadPool
 from llm_observatory.storage.probe import DatabaseProbe, words
 from llm_observatory.storage.target import Target, data_dir, describe, target
 
@@ -41,7 +40,6 @@ class Database:
         self._embedded = EmbeddedServer(data_dir(settings), settings.db_name) if settings.embedded else None
         self._target: Target | None = None if settings.embedded else target(settings)
         self._probe: DatabaseProbe | None = None
-        self._read_pool: ReadPool | None = None
         self._inspect_at = 0.0
         self.ready = asyncio.Event()
 
@@ -59,6 +57,12 @@ class Database:
     async def connect_direct(self) -> AsyncConnection:
         """A connection with a session of its own, past a transaction pooler. Raises as `connect`."""
         return await connect(self._ready_target().direct, self.settings.db_app_name)
+
+    def reading(self) -> str:
+        """Where queries go. Raises StorageUnavailable while that is a database that is not ready."""
+        if self.settings.db_read_url is not None and self._target is not None:
+            return self._target.read
+        return self._ready_target().read
 
     async def bring_up(self) -> None:
         """Start, migrate, inspect; tries again until it works. Raises EmbeddedServerError: that takes a person."""
@@ -102,15 +106,9 @@ class Database:
         else:
             if was_down:
                 log.info("the database is back", latency_ms=self._health.postgres.latency_ms)
-        self.refresh_pool()
-
-    def refresh_pool(self) -> None:
-        """Bring the pool's part of `Health` and its gauges up to date."""
-        if self._read_pool is not None:
-            self._health.pool = self._read_pool.stats()
 
     async def close(self, seconds: float) -> None:
-        """End pool and probe, then the embedded server, within about `seconds`."""
+        """End the probe, then the embedded server, within about `seconds`."""
         await self._forget_connections()
         if self._embedded is not None:
             await asyncio.to_thread(self._embedded.stop, seconds)
@@ -137,9 +135,6 @@ class Database:
         assert self._target is not None  # noqa: S101 - set by the start
         self._progress("checking migrations")
         await migrate.up(self._target.direct, self._progress, self.settings)
-        if self._read_pool is None:
-            self._read_pool = ReadPool(self._target.read, self.settings)
-            await self._read_pool.open()
 
     async def _inspect(self) -> None:
         """Look for what a round trip does not tell."""
@@ -169,8 +164,5 @@ class Database:
 
     async def _forget_connections(self) -> None:
         probe, self._probe = self._probe, None
-        pool, self._read_pool = self._read_pool, None
         if probe is not None:
             await probe.close()
-        if pool is not None:
-            await pool.close()

@@ -1,7 +1,9 @@
 """The life of the process, from top to bottom; leaving the blocks from bottom to top is the order of stopping.
 
-Start: sidecar, database in the background, write path, OTLP port; until the database is ready records are refused with
-UNAVAILABLE. Stop: NOT_SERVING, no new calls, flush, acks, committers, pools, embedded server, and the sidecar last.
+Start: sidecar, database in the background, query port, write path, OTLP ports; until the database is ready records and
+questions are refused with UNAVAILABLE. Stop: NOT_SERVING, no new calls, flush, acks, what is left of tails and watches,
+committers, read pool, embedded server, and the sidecar last. With `--role ingest` there is no query port, with `--role query`
+nothing else: no OTLP ports, no committers, no migrations.
 One task group owns every task; if one falls the process drains and ends.
 """
 
@@ -13,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 import uvloop
@@ -23,17 +26,16 @@ import uvloop
 from llm_observatory import __version__, codec, metrics
 from llm_observatory.app import descriptors, preflight, sidecar, signals
 from llm_observatory.app import log as logging_setup
+from llm_observatory.app.answers import Answers, answers
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
-from llm_observatory.app.health import Health, Part
+from llm_observatory.app.health import Health, Part, Reading
+from llm_observatory.app.intake import Intake, intake
 from llm_observatory.app.lag import watch_loop_lag
-from llm_observatory.app.otlp_servers import OtlpServers, otlp_servers
+from llm_observatory.app.read_side import reading_place, reading_url
 from llm_observatory.app.reload import Reload
-from llm_observatory.app.write_check import WriteCheck
-from llm_observatory.app.write_path import LiveLimits, write_path
+from llm_observatory.app.write_path import LiveLimits
 from llm_observatory.errors import ObservatoryError
-from llm_observatory.otlp.grpc_server import GrpcServer
-from llm_observatory.pipeline.ingest import Ingest
 from llm_observatory.settings import Settings
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from llm_observatory.app.cache_probe import RedisProbe
 
 log = structlog.get_logger(__name__)
+
+Role = Literal["all", "ingest", "query"]
+"""What a process does."""
 
 PROBE_SECONDS = 1.0
 
@@ -59,23 +64,25 @@ BACKGROUND_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What listens, and where."""
+    """What listens, and where; None for what this process does not do."""
 
-    otlp_grpc: int
-    otlp_http: int
+    otlp_grpc: int | None
+    otlp_http: int | None
+    query: int | None
     sidecar: int
 
 
-def run(settings: Settings, console: Console, *, share_port: bool = False) -> None:
+def run(settings: Settings, console: Console, *, role: Role = "all", share_port: bool = False) -> None:
     """Serve until a signal. Raises what ended it otherwise: one ObservatoryError, or whatever nobody expected, all of it."""
     logging_setup.configure(settings.log_level)
     _choose_codec(settings.observatory_codec)
     descriptors.raise_limit()
     # Before a port is bound or said to be open.
-    preflight.claim(settings)
+    if role != "query":
+        preflight.claim(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        uvloop.run(serve(settings, console, share_port=share_port))
+        uvloop.run(serve(settings, console, role=role, share_port=share_port))
     except BaseExceptionGroup as group:
         expected, unexpected = group.split(ObservatoryError)
         if expected is None or unexpected is not None:
@@ -92,9 +99,9 @@ def _choose_codec(choice: str) -> None:
         log.warning("codec", implementation=used.name, version=used.version, because=used.instead_of_native)
 
 
-async def serve(settings: Settings, console: Console, *, share_port: bool = False) -> None:
+async def serve(settings: Settings, console: Console, *, role: Role = "all", share_port: bool = False) -> None:
     """See the module."""
-    health = Health(max_connections=settings.db_pool_max_connections, redis=Part() if settings.redis_url else None)
+    health = _health(settings, role)
     redis = _redis_probe(settings)
     database = Database(settings, health, console.progress)
     engine = CurrentEngine(database.connect, settings)
@@ -103,30 +110,61 @@ async def serve(settings: Settings, console: Console, *, share_port: bool = Fals
     stop = asyncio.Event()
     failures = _Failures(stop)
 
-    async def refresh() -> None:
-        database.refresh_pool()
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as life:
+        begin = life.enter_async_context
+        life.enter_context(signals.handled(stop, reload.now))
+        refresh = _Refresh()
+        app = sidecar.application(health, refresh, metrics_enabled=settings.metrics_enabled)
+        sidecar_port = await begin(sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks))
+        await begin(_background(tasks, "loop-lag", watch_loop_lag()))
+        await begin(_closing(settings, database, redis))
 
-    async with asyncio.TaskGroup() as tasks:
-        with signals.handled(stop, reload.now):
-            app = sidecar.application(health, refresh, metrics_enabled=settings.metrics_enabled)
-            async with (
-                sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks) as sidecar_port,
-                _background(tasks, "loop-lag", watch_loop_lag()),
-                _closing(settings, database, redis),
-                write_path(settings, database.connect, engine, health, tasks) as (ingest, check),
-            ):
-                reload.follow(LiveLimits(ingest))
-                otlp = otlp_servers(settings, ingest, share_port=share_port)
-                grpc_port, http_port = await otlp.start(settings, share_port=share_port)
-                console.listening(settings, database.place, Ports(grpc_port, http_port, sidecar_port))
-                async with (
-                    _background(tasks, "maintenance", failures.guard(_maintain(database, maintenance, stop))),
-                    _background(tasks, "health", failures.guard(_watch(database, redis, health, check, otlp.grpc, console))),
-                    _drained(settings, health, otlp, ingest, stop),
-                ):
-                    await stop.wait()
+        asked = taken = None
+        if role != "ingest":
+            where = database.reading if role == "all" else partial(reading_url, settings)
+            asked = refresh.answers = await begin(answers(settings, health, where))
+        if role != "query":
+            taken = await begin(intake(settings, database, engine, health, tasks, share_port=share_port))
+            reload.follow(LiveLimits(taken.ingest))
+        place = database.place if role != "query" else reading_place(settings)
+        console.listening(settings, place, _ports(taken, asked, sidecar_port))
+
+        if role != "query":
+            await begin(_background(tasks, "database", failures.guard(database.bring_up())))
+            await begin(_background(tasks, "maintenance", failures.guard(_maintain(database, maintenance, stop))))
+        await begin(_background(tasks, "health", failures.guard(_watch(taken, asked, redis, health, console))))
+        await begin(_drained(settings, health, taken, asked, stop))
+        await stop.wait()
     failures.raise_first()
     log.info("stopped")
+
+
+def _health(settings: Settings, role: Role) -> Health:
+    return Health(
+        max_connections=settings.db_pool_max_connections,
+        redis=Part() if settings.redis_url else None,
+        ingests=role != "query",
+        reading=Reading(replica=settings.db_read_url is not None) if role != "ingest" else None,
+    )
+
+
+def _ports(taken: Intake | None, asked: Answers | None, sidecar_port: int) -> Ports:
+    return Ports(
+        None if taken is None else taken.grpc_port,
+        None if taken is None else taken.http_port,
+        None if asked is None else asked.port,
+        sidecar_port,
+    )
+
+
+class _Refresh:
+    """Brings the numbers of the read pool up to date, once there is one."""
+
+    answers: Answers | None = None
+
+    async def __call__(self) -> None:
+        if self.answers is not None:
+            self.answers.read_side.refresh_pool()
 
 
 def _redis_probe(settings: Settings) -> RedisProbe | None:
@@ -138,14 +176,15 @@ def _redis_probe(settings: Settings) -> RedisProbe | None:
 
 
 async def _watch(
-    database: Database, redis: RedisProbe | None, health: Health, check: WriteCheck, server: GrpcServer, console: Console
+    taken: Intake | None, asked: Answers | None, redis: RedisProbe | None, health: Health, console: Console
 ) -> None:
-    """Bring the database up, then probe for ever; clients of `grpc.health.v1` hear of every change."""
-    await database.bring_up()
+    """Probe for ever; clients of `grpc.health.v1` hear of every change."""
     serving = said = False
     while True:
-        await database.probe()
-        await check.recheck()
+        if taken is not None:
+            await taken.probe()
+        if asked is not None:
+            await asked.probe()
         if redis is not None and health.redis is not None:
             await redis.probe(health.redis)
         if health.ready != serving:
@@ -154,11 +193,22 @@ async def _watch(
                 log.info("ready", version=__version__)
             else:
                 log.warning("not ready", reasons=health.reasons)
-            await server.set_serving(serving=serving)
+            if taken is not None:
+                await taken.servers.grpc.set_serving(serving=serving)
         if serving and not said:
             console.ready()
             said = True
+        await _pause(taken)
+
+
+async def _pause(taken: Intake | None) -> None:
+    """Until the next probe; the end of the start is not waited for."""
+    if taken is None or taken.database.ready.is_set():
         await asyncio.sleep(PROBE_SECONDS)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PROBE_SECONDS):
+            await taken.database.ready.wait()
 
 
 async def _maintain(database: Database, maintenance: Maintenance, stop: asyncio.Event) -> None:
@@ -202,7 +252,7 @@ async def _background(tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, 
 
 @asynccontextmanager
 async def _drained(
-    settings: Settings, health: Health, otlp: OtlpServers, ingest: Ingest, stop: asyncio.Event
+    settings: Settings, health: Health, taken: Intake | None, asked: Answers | None, stop: asyncio.Event
 ) -> AsyncIterator[None]:
     """On leaving: refuse, flush, answer. From here on the process ends within SHUTDOWN_GRACE, if need be by force."""
     try:
@@ -217,14 +267,17 @@ async def _drained(
         overdue.daemon = True
         overdue.start()
         with _Step("drain"):
-            async with asyncio.TaskGroup() as both:
-                both.create_task(otlp.stop(grace * CALLS_SHARE))
-                both.create_task(ingest.drain(loop.time() + grace * DRAIN_SHARE))
+            async with asyncio.TaskGroup() as every:
+                if asked is not None:
+                    every.create_task(asked.server.stop(grace * CALLS_SHARE))
+                if taken is not None:
+                    every.create_task(taken.servers.stop(grace * CALLS_SHARE))
+                    every.create_task(taken.ingest.drain(loop.time() + grace * DRAIN_SHARE))
 
 
 @asynccontextmanager
 async def _closing(settings: Settings, database: Database, redis: RedisProbe | None) -> AsyncIterator[None]:
-    """On leaving: pools, Redis, the embedded server."""
+    """On leaving: Redis, the embedded server."""
     try:
         yield
     finally:

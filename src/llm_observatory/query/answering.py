@@ -7,8 +7,8 @@ with it the statement that it waits for, in the database too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import grpc
@@ -35,6 +35,30 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
     def __init__(self, timeout: float, endless: frozenset[str] = frozenset()) -> None:
         self._timeout = timeout
         self._endless = endless
+        self._open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    async def answered(self) -> None:
+        """Wait until no call is left but the endless ones."""
+        await self._none_open.wait()
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        counts = method not in self._endless
+        self._open += counts
+        self._set_open()
+        try:
+            yield
+        finally:
+            self._open -= counts
+            self._set_open()
+
+    def _set_open(self) -> None:
+        if self._open:
+            self._none_open.clear()
+        else:
+            self._none_open.set()
 
     async def intercept_service(
         self,
@@ -60,11 +84,12 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
 
     def _unary(self, method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Any]:
         async def answer(request: Any, context: Context) -> Any:
-            try:
-                async with asyncio.timeout(self._seconds(method, context)):
-                    return await behaviour(request, context)
-            except Exception as error:  # noqa: BLE001 - every one becomes a status
-                await _refuse(context, method, error)
+            with self._counted(method):
+                try:
+                    async with asyncio.timeout(self._seconds(method, context)):
+                        return await behaviour(request, context)
+                except Exception as error:  # noqa: BLE001 - every one becomes a status
+                    await _refuse(context, method, error)
 
         return answer
 
@@ -72,12 +97,16 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
         # Not a generator: the time may be up while grpcio writes, and a task that is cancelled there leaves the client without
         # any status.
         async def answer(request: Any, context: Context) -> None:
-            try:
-                async with asyncio.timeout(self._seconds(method, context)), aclosing(behaviour(request, context)) as messages:
-                    async for message in messages:
-                        await context.write(message)
-            except Exception as error:  # noqa: BLE001 - every one becomes a status
-                await _refuse(context, method, error)
+            with self._counted(method):
+                try:
+                    async with (
+                        asyncio.timeout(self._seconds(method, context)),
+                        aclosing(behaviour(request, context)) as messages,
+                    ):
+                        async for message in messages:
+                            await context.write(message)
+                except Exception as error:  # noqa: BLE001 - every one becomes a status
+                    await _refuse(context, method, error)
 
         return answer
 

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from google.protobuf.message import Message
 
 from llm_observatory.errors import InvalidQuery
+from llm_observatory.query import normal
 
 FIELD = "page_token"
 _DIGEST_BYTES = 8
@@ -49,8 +50,7 @@ def key(request: Message, length: int) -> Key | None:
 
 def _digest(request: Message) -> bytes:
     """Of the conditions. Deterministic within one version of protobuf; another version only refuses a token."""
-    question = type(request)()
-    question.CopyFrom(request)
+    question = normal.normal(request)
     for field in (FIELD, "page_size"):
         question.ClearField(field)
-    return blake2b(question.SerializeToString(deterministic=True), digest_size=_DIGEST_BYTES).digest()
+    return blake2b(normal.written(question), digest_size=_DIGEST_BYTES).digest()

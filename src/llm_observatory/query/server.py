@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +34,21 @@ class Service:
 
 
 class QueryServer:
-    """NOT_SERVING until `set_serving(serving=True)`. `timeout` is QUERY_TIMEOUT in seconds."""
+    """NOT_SERVING until `set_serving(serving=True)`. `timeout` is QUERY_TIMEOUT in seconds; `behind`: after `Answering`."""
 
-    def __init__(self, services: Iterable[Service], *, timeout: float, reflect: bool = False) -> None:
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        timeout: float,
+        reflect: bool = False,
+        behind: Sequence[grpc.aio.ServerInterceptor] = (),  # type: ignore[type-arg]  # generic in the stubs only
+    ) -> None:
         services = tuple(services)
         endless = frozenset[str]().union(*(service.endless for service in services))
+        self._answering = Answering(timeout, endless)
         self._server = grpc.aio.server(
-            interceptors=(Answering(timeout, endless),),
+            interceptors=(self._answering, *behind),
             options=(
                 # Its default lets two processes share a port without a word.
                 ("grpc.so_reuseport", 0),
@@ -65,6 +75,11 @@ class QueryServer:
         self._health.set_serving(serving=serving)
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls, let those in flight end within `grace` seconds, end the rest: watches and tails never end."""
+        """Refuse new calls, wait up to `grace` seconds for those in flight, then end the rest: watches and tails never end."""
         self._health.set_serving(serving=False)
-        await self._server.stop(grace)
+        closing = asyncio.create_task(self._server.stop(grace))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._answering.answered()
+        await self._server.stop(None)
+        await closing

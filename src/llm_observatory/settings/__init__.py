@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.settings.collector import COLLECTOR_OPTIONS
-from llm_observatory.settings.declared import LIVE, MASK, RESERVED, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
+from llm_observatory.settings.declared import LIVE, MASK, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
 from llm_observatory.settings.places import OUR_PREFIXES, from_env_file, from_environment, from_yaml
 
 __all__ = [
-    "COLLECTOR_OPTIONS", "LIVE", "MASK", "OUR_PREFIXES", "RESERVED", "SECRETS", "SHARED_PORT_AGE", "Loaded", "Settings", "load",
+    "COLLECTOR_OPTIONS", "LIVE", "MASK", "OUR_PREFIXES", "SECRETS", "SHARED_PORT_AGE", "Loaded", "Settings", "load",
     "masked", "read", "shown",
 ]  # fmt: skip
 
@@ -45,9 +45,6 @@ class Loaded:
             yield f"DATABASE_URL is set: {', '.join(given)} not used"
         elif given and self.settings.embedded and given != ["DB_NAME"]:
             yield f"{', '.join(given)} set, but neither DB_HOST nor DATABASE_URL: the embedded PostgreSQL is used"
-        reserved = [name.upper() for name in self.origins if name in RESERVED]
-        if reserved:
-            yield f"{', '.join(reserved)} set, without effect in this version"
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:

@@ -22,9 +22,6 @@ LIVE = frozenset({
 })  # fmt: skip
 """What SIGHUP changes in a running process; the rest takes a restart."""
 
-RESERVED = frozenset({"query_port", "redis_pool_size"})
-"""Settings that are checked and have no effect yet."""
-
 MASK = "********"
 
 SHARED_PORT_AGE = timedelta(minutes=5)
@@ -153,6 +150,9 @@ class Settings(BaseModel):
     otlp_grpc_socket: SocketPath | None = Field(None, description="a unix socket for OTLP over gRPC, beside the port")
     otlp_http_socket: SocketPath | None = Field(None, description="the same for OTLP over HTTP")
     query_port: Port = Field(8080, description="gRPC query service")
+    query_timeout: Duration = Field(
+        30 * SECOND, ge=0.1 * SECOND, le=3600 * SECOND, description="for one query, unless its client has less patience"
+    )
     otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
     otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
     otlp_grpc_keepalive_timeout: ConnectionTime = Field(

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -18,6 +19,8 @@ from llm_observatory.storage.translate import translated
 
 NEAR_CAPACITY_PERCENT = 80.0
 CLOSE_SECONDS = 2.0
+STATEMENT_SLACK = timedelta(seconds=5)
+"""Above QUERY_TIMEOUT: a statement is cancelled by us, and ended by the server where no word of ours reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ReadPool:
         self._active = 0
         self._max_connections = settings.db_pool_max_connections
         self._pool: psycopg_pool.AsyncConnectionPool[AsyncConnection] = psycopg_pool.AsyncConnectionPool(
-            f"{_read_only(complete(conninfo, settings.db_app_name))}",
+            _for_queries(complete(conninfo, settings.db_app_name), settings.query_timeout + STATEMENT_SLACK),
             # Statements on facts are never prepared: a generic plan does not know which partitions its times exclude.
             kwargs={"autocommit": True, "prepare_threshold": None},
             connection_class=psycopg.AsyncConnection,
@@ -94,6 +97,7 @@ class ReadPool:
         return stats
 
 
-def _read_only(conninfo: str) -> str:
+def _for_queries(conninfo: str, longest: timedelta) -> str:
     options = str(psycopg.conninfo.conninfo_to_dict(conninfo).get("options") or "")
-    return psycopg.conninfo.make_conninfo(conninfo, options=f"{options} -c default_transaction_read_only=on".strip())
+    ours = f"-c default_transaction_read_only=on -c statement_timeout={longest // timedelta(milliseconds=1)}"
+    return psycopg.conninfo.make_conninfo(conninfo, options=f"{options} {ours}".strip())

@@ -29,6 +29,15 @@ SELECT (SELECT json_object_agg(name, current_setting(name)) FROM unnest(%s::text
        current_setting('default_transaction_read_only')
 """
 
+# What was received is not all there is where nobody sends.
+_LAG = """
+SELECT CASE
+    WHEN NOT pg_is_in_recovery() THEN 0
+    WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
+    ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8
+END
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
@@ -79,6 +88,22 @@ class DatabaseProbe:
         with deadline(connection, self._timeout), translated():
             await connection.execute("SELECT 1")
         return (time.perf_counter() - began) * 1000
+
+    async def lag(self) -> float | None:
+        """Seconds that a standby is behind its primary: 0 for one that has replayed all, and for what is no standby.
+
+        None for a standby that never replayed a transaction. Raises as `ping`.
+        """
+        connection = await self._ready()
+        with deadline(connection, self._timeout), translated():
+            row = await (await connection.execute(_LAG)).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    async def pending(self) -> list[str]:
+        """See `migrate.pending`."""
+        connection = await self._ready()
+        with deadline(connection, self._timeout):
+            return await migrate.pending(connection)
 
     async def facts(self) -> ServerFacts:
         """See `facts`."""

@@ -114,7 +114,7 @@ def test_it_becomes_ready_when_the_database_appears(new_service: NewService, ser
         execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-@pytest.mark.parametrize("setting", ["HEALTH_CHECK_PORT", "OTLP_GRPC_PORT", "OTLP_HTTP_PORT"])
+@pytest.mark.parametrize("setting", ["HEALTH_CHECK_PORT", "OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "QUERY_PORT"])
 def test_a_port_in_use_ends_the_start_in_words(new_service: NewService, setting: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -130,7 +130,7 @@ def test_a_port_in_use_ends_the_start_in_words(new_service: NewService, setting:
 
 @pytest.mark.postgresql("the embedded server")
 def test_a_second_serve_on_the_same_folder_is_refused_in_words(shared_service: Service) -> None:
-    ports = {name: str(free_port()) for name in ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "HEALTH_CHECK_PORT")}
+    ports = {name: str(free_port()) for name in ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "QUERY_PORT", "HEALTH_CHECK_PORT")}
     second = subprocess.run(
         [sys.executable, "-m", "llm_observatory", "serve"],
         cwd=shared_service.folder, env={**shared_service.environment, **ports}, capture_output=True, text=True, timeout=60,

@@ -18,11 +18,22 @@ from llm_observatory.app.cli import cli
 from llm_observatory.app.cli import database as reaching
 from llm_observatory.app.cli.explain import explained
 from llm_observatory.errors import ConfigError, EmbeddedServerError, SchemaMismatch
-from llm_observatory.settings import OUR_PREFIXES, RESERVED, Settings
+from llm_observatory.settings import OUR_PREFIXES, Settings
 from llm_observatory.storage import migrate
 
 CANARY = "hunter2-canary"
-VERBS = ("serve", "migrate up", "migrate down", "migrate status", "migrate verify", "check", "dsn", "version")
+VERBS = (
+    "serve",
+    "migrate up",
+    "migrate down",
+    "migrate status",
+    "migrate verify",
+    "check",
+    "dsn",
+    "version",
+    "query usage",
+    "tail",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +66,6 @@ def test_version(run: CliRunner) -> None:
     shown = json.loads(run.invoke(cli, ["version", "--json"]).stdout)
     assert shown.keys() == {"version", "python", "codec"}
     assert (shown["version"], shown["codec"]) == (__version__, codec.chosen().name)
-
-
-def test_the_query_role_is_refused_in_words(run: CliRunner) -> None:
-    result = run.invoke(cli, ["serve", "--role", "query"])
-    assert result.exit_code == 2
-    assert "no query service in this version" in result.stderr
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "version"])
@@ -113,15 +118,13 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run.invoke(cli, ["check", "--json"])
     shown = json.loads(result.stdout)
     assert shown["usable"] is True
-    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "reserved": False, "collector": []}
+    assert shown["settings"]["DB_PASSWORD"] == {"value": "********", "from": "environment", "collector": []}
     assert shown["settings"]["OTLP_READ_TIMEOUT"] == {
         "value": "5s",
         "from": "default",
-        "reserved": False,
         "collector": ["http.read_timeout"],
     }
     assert shown["receiving"] == list(explained(Settings()))
-    assert {name.lower() for name, entry in shown["settings"].items() if entry["reserved"]} == RESERVED
     assert shown["faults"] == []
     assert "the embedded PostgreSQL is used" in shown["notices"][0]
     encoding = (6 + 3 * 2) * 64 * 1024**2
@@ -197,11 +200,6 @@ def test_check_of_a_data_folder_that_serve_could_not_use(
     assert shown["usable"] is False
     assert shown["database"]["error"]
     assert sorted(tmp_path.rglob("*")) == before, "check changes nothing"
-
-
-def test_check_marks_what_has_no_effect_yet(run: CliRunner) -> None:
-    lines = [line for line in run.invoke(cli, ["check"]).stdout.splitlines() if "without effect yet" in line]
-    assert {line.split()[0].lower() for line in lines} == RESERVED
 
 
 def test_check_can_be_read_on_80_columns(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from llm_observatory import codec
-from llm_observatory.app.health import Health, Part
+from llm_observatory.app.health import Health, Part, Reading
 from llm_observatory.storage.pool import PoolStats
 
 
@@ -103,3 +103,39 @@ def test_the_body_has_the_manuals_fields() -> None:
 def test_without_a_pool_its_numbers_are_zero() -> None:
     assert up().as_dict()["pool_stats"]["size"] == 0
     assert up().as_dict()["pool_stats"]["max_connections"] == 20
+
+
+def answering() -> Health:
+    health = Health(ingests=False, reading=Reading())
+    health.reading.postgres.succeeded(1.0)  # type: ignore[union-attr]
+    return health
+
+
+def test_a_process_that_only_answers_is_ready_when_it_can() -> None:
+    health = answering()
+    assert (health.ready, health.status, health.query_reasons) == (True, "healthy", [])
+    assert health.reading is not None
+    health.reading.faults = ("the schema is older",)
+    assert (health.reasons, health.status) == (["the schema is older"], "unhealthy")
+    health.reading.postgres.failed("no route")
+    assert health.reasons[0] == "database of queries: no route"
+    assert health.as_dict()["database"]["postgres"]["error"] == "no route"
+
+
+def test_queries_that_cannot_be_answered_only_degrade_what_takes_records_in() -> None:
+    health = up()
+    health.reading = Reading(replica=True)
+    assert health.ready
+    assert health.status == "degraded"
+    assert health.as_dict()["query"]["ready"] is False
+    health.reading.postgres.succeeded(1.0)
+    health.reading.postgres.lag_seconds = 2.5
+    assert health.as_dict()["status"] == "healthy"
+    assert health.as_dict()["database"]["replica"] == {"status": "healthy", "latency_ms": 1.0, "lag_seconds": 2.5}
+
+
+def test_draining_answers_no_more() -> None:
+    health = answering()
+    health.draining = True
+    assert health.query_reasons == ["draining: the process is shutting down"]
+    assert health.status == "healthy"

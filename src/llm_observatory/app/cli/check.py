@@ -16,7 +16,7 @@ from llm_observatory.app import preflight
 from llm_observatory.app.cli.explain import explained
 from llm_observatory.app.memory import hostile_ceiling_bytes
 from llm_observatory.errors import EmbeddedServerError, StorageError
-from llm_observatory.settings import COLLECTOR_OPTIONS, RESERVED, Loaded, Settings, shown
+from llm_observatory.settings import COLLECTOR_OPTIONS, Loaded, Settings, shown
 from llm_observatory.storage.embedded import binaries_version, running_conninfo
 from llm_observatory.storage.probe import DatabaseProbe, ServerFacts, words
 from llm_observatory.storage.target import Target, data_dir, describe, target
@@ -55,7 +55,6 @@ class Report:
                 name.upper(): {
                     "value": shown(settings, name),
                     "from": self.loaded.origins.get(name, "default"),
-                    "reserved": name in RESERVED,
                     "collector": list(COLLECTOR_OPTIONS.get(name, ())),
                 }
                 for name in Settings.model_fields
@@ -151,9 +150,7 @@ def _show_lines(loaded: Loaded, console: Console) -> None:
 def _what_it_is(name: str) -> str:
     options = COLLECTOR_OPTIONS.get(name)
     collector = f" [{', '.join(options)}]" if options else ""
-    return (
-        f"{Settings.model_fields[name].description}{collector}{' (reserved: without effect yet)' if name in RESERVED else ''}"
-    )
+    return f"{Settings.model_fields[name].description}{collector}"
 
 
 def _summary(found: Report) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from llm_observatory import __version__, codec
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.app.cli.prices import prices
+from llm_observatory.app.cli.query import query, tail
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
@@ -30,15 +31,18 @@ migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(bench, name="bench")
 cli.add_typer(prices, name="prices")
+cli.add_typer(query, name="query")
+cli.command()(tail)
 
+Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @cli.command()
 def serve(
     role: Annotated[
-        Literal["all", "ingest", "query"],
-        typer.Option(help="What this process does. `all` and `ingest` are the same until the query service is here."),
+        Role,
+        typer.Option(help="What this process does: take records in, answer questions, or both."),
     ] = "all",
     share_port: Annotated[
         bool,
@@ -47,17 +51,14 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Receive OTLP until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads the settings again."""
-    if role == "query":
-        typer.echo("Error: there is no query service in this version. Use --role all.", err=True)
-        raise typer.Exit(WRONG_SETTINGS)
+    """Receive OTLP and answer questions until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads settings again."""
     from llm_observatory.app import signals
 
     with signals.early():
-        _serve(share_port=share_port)
+        _serve(role, share_port=share_port)
 
 
-def _serve(*, share_port: bool) -> None:
+def _serve(role: Role, *, share_port: bool) -> None:
     loaded = read()
     for notice in loaded.notices():
         typer.echo(f"Note: {notice}.", err=True)
@@ -68,7 +69,7 @@ def _serve(*, share_port: bool) -> None:
 
     preflight.demand(loaded.settings)
     try:
-        run(loaded.settings, Console(), share_port=share_port)
+        run(loaded.settings, Console(), role=role, share_port=share_port)
     except ConfigError as error:
         # The settings are right: what does not fit is what else runs on this machine.
         explain_place(error)

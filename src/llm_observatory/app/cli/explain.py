@@ -16,6 +16,7 @@ def explained(settings: Settings) -> Iterator[str]:
     yield from _limits(settings)
     yield from _connections(settings)
     yield _browsers(settings)
+    yield from _queries(settings)
 
 
 def _places(settings: Settings) -> Iterator[str]:
@@ -46,6 +47,11 @@ def _limits(settings: Settings) -> Iterator[str]:
     older = "of any age are taken" if age is None else f"older than {show_duration(age)} are rejected one by one"
     yield f"records {older} (ACCEPT_MAX_AGE)"
     yield f"records more than {show_duration(settings.accept_max_ahead)} ahead are rejected one by one (ACCEPT_MAX_AHEAD)"
+
+
+def _queries(settings: Settings) -> Iterator[str]:
+    longest = show_duration(settings.query_timeout)
+    yield f"queries over gRPC on {settings.listen_host}:{settings.query_port}, none longer than {longest} (QUERY_TIMEOUT)"
 
 
 def _connections(settings: Settings) -> Iterator[str]:

@@ -54,7 +54,7 @@ def explain_settings(error: ConfigError) -> None:
     typer.echo("Names, defaults and limits: docs/configuration.md, or `llm-observatory check` once these are mended.", err=True)
 
 
-_PORTS = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "HEALTH_CHECK_PORT")
+_PORTS = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "QUERY_PORT", "HEALTH_CHECK_PORT")
 
 _PLACES = {
     errno.EADDRINUSE: "Is another llm-observatory running? Stop it, or set {setting} to another port; 0 takes a free one.",
