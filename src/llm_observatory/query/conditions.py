@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope, AttributeValue, NumberBounds
 from llm_observatory.codec.reference.document import double
 from llm_observatory.errors import InvalidQuery
 from llm_observatory.query import checks
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier
+from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.storage.search_filters import Entry, attribute
-from llm_observatory.tables import TELEMETRY_SOURCES, Column, Table
+from llm_observatory.tables import Column, Table
 
 MAX_FILTERS = 20
 MAX_VALUES = checks.MAX_CHOICES
@@ -27,6 +28,8 @@ Scalar = str | bool | int | float
 
 _COLUMN_TYPES: Mapping[str, type] = {"text": str, "bool": bool, "int8": int, "float8": float}
 _MILLISECONDS_PER_SECOND = 1000.0
+_SQL = files(__package__) / "sql"
+_SOURCES_WITH, _OF_SOURCES_WITH = named(_SQL, "sources_with"), named(_SQL, "of_sources_with")
 _BOUNDS = (("greater_than", ">"), ("at_least", ">="), ("less_than", "<"), ("at_most", "<="))
 
 
@@ -82,9 +85,7 @@ class AttributePlace:
         only = AttributeFilter()
         only.CopyFrom(asked)
         only.scope = AttributeScope.ATTRIBUTE_SCOPE_RESOURCE
-        statement = SQL("SELECT source_id FROM {} WHERE tenant = %(tenant)s AND {} LIMIT %(limit)s").format(
-            Identifier(TELEMETRY_SOURCES.name), self._condition("", only, values)
-        )
+        statement = _SOURCES_WITH.format(condition=self._condition("", only, values))
         return [source_id.bytes for (source_id,) in await reader.rows(statement, values.parameters)]
 
     def _condition(self, field: str, asked: AttributeFilter, values: Values) -> Composed:
@@ -130,11 +131,7 @@ class AttributePlace:
         return () if found is None else (found,)
 
     def _resource(self, key: str, test: _Test, values: Values) -> Composed:
-        # Read once before the rows, not joined to each of them; of sources there are few.
-        return SQL("source_id = ANY(ARRAY(SELECT source_id FROM {sources} WHERE tenant = %(tenant)s AND {condition}))").format(
-            sources=Identifier(TELEMETRY_SOURCES.name),
-            condition=test.in_document(Identifier("resource"), key, values),
-        )
+        return _OF_SOURCES_WITH.format(condition=test.in_document(Identifier("resource"), key, values))
 
 
 class _Test:

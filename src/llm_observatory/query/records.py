@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from importlib.resources import files
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
@@ -12,7 +13,7 @@ from llm_observatory import codec
 from llm_observatory.api.v1.source_pb2 import Source
 from llm_observatory.codec.reference.decode import decode_source
 from llm_observatory.codec.rows import Fields
-from llm_observatory.storage.compose import SQL, Composed, Identifier
+from llm_observatory.storage.compose import SQL, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import TELEMETRY_SOURCES, Table
 
@@ -38,9 +39,7 @@ def place(table: Table, op: str) -> int:
     return found
 
 
-_SOURCES = SQL("SELECT {} FROM {} WHERE tenant = %(tenant)s AND source_id = ANY(%(ids)s::uuid[])").format(
-    columns(TELEMETRY_SOURCES), Identifier(TELEMETRY_SOURCES.name)
-)
+_SOURCES = named(files(__package__) / "sql", "sources").format(columns=columns(TELEMETRY_SOURCES))
 _SOURCE_ID = place(TELEMETRY_SOURCES, "source.id")
 
 

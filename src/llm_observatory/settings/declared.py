@@ -194,7 +194,7 @@ class Settings(BaseModel):
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
     flush_interval_ms: int = Field(0, ge=0, le=1000, description="linger before a commit; 0 commits at once")
     insert_max_fields: int = Field(
-        0, ge=0, le=10_000, description="groups with up to so many fields (rows x columns) a table go by INSERT, not COPY"
+        0, ge=0, le=10_000, description="groups of up to so many fields a table go by INSERT, not COPY"
     )
     ingest_committers: int = Field(2, ge=1, le=16, description="connections that commit, a lane")
     ingest_max_inflight_bytes: Size = Field(64 * 1024**2, ge=1024**2, description="admitted and not yet committed")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 from psycopg.sql import SQL, Composed, Literal
 
+from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.script import Step
 from llm_observatory.storage.write import WriteRequest
@@ -18,7 +20,7 @@ KEPT = timedelta(minutes=10)
 """For clients that read slowly. A round of maintenance drops what is older."""
 
 SIGNAL = "logs"
-_INSERT = "INSERT INTO log_feed (tenant, digest, records, received_at, min_time, max_time) VALUES "
+_ANNOUNCE = named(files(__package__) / "sql", "announce_logs")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,8 +28,8 @@ def announcement(connection: AsyncConnection, group: Sequence[WriteRequest]) -> 
     """What says that the requests of log records in `group` are there, for the transaction that writes them."""
     requests = [request for request in group if request.signal == SIGNAL and request.encoded.accepted]
     if requests:
-        values = SQL(", ").join(_row(request) for request in requests)
-        yield Step(f"{_INSERT}{values.as_string(connection)}")
+        rows = SQL(", ").join(_row(request) for request in requests)
+        yield Step(_ANNOUNCE.format(rows=rows).as_string(connection))
 
 
 def _row(request: WriteRequest) -> Composed:

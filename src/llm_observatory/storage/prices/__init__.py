@@ -1,6 +1,6 @@
 """What tokens cost: the price table, filled from the library genai-prices, and what operators set above it.
 
-The cost of a call is computed as it is read, by functions of migration 012: a corrected price corrects history.
+The cost of a call is computed as it is read, by functions of migration 011: a corrected price corrects history.
 """
 
 from __future__ import annotations

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import structlog
 from psycopg import sql
 
+from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.search_filters import entries
@@ -31,6 +33,7 @@ HOURS_A_ROUND = 500
 ROWS_AT_ONCE = 2_000
 STATEMENT_TIMEOUT = "10min"
 _HOUR = timedelta(hours=1)
+_RECORDS = named(files("llm_observatory.storage") / "sql", "search_filter_records")
 
 
 class _Kind(NamedTuple):
@@ -97,9 +100,9 @@ async def build(connection: AsyncConnection, kind: _Kind, tenant: str, hour: dat
 
 def _select(kind: _Kind) -> sql.Composed:
     columns = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in (kind.document, *kind.texts)]
-    return sql.SQL(
-        "SELECT source_id, {columns} FROM {table} WHERE tenant = %(tenant)s AND timestamp >= %(begin)s AND timestamp < %(end)s"
-    ).format(columns=sql.SQL(", ").join([*columns, *map(sql.Identifier, kind.promoted)]), table=sql.Identifier(kind.table.name))
+    return _RECORDS.format(
+        columns=sql.SQL(", ").join([*columns, *map(sql.Identifier, kind.promoted)]), table=sql.Identifier(kind.table.name)
+    )
 
 
 def _fill(builder: Builder, kind: _Kind, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,0 +1,1 @@
+SELECT source_id FROM telemetry_sources WHERE tenant = %(tenant)s AND {condition} LIMIT %(limit)s

@@ -1,0 +1,3 @@
+SELECT source_id, {columns}
+FROM {table}
+WHERE tenant = %(tenant)s AND timestamp >= %(begin)s AND timestamp < %(end)s
