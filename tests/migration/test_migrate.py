@@ -34,6 +34,9 @@ FILES = [
     "006_index_content_metrics_logs.sql",
     "007_create_views.sql",
     "008_create_rollup_functions.sql",
+    "010_create_log_feed.sql",
+    "011_create_search_filters.sql",
+    "012_create_model_prices.sql",
 ]
 
 
@@ -110,7 +113,11 @@ async def test_every_down_restores_what_was_there(
     await migrate.up(empty_database, lambda _line: None)  # and what is made by reconciliation
     for name, before in zip(reversed(FILES), reversed(seen[:-1]), strict=True):
         assert await migrate.down(empty_database, lambda _line: None) == name
-        assert await catalog() == before, name
+        # Rollups and all that is theirs go with the migration that they are computed with.
+        kept = (
+            ("trace_metrics_", "llm_usage_", "metric_stats_", "rollup_open") if name > "008_create_rollup_functions.sql" else ()
+        )
+        assert [row for row in await catalog() if not str(row[0]).startswith(kept)] == before, name
 
 
 @pytest.mark.postgresql("partitions")
@@ -185,7 +192,8 @@ async def test_a_password_with_special_characters_stays_out_of_sight(
 
     async def watched(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
         seen.extend(map(str, arguments))
-        told.append(options["env"]["DATABASE_URL"])
+        if "env" in options:  # dbmate's; what reads prices is told nothing
+            told.append(options["env"]["DATABASE_URL"])
         return await start(*arguments, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)

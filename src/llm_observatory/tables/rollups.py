@@ -3,7 +3,7 @@
 A rollup is additive: its `state` columns can be summed again over services, hours and days, and percentiles come from counts
 in logarithmic buckets. Each column says in SQL how it comes from rows of the source (`raw`) and, if there is a daily
 rollup, how from rows of the hourly one (`merge`, an aggregate of the column's own values). SQL here names functions of
-`pg_catalog` and of migrations 008 and 012, and all of it is immutable: a continuous aggregate takes nothing else.
+`pg_catalog` and of migration 008, and all of it is immutable: a continuous aggregate takes nothing else.
 
 What comes from outside must never break a sum, or the hour could not be computed any more: sums of integers are numeric,
 and of doubles only what is finite and below SUMMED_BELOW is summed (PostgreSQL raises 22003 where a sum of doubles overflows).
@@ -130,6 +130,12 @@ def _first_and_last(name: str, values: str, where: str) -> tuple[RollupColumn, R
 
 
 _BAND = " ".join(f"WHEN input_tokens > {tokens} THEN {tokens}" for tokens in reversed(INPUT_BANDS))
+_FRESH_INPUT = (
+    "CASE WHEN input_tokens IS NOT NULL THEN"
+    " greatest(input_tokens::numeric - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0), 0) END"
+)
+"""The body of `llm_fresh_input_tokens` (migration 012), not its name: what depends on it would have to go before it can."""
+
 _FAILED = "status_code = 2"
 _CALL = "usage_role = 'call'"
 _TIMED_CALL = f"{_CALL} AND duration_ms IS NOT NULL"
@@ -174,7 +180,7 @@ LLM_USAGE = Rollup(
         _count("unreported_count", f"{_CALL} AND input_tokens IS NULL AND output_tokens IS NULL"),
         _total("input_tokens", "input_tokens"),
         # For what calls cost: less than nothing in one call must not make another cheaper.
-        _total("fresh_input_tokens", "llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens)"),
+        _total("fresh_input_tokens", _FRESH_INPUT),
         _total("output_tokens", "output_tokens"),
         _total("cache_read_tokens", "cache_read_tokens"),
         _total("cache_write_tokens", "cache_write_tokens"),

@@ -24,7 +24,8 @@ _measured = measured("usage_repository")
 _FOLDER = files(__package__) / "sql"
 _USAGE, _RATES, _SUMS = named(_FOLDER, "usage"), named(_FOLDER, "rates"), named(_FOLDER, "sums")
 _ROLLUP_PART, _RAW_PART = named(_FOLDER, "rollup_part"), named(_FOLDER, "raw_part")
-_CONVERSATIONS, _TURNS, _CONTENT = named(_FOLDER, "conversations"), named(_FOLDER, "turns"), named(_FOLDER, "content")
+_PAGE, _CONVERSATIONS = named(_FOLDER, "page_of_conversations"), named(_FOLDER, "conversations")
+_TURNS, _CONTENT = named(_FOLDER, "turns"), named(_FOLDER, "content")
 
 _BAND = SQL(LLM_USAGE.keys[-1].raw)
 _STATE = SQL(", ").join(Identifier(column.name) for column in LLM_USAGE.state)
@@ -50,7 +51,6 @@ class _Keys(NamedTuple):
 
 
 _CONVERSATION_KEYS = _Keys(named(_FOLDER, "conversation_keys"), 6)
-_IN_CONVERSATION = SQL("conversation_id <> ''")
 _SPAN_OF_TIME = SQL("min({time}) AS first_time, max({time}) AS last_time, ").format(time=_TIME)
 
 Order = Literal["last_time", "cost"]
@@ -191,21 +191,49 @@ class UsageRepository:
         limit: int,
     ) -> list[ConversationFound]:
         """The first `limit` conversations in an order, from the one after `after`."""
-        part = _part(Part("llm_traces", within), 0, _CONVERSATION_KEYS, [*conditions, _IN_CONVERSATION], values, _SPAN_OF_TIME)
-        ordered = SQL("last_time") if order == "last_time" else SQL("coalesce(cost_usd, -1)")
-        beyond: Composable = SQL("true")
-        if after is not None:
-            beyond = SQL("({}, conversation_id) < ({}::numeric, {})").format(
-                ordered, values.add(after.value), values.add(after.conversation_id)
-            )
-        statement = _CONVERSATIONS.format(parts=part, rates=_RATES, sums=_SUMS, beyond=beyond, order=ordered)
-        found = await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit})
+        ids = await self._page(tenant, within, conditions, values.copy(), order, after, limit)
+        if not ids:
+            return []
+        chosen = SQL("{}::text[]").format(values.add(ids))
+        only = SQL("conversation_id = ANY({})").format(chosen)
+        part = _part(Part("llm_traces", within), 0, _CONVERSATION_KEYS, [*conditions, only], values, _SPAN_OF_TIME)
+        statement = _CONVERSATIONS.format(parts=part, rates=_RATES, sums=_SUMS, ids=chosen)
+        found = await self._reader.rows(statement, {**values.parameters, "tenant": tenant})
         return [
             ConversationFound(
                 conversation_id, int(first), int(last), traces, services, models or [], users or [], agents or [], Sums(*sums)
             )
             for conversation_id, first, last, traces, services, models, users, agents, *sums in found
         ]
+
+    async def _page(
+        self,
+        tenant: str,
+        within: TimeRange,
+        conditions: Sequence[Composed],
+        values: Values,
+        order: Order,
+        after: ConversationKey | None,
+        limit: int,
+    ) -> list[str]:
+        """Which conversations are asked for; by themselves, for latencies of all of them are most of the work."""
+        ordered = SQL("last_time") if order == "last_time" else SQL("coalesce(cost_usd, -1)")
+        beyond: Composable = SQL("true")
+        if after is not None:
+            beyond = SQL("({}, conversation_id) < ({}::numeric, {})").format(
+                ordered, values.add(after.value), values.add(after.conversation_id)
+            )
+        statement = _PAGE.format(
+            **_bounds(within, values),
+            time=_TIME,
+            input_band=_BAND,
+            conditions=_also([*conditions, *within.exact(values)]),
+            rates=_RATES,
+            beyond=beyond,
+            order=ordered,
+        )
+        found = await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit})
+        return [conversation_id for (conversation_id,) in found]
 
     @_measured
     async def turns(self, tenant: str, conversation_id: str, within: TimeRange, limit: int) -> list[TurnFound]:
