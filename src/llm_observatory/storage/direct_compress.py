@@ -31,6 +31,11 @@ def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: in
     return rows >= MIN_ROWS_PER_SEGMENT * segments * len(chunks)
 
 
+def switch(*, on: bool) -> bytes:
+    """The statement that switches it inside a transaction, for what follows."""
+    return f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}".encode()
+
+
 class DirectCompress:
     """The switch inside one transaction. What the session says is not known, so the first `set` is always sent."""
 
@@ -41,6 +46,5 @@ class DirectCompress:
     async def set(self, *, on: bool) -> None:
         """For the COPY that follows. An INSERT has a switch of its own, which nobody sets."""
         if on != self._on:
-            value = "on" if on else "off"
-            await self._connection.execute(f"SET LOCAL timescaledb.enable_direct_compress_copy = {value}".encode())
+            await self._connection.execute(switch(on=on))
             self._on = on
