@@ -20,6 +20,7 @@ from llm_observatory.operate.bench.ingest.options import Options
 from llm_observatory.operate.bench.ingest.process import LaneFailed
 from llm_observatory.operate.bench.ingest.samples import Outcome, Sample, quantile, rate
 from llm_observatory.operate.bench.ingest.turn import Turn
+from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
 from llm_observatory.storage.binary import COPY_HEADER
 from llm_observatory.tables import LLM_TRACES
 
@@ -214,6 +215,11 @@ class TestRows:
         ]
         assert all(one.blocks[0].startswith(COPY_HEADER) for one in streams.tables)
         assert all(len(row) == len(one.table.columns) for one in values.tables for row in one.values)
+
+    def test_a_group_is_no_larger_than_the_services(self) -> None:
+        for group in islice(rows.groups("spans-16k", 100, 7, 10_000, decoded=False, chunk_us=CHUNK_US), 2):
+            assert GROUP_MAX_BYTES <= group.size < 1.2 * GROUP_MAX_BYTES
+            assert group.items < 2_000
 
     def test_no_trace_comes_twice(self) -> None:
         trace_id = [column.name for column in LLM_TRACES.columns].index("trace_id")

@@ -14,6 +14,7 @@ from psycopg.pq import Format
 from llm_observatory import codec
 from llm_observatory.codec import tuple_fields
 from llm_observatory.operate.bench.data import DATA_SETS, requests
+from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
 from llm_observatory.settings import Settings
 from llm_observatory.storage.binary import copy_blocks, split_rows
 from llm_observatory.storage.direct_compress import pays
@@ -48,17 +49,22 @@ class Group:
 
 
 def groups(data_set: str, items: int, seed: int, rows: int, *, decoded: bool, chunk_us: int) -> Iterator[Group]:
-    """Endless groups of about `rows` spans, in requests of `items`; with `decoded` as values, else as COPY streams."""
+    """Endless groups of about `rows` spans, in requests of `items`; with `decoded` as values, else as COPY streams.
+
+    The service's groups stop growing at GROUP_MAX_BYTES, and so do these.
+    """
     settings = Settings()
     terms = codec.Terms(None, int(settings.accept_max_ahead.total_seconds() * 1e6), settings.kept_content_bytes)
     collected: list[WriteRequest] = []
+    size = 0
     for payload in requests(DATA_SETS[data_set], items, seed):
         digest, now = codec.digest("traces", TENANT, payload), time.time_ns() // 1000
         encoded = codec.encode("traces", TENANT, payload, digest, now, terms)
         collected.append(WriteRequest(TENANT, "traces", digest, b"", now, encoded))
-        if sum(request.encoded.accepted for request in collected) >= rows:
+        size += encoded.size
+        if size >= GROUP_MAX_BYTES or sum(request.encoded.accepted for request in collected) >= rows:
             yield _group(collected, decoded=decoded, chunk_us=chunk_us)
-            collected = []
+            collected, size = [], 0
 
 
 def _group(collected: list[WriteRequest], *, decoded: bool, chunk_us: int) -> Group:
