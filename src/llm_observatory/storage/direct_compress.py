@@ -31,6 +31,11 @@ def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: in
     return rows >= MIN_ROWS_PER_SEGMENT * segments * len(chunks)
 
 
+def switch(*, on: bool) -> bytes:
+    """The statement that switches it inside a transaction, for what follows."""
+    return f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}".encode()
+
+
 class DirectCompress:
     """The switch inside one transaction. What the session says is not known, so the first `set` is always sent."""
 
@@ -40,5 +45,5 @@ class DirectCompress:
     def set(self, *, on: bool) -> Iterator[Step]:
         """What sets it for the COPY that follows. An INSERT has a switch of its own, which nobody sets."""
         if on != self._on:
-            yield Step(f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}")
+            yield Step(switch(on=on))
             self._on = on

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from llm_observatory.errors import ConfigError
+
 if TYPE_CHECKING:
-    from llm_observatory.operate.bench.report import Report
+    from llm_observatory.operate.bench.report import Measurement, Report
 
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine, before and after a change.")
 
@@ -50,6 +55,81 @@ def codec(
 
 
 @bench.command()
+def ingest(  # noqa: PLR0913, PLR0917 - an option each
+    data_set: Annotated[str, typer.Option(help="What is sent: spans-0.5k, spans-4k or spans-16k.")] = "spans-0.5k",
+    items: Annotated[int, typer.Option(help="Spans a request.", min=1, max=100_000)] = 512,
+    committers: Annotated[
+        str, typer.Option(help="Numbers of committers (connections of COPY). Everything is measured at 2, or the first.")
+    ] = "1,2,4",
+    rows: Annotated[str, typer.Option(help="Rows that are there before, such as 10M: needs disk and minutes.")] = "0",
+    lanes: Annotated[
+        str, typer.Option(help="Of copy, grpc, http, asyncpg, psycopg, small, noop, half; separated by commas.")
+    ] = "all",
+    used_codec: Annotated[Literal["both", "native", "reference"], typer.Option("--codec", help="Of the service.")] = "both",
+    rounds: Annotated[int, typer.Option(help="How often each lane has a turn.", min=1, max=1000)] = 3,
+    seconds: Annotated[float, typer.Option(help="A turn.", min=0.1, max=600)] = 2.0,
+    minutes: Annotated[float, typer.Option(help="Of a flood of requests up to 1 MiB: is memory flat?", min=0)] = 0.0,
+    clients: Annotated[int, typer.Option(help="Connections that send; that many requests of 512 are in flight.", min=1)] = 16,
+    seed: Seed = 1,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A server on which databases are made (with TimescaleDB if it has it) and dropped; else an embedded one."
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    *,
+    pin: Annotated[bool, typer.Option("--pin", help="The database on one core, client and service on another.")] = False,
+    direct_compress: Annotated[
+        bool, typer.Option("--direct-compress", help="With TimescaleDB: COPY into compressed chunks.")
+    ] = False,
+) -> None:
+    """What the service takes in and commits, as ratios to a bare COPY of the same rows into the same tables.
+
+    About three minutes; exit code 1 where a bar is missed. All take turns on two cores of this machine: copy (the ceiling),
+    grpc (with each codec), http, what one would write by hand (asyncpg, psycopg), small (32 spans a request), noop (a gRPC
+    server that does nothing) and half (half load). What is stored is compared with what was acknowledged before a rate is told.
+
+    Other work on these cores makes rates worthless, ratios less so, CPU a span least: run it where it is quiet.
+    """
+    from llm_observatory.operate.bench.ingest import Options, run
+    from llm_observatory.operate.bench.ingest import options as parsed
+
+    try:
+        options = Options(
+            data_set=data_set,
+            items=items,
+            committers=parsed.parse_committers(committers),
+            rows=parsed.parse_rows(rows),
+            lanes=parsed.parse_lanes(lanes),
+            codecs=parsed.codecs(used_codec),
+            rounds=rounds,
+            seconds=seconds,
+            minutes=minutes,
+            clients=clients,
+            seed=seed,
+            pin=pin,
+            direct_compress=direct_compress,
+            database_url=database_url,
+        )
+    except ConfigError as error:
+        raise typer.BadParameter("\n".join(error.faults)) from None
+    # As Ctrl-C: what was made on somebody's server is dropped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    report, figures = run(options, lambda line: _say(f"{time.monotonic() - began:5.0f} s  {line}"))
+    heads, measured = figures.table()
+    table = _table("lane, committers", *heads, numbers=tuple(range(1, len(heads) + 1)))
+    for name, values in measured:
+        table.add_row(name, *map(_number, values))
+    _print(table)
+    typer.echo("p50 to p99 in ms; CPU of service, database and client in µs a span; WAL and stored in bytes a span\n")
+    for lane in options.missing:
+        typer.echo(f"{lane}: not measured, it is not installed (pip install {lane})", err=True)
+    finish(report, json_file, figures.compared())
+
+
+@bench.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="A file of `bench … --json`.")],
     after: Annotated[Path, typer.Argument(help="Another of the same kind.")],
@@ -81,10 +161,10 @@ def compare(
     _print(table)
 
 
-def finish(report: Report, json_file: Path | None) -> None:
-    """Show a run and write it; exit code 1 where a bar is missed."""
+def finish(report: Report, json_file: Path | None, shown: Sequence[Measurement] | None = None) -> None:
+    """Show a run, or of it what is to be shown, and write it; exit code 1 where a bar is missed."""
     table = _table("metric", "value", "", "bar", "", numbers=(1, 3))
-    for one in report.measurements:
+    for one in report.measurements if shown is None else shown:
         held = {None: "", True: "held", False: "MISSED"}[one.holds]
         table.add_row(one.name, _number(one.value), one.unit, _number(one.bar), held)
     _print(table)
@@ -121,8 +201,9 @@ def _number(value: float | None) -> str:
 
 def _print(table: Table) -> None:
     console = Console()
-    # A pipe has no width: whole lines for who reads them there.
-    console.print(table, width=None if console.is_terminal else 200)
+    # Whole lines: a pipe has no width, and a terminal that is narrower breaks them itself.
+    console.width = max(console.width, 120)
+    console.print(table)
 
 
 def _say(line: str) -> None:
