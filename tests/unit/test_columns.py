@@ -29,6 +29,8 @@ MEAN_SOMETHING_ELSE = {
     "codec/reference/log.py": {"time_source"},  # an attribute of LoggedRecord
     # Members of exemplars and buckets, OTLP's but for the first.
     "codec/reference/point.py": {"int_value", "span_id", "trace_id", "bucket_counts"},
+    "query/usage/service.py": {"conversation_id"},  # a field of the protocol
+    "storage/prices/table.py": {"service_tier"},  # a key of the library's price context
     "metrics.py": {"error_type"},  # a Prometheus label
 }
 _WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")

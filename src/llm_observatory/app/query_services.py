@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_observatory.query import logs, metrics
+from llm_observatory.query import logs, metrics, traces, usage
 from llm_observatory.query.server import Service
 from llm_observatory.storage.read import Reader
 
 
 def query_services(reader: Reader) -> tuple[Service, ...]:
     """All there are."""
-    return (logs.service(reader), metrics.service(reader))
+    return tuple(room.service(reader) for room in (traces, metrics, logs, usage))

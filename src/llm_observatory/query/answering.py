@@ -7,8 +7,8 @@ with it the statement that it waits for, in the database too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import grpc
@@ -93,13 +93,18 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
 
         return answer
 
-    def _streaming(self, method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]]) -> Callable[[Any, Context], Any]:
-        async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
+    def _streaming(self, method: str, behaviour: Callable[[Any, Context], AsyncGenerator[Any, None]]) -> Callable[..., Any]:
+        # Not a generator: the time may be up while grpcio writes, and a task that is cancelled there leaves the client without
+        # any status.
+        async def answer(request: Any, context: Context) -> None:
             with self._counted(method):
                 try:
-                    async with asyncio.timeout(self._seconds(method, context)):
-                        async for message in behaviour(request, context):
-                            yield message
+                    async with (
+                        asyncio.timeout(self._seconds(method, context)),
+                        aclosing(behaviour(request, context)) as messages,
+                    ):
+                        async for message in messages:
+                            await context.write(message)
                 except Exception as error:  # noqa: BLE001 - every one becomes a status
                     await _refuse(context, method, error)
 

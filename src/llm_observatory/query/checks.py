@@ -29,10 +29,15 @@ def texts(field: str, values: Sequence[str]) -> list[str]:
     return [text(f"{field}[{place}]", value) for place, value in enumerate(values)]
 
 
-def identifier(field: str, value: bytes, length: int, *, required: bool = False) -> bytes | None:
+def identifier(field: str, value: bytes, length: int) -> bytes | None:
     """An id of so many bytes, not all zero; None when it is not given."""
-    if not value and not required:
-        return None
+    return required_identifier(field, value, length) if value else None
+
+
+def required_identifier(field: str, value: bytes, length: int) -> bytes:
+    """An id of so many bytes, not all zero."""
+    if not value:
+        raise InvalidQuery(field, "is required")
     if len(value) != length:
         raise InvalidQuery(field, f"has {len(value)} bytes, not {length}")
     if not any(value):

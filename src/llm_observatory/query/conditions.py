@@ -162,7 +162,10 @@ _exists = _Exists()
 
 class _AnyOf(_Test):
     def __init__(self, chosen: Sequence[Scalar]) -> None:
-        self._chosen = chosen
+        # Documents tell the two zeros of a double apart, who compares numbers does not.
+        self._chosen: list[Scalar] = []
+        for value in chosen:
+            self._chosen += (0.0, -0.0) if isinstance(value, float) and value == 0 else (value,)
 
     def in_document(self, document: Composable, key: str, values: Values) -> Composed:
         return _either([self._equals(document, _written(key), value, values) for value in self._chosen])
@@ -202,7 +205,8 @@ class _Within(_Test):
     def in_column(self, column: _Promoted, values: Values) -> Composed | None:
         if column.type not in ("int8", "float8"):
             return None
-        return self._compared(Identifier(column.name), column.factor, values)
+        # As a double also where it is none: an integer cannot be compared with NaN.
+        return self._compared(SQL("{}::float8").format(Identifier(column.name)), column.factor, values)
 
     def _compared(self, number: Composable, factor: float, values: Values) -> Composed:
         # PostgreSQL sorts NaN above every number; a bound never lets it in.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sized
+from contextlib import aclosing
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from llm_observatory import metrics
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S", bound=Sized)
 
 
 def measured(repository: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
@@ -30,6 +32,32 @@ def measured(repository: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[
             if isinstance(found, Sized):
                 results.observe(len(found))
             return found
+
+        return call
+
+    return wrap
+
+
+def measured_stream(
+    repository: str,
+) -> Callable[[Callable[P, AsyncGenerator[S, None]]], Callable[P, AsyncGenerator[S, None]]]:
+    """As `measured`, for a method that gives its rows in batches: from the first to the last, or until nobody wants more."""
+
+    def wrap(method: Callable[P, AsyncGenerator[S, None]]) -> Callable[P, AsyncGenerator[S, None]]:
+        duration = metrics.QUERY_DURATION.labels(repository, method.__name__)
+        results = metrics.QUERY_RESULTS.labels(repository, method.__name__)
+
+        @wraps(method)
+        async def call(*arguments: P.args, **keywords: P.kwargs) -> AsyncGenerator[S, None]:
+            began, found = time.perf_counter(), 0
+            try:
+                async with aclosing(method(*arguments, **keywords)) as batches:
+                    async for batch in batches:
+                        found += len(batch)
+                        yield batch
+            finally:
+                duration.observe(time.perf_counter() - began)
+            results.observe(found)
 
         return call
 

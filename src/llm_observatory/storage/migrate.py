@@ -13,7 +13,7 @@ from typing import NamedTuple
 import llm_observatory
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
-from llm_observatory.storage import catalog, dbmate
+from llm_observatory.storage import catalog, dbmate, prices
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.dbmate import MigrationFailed
 from llm_observatory.storage.engine import detect, install
@@ -64,7 +64,7 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
         settings = settings or Settings()
         engine = await detect(connection, settings)
         try:
-            for change in await engine.reconcile(connection, settings):
+            for change in (*await engine.reconcile(connection, settings), *await prices.ensure(connection)):
                 progress(f"set {change}")
         except StorageError as error:
             # What settings ask for is tried again every minute; until then data is taken in all the same.

@@ -6,14 +6,14 @@ the statement in the database before it lets go of the connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 from psycopg.pq.abc import PGresult
 
 from llm_observatory.codec.rows import Fields
-from llm_observatory.storage.compose import Statement
+from llm_observatory.storage.compose import SQL, Identifier, Statement
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.pool import ReadPool
 from llm_observatory.storage.translate import translated
@@ -33,8 +33,12 @@ class Reader(Protocol):
         """All rows, each field in PostgreSQL's binary format: what `codec.decode` takes."""
         ...
 
-    def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncIterator[list[Fields]]:
+    def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncGenerator[list[Fields], None]:
         """As `fields`, at most so many rows at a time; a connection is held while the caller iterates."""
+        ...
+
+    def on_one_connection(self) -> AbstractAsyncContextManager[Reader]:
+        """A reader of one transaction: streams and statements by turns, without a second connection."""
         ...
 
 
@@ -47,36 +51,65 @@ class PoolReader:
     async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
         """See Reader."""
         async with self._connection() as connection:
-            cursor = await connection.execute(statement, parameters, binary=True)
-            return await cursor.fetchall()
+            return await _OneConnection(connection).rows(statement, parameters)
 
     async def fields(self, statement: Statement, parameters: Parameters) -> list[Fields]:
         """See Reader."""
         async with self._connection() as connection:
-            cursor = await connection.execute(statement, parameters, binary=True)
-            return _fields(cursor.pgresult)
+            return await _OneConnection(connection).fields(statement, parameters)
 
-    async def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncIterator[list[Fields]]:
+    async def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncGenerator[list[Fields], None]:
         """See Reader."""
-        async with (
-            self._connection() as connection,
-            connection.transaction(),
-            connection.cursor("rows", binary=True) as cursor,
-        ):
-            await cursor.execute(statement, parameters)
-            while True:
-                await cursor.fetchmany(rows)
-                found = _fields(cursor.pgresult)
-                if found:
-                    yield found
-                if len(found) < rows:
-                    return
+        async with self.on_one_connection() as reader, aclosing(reader.stream(statement, parameters, rows)) as stream:
+            async for found in stream:
+                yield found
+
+    @asynccontextmanager
+    async def on_one_connection(self) -> AsyncIterator[Reader]:
+        """See Reader."""
+        async with self._connection() as connection, connection.transaction():
+            yield _OneConnection(connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         async with self._pool().connection() as connection:
             with translated():
                 yield connection
+
+
+class _OneConnection:
+    """A Reader on a connection; streams are for transactions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._cursors = 0
+
+    async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
+        cursor = await self._connection.execute(statement, parameters, binary=True)
+        return await cursor.fetchall()
+
+    async def fields(self, statement: Statement, parameters: Parameters) -> list[Fields]:
+        cursor = await self._connection.execute(statement, parameters, binary=True)
+        return _fields(cursor.pgresult)
+
+    async def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncGenerator[list[Fields], None]:
+        # Not a server-side cursor of psycopg: it makes Python values of every row, which nobody asks for.
+        self._cursors += 1
+        name = Identifier(f"rows_{self._cursors}")
+        declare = SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(name, statement)
+        await self._connection.execute(declare, parameters)
+        fetch = SQL("FETCH {} FROM {}").format(SQL(f"{rows:d}"), name)
+        while True:
+            cursor = await self._connection.execute(fetch, binary=True)
+            found = _fields(cursor.pgresult)
+            if found:
+                yield found
+            if len(found) < rows:
+                return
+
+    @asynccontextmanager
+    async def on_one_connection(self) -> AsyncIterator[Reader]:
+        yield self
 
 
 class PoolSource(Protocol):

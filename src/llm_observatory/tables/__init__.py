@@ -12,6 +12,8 @@ from llm_observatory.tables.beside import (
     INGEST_TOUCHED,
     LOG_FEED,
     METRIC_LABELS,
+    MODEL_PRICE_NAMES,
+    MODEL_PRICES,
     ROLLUP_PENDING,
     SEARCH_FILTERS,
     TELEMETRY_SOURCES,
@@ -39,6 +41,8 @@ TABLES: tuple[Table, ...] = (
     LOG_FEED,
     SEARCH_FILTERS,
     DEAD_LETTERS,
+    MODEL_PRICES,
+    MODEL_PRICE_NAMES,
 )
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
@@ -57,6 +61,8 @@ __all__ = [
     "LLM_TRACES",
     "LOG_FEED",
     "METRIC_LABELS",
+    "MODEL_PRICES",
+    "MODEL_PRICE_NAMES",
     "ROLLUPS",
     "ROLLUP_PENDING",
     "ROLLUP_VIEWS",

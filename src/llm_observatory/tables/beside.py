@@ -125,3 +125,40 @@ DEAD_LETTERS = Table(
     ),
 )
 """Requests that PostgreSQL refused although every rule was kept: for people to look at and to send again."""
+
+MODEL_PRICES = Table(
+    name="model_prices",
+    kind="price",
+    columns=(
+        TENANT,
+        Column(name="source", type="text", op="none"),
+        Column(name="provider", type="text", op="none"),
+        Column(name="model", type="text", op="none"),
+        Column(name="service_tier", type="text", op="none"),
+        Column(name="input_band", type="int8", op="none"),
+        Column(name="valid_from", type="date", op="none", nullable=True),
+        Column(name="valid_to", type="date", op="none", nullable=True),
+        Column(name="input_usd_per_token", type="numeric", op="none"),
+        Column(name="cache_read_usd_per_token", type="numeric", op="none"),
+        Column(name="cache_write_usd_per_token", type="numeric", op="none"),
+        Column(name="output_usd_per_token", type="numeric", op="none"),
+    ),
+)
+"""What tokens cost, day by day. Rows of source `operator` win; the others are of one version of genai-prices."""
+
+MODEL_PRICE_NAMES = Table(
+    name="model_price_names",
+    kind="price",
+    columns=(
+        TENANT,
+        Column(name="source", type="text", op="none"),
+        Column(name="subject", type="text", op="none"),
+        Column(name="provider", type="text", op="none"),
+        Column(name="place", type="int8", op="none"),
+        Column(name="operator", type="text", op="none"),
+        Column(name="pattern", type="text", op="none"),
+        Column(name="price_provider", type="text", op="none"),
+        Column(name="price_model", type="text", op="none"),
+    ),
+)
+"""Which priced model a provider and a model stand for, as spans have them."""

@@ -20,6 +20,7 @@ PgType = Literal[
     "int8",
     "int8[]",
     "jsonb",
+    "numeric",
     "text",
     "text[]",
     "timestamptz",
@@ -196,7 +197,7 @@ class Table:
     """
 
     name: str
-    kind: Literal["fact", "index", "dimension", "queue", "ledger"]
+    kind: Literal["fact", "index", "dimension", "queue", "ledger", "price"]
     columns: tuple[Column, ...]
     kept_for: Literal["retention", "content_retention"] | None = None
     segments: Literal["telemetry_sources", "metric_labels"] | None = None

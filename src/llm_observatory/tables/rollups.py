@@ -3,7 +3,7 @@
 A rollup is additive: its `state` columns can be summed again over services, hours and days, and percentiles come from counts
 in logarithmic buckets. Each column says in SQL how it comes from rows of the source (`raw`) and, if there is a daily
 rollup, how from rows of the hourly one (`merge`, an aggregate of the column's own values). SQL here names functions of
-`pg_catalog` and of migration 008, and all of it is immutable: a continuous aggregate takes nothing else.
+`pg_catalog` and of migrations 008 and 012, and all of it is immutable: a continuous aggregate takes nothing else.
 
 What comes from outside must never break a sum, or the hour could not be computed any more: sums of integers are numeric,
 and of doubles only what is finite and below SUMMED_BELOW is summed (PostgreSQL raises 22003 where a sum of doubles overflows).
@@ -173,6 +173,8 @@ LLM_USAGE = Rollup(
         _count("error_count", f"{_CALL} AND {_FAILED}"),
         _count("unreported_count", f"{_CALL} AND input_tokens IS NULL AND output_tokens IS NULL"),
         _total("input_tokens", "input_tokens"),
+        # For what calls cost: less than nothing in one call must not make another cheaper.
+        _total("fresh_input_tokens", "llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens)"),
         _total("output_tokens", "output_tokens"),
         _total("cache_read_tokens", "cache_read_tokens"),
         _total("cache_write_tokens", "cache_write_tokens"),
@@ -190,6 +192,22 @@ LLM_USAGE = Rollup(
     derived=(*_percentiles("duration_ms", "duration_buckets"), *_percentiles("ttft_ms", "ttft_buckets")),
 )
 """Calls of providers and what they used. `input_band` is the price tier: the highest of INPUT_BANDS below them, else 0."""
+
+USAGE_DIMENSIONS = {
+    "service": "service_name",
+    "provider": "coalesce(provider, '')",
+    "model": "coalesce(nullif(response_model, ''), request_model, '')",
+    "operation": "coalesce(operation, '')",
+    "environment": "coalesce(environment, '')",
+    "agent": "coalesce(agent_name, '')",
+    "user": "coalesce(user_id, '')",
+    "conversation": "coalesce(conversation_id, '')",
+}
+"""By what usage is told apart, over rows of spans: empty where a call does not say. A model is the one that answered, or else
+that was asked for."""
+
+ROLLED_UP_DIMENSIONS = ("service", "provider", "model", "operation", "environment")
+"""Those that rows of LLM_USAGE have, too."""
 
 METRIC_STATS = Rollup(
     name="metric_stats",

@@ -48,6 +48,21 @@ def sleeper(query: Query) -> Service:
     return Service(NAME, trace_query_service_pb2_grpc.add_TraceQueryServiceServicer_to_server, servicer)
 
 
+class Flood(Sleeper):
+    """More than a client that does not read takes."""
+
+    async def GetTrace(self, request: Any, context: Any) -> AsyncIterator[GetTraceResponse]:  # noqa: N802 - the name in the protocol
+        answer = GetTraceResponse()
+        answer.traces.resource_spans.add().schema_url = "x" * 1_000_000
+        async for _ in self._reader.stream(SQL("SELECT generate_series(1, 1000)"), {}, 1):
+            yield answer
+
+
+def flooding(query: Query) -> Service:
+    servicer = Flood(query.reader)  # type: ignore[abstract]  # the other methods are not asked
+    return Service(NAME, trace_query_service_pb2_grpc.add_TraceQueryServiceServicer_to_server, servicer)
+
+
 def unary(channel: grpc.aio.Channel, timeout: float | None = None) -> Any:
     stub: Any = trace_query_service_pb2_grpc.TraceQueryServiceStub(channel)
     return stub.ListServices(ListServicesRequest(), timeout=timeout)
@@ -120,3 +135,15 @@ async def test_a_client_that_leaves_ends_its_statement(query: Query, ask: Callab
     with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
         await waiting
     await query.reader.rows(SLEEP, {"seconds": 0.0})  # the connection is whole again
+
+
+async def test_a_client_that_reads_too_slowly_is_told_so_and_holds_no_connection(query: Query) -> None:
+    channel = await query.serve(flooding(query), query_timeout=0.3)
+    answers = aiter(streaming(channel))
+    await anext(answers)
+    async with asyncio.timeout(5):
+        while query.pool.stats().active:  # noqa: ASYNC110 - the pool has no event of it
+            await asyncio.sleep(0.01)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        [_ async for _ in answers]
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -114,7 +114,9 @@ class GetTraceResponse(_message.Message):
     TRACES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def traces(self) -> _trace_pb2.TracesData:
-        """The next spans; a message is below 3 MiB unless one span alone is larger. Resources and scopes are repeated in each message."""
+        """The next spans; a message is below 3 MiB unless one span alone is larger. Resources and scopes are repeated in each message. A span
+        that nests so deeply that it could not be read here (100 messages in each other) comes without attributes, events, links and source.
+        """
 
     def __init__(
         self,
@@ -644,7 +646,7 @@ class AttributeKey(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     SPAN_COUNT_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """The key."""
+    """The key; those of more than 512 bytes are left out."""
     scope: _selection_pb2.AttributeScope.ValueType
     """Whether the span or its resource carries it."""
     span_count: _builtins.int
@@ -748,7 +750,7 @@ class AttributeValueCount(_message.Message):
     """In how many of the spans that were looked at."""
     @_builtins.property
     def value(self) -> _selection_pb2.AttributeValue:
-        """The value; arrays and objects are left out."""
+        """The value; arrays, objects and strings of more than 512 bytes are left out."""
 
     def __init__(
         self,
@@ -924,8 +926,8 @@ class GetTraceMetricsRequest(_message.Message):
     """Only requests to a service. Default: all spans."""
     @_builtins.property
     def time_range(self) -> _selection_pb2.TimeRange:
-        """When spans started. Whole hours or days are answered from the rollups; at most 400 days then, else at most one day. Default: the
-        last hour.
+        """When spans started; at most 400 days where the step is none or whole hours, which the rollups answer (of hours that lie in the
+        range in part, the spans themselves), else at most one day. Default: the last hour.
         """
 
     @_builtins.property
@@ -1077,7 +1079,7 @@ class GetTraceMetricsResponse(_message.Message):
     SERIES_FIELD_NUMBER: _builtins.int
     FROM_ROLLUPS_FIELD_NUMBER: _builtins.int
     from_rollups: _builtins.bool
-    """Whether they come from the rollups."""
+    """Whether they come from the rollups, but for hours that lie in the range in part."""
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___TraceMetricsSeries]:
         """The groups with most spans first; at most 1,000."""

@@ -119,7 +119,7 @@ class TraceQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAttributeKeys(self, request, context):
-        """The keys of attributes that spans carry, the most frequent first.
+        """The keys of attributes that spans carry, the most frequent first; what was said (prompts, completions) is left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +133,7 @@ class TraceQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetServiceGraph(self, request, context):
-        """Which service calls which.
+        """Which service calls which: requests to a service whose parent is a span of another one that began at most an hour before the range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,11 +48,11 @@ class TraceQueryServiceStub:
     ListOperations: _grpc.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListOperationsRequest, _trace_query_service_pb2.ListOperationsResponse]
     """The names of spans of a service."""
     ListAttributeKeys: _grpc.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListAttributeKeysRequest, _trace_query_service_pb2.ListAttributeKeysResponse]
-    """The keys of attributes that spans carry, the most frequent first."""
+    """The keys of attributes that spans carry, the most frequent first; what was said (prompts, completions) is left out."""
     ListAttributeValues: _grpc.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListAttributeValuesRequest, _trace_query_service_pb2.ListAttributeValuesResponse]
     """The values of one attribute, the most frequent first."""
     GetServiceGraph: _grpc.UnaryUnaryMultiCallable[_trace_query_service_pb2.GetServiceGraphRequest, _trace_query_service_pb2.GetServiceGraphResponse]
-    """Which service calls which."""
+    """Which service calls which: requests to a service whose parent is a span of another one that began at most an hour before the range."""
     GetTraceMetrics: _grpc.UnaryUnaryMultiCallable[_trace_query_service_pb2.GetTraceMetricsRequest, _trace_query_service_pb2.GetTraceMetricsResponse]
     """Requests, errors and latency over time."""
 
@@ -75,11 +75,11 @@ class TraceQueryServiceAsyncStub(TraceQueryServiceStub):
     ListOperations: _aio.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListOperationsRequest, _trace_query_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """The names of spans of a service."""
     ListAttributeKeys: _aio.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListAttributeKeysRequest, _trace_query_service_pb2.ListAttributeKeysResponse]  # type: ignore[assignment]
-    """The keys of attributes that spans carry, the most frequent first."""
+    """The keys of attributes that spans carry, the most frequent first; what was said (prompts, completions) is left out."""
     ListAttributeValues: _aio.UnaryUnaryMultiCallable[_trace_query_service_pb2.ListAttributeValuesRequest, _trace_query_service_pb2.ListAttributeValuesResponse]  # type: ignore[assignment]
     """The values of one attribute, the most frequent first."""
     GetServiceGraph: _aio.UnaryUnaryMultiCallable[_trace_query_service_pb2.GetServiceGraphRequest, _trace_query_service_pb2.GetServiceGraphResponse]  # type: ignore[assignment]
-    """Which service calls which."""
+    """Which service calls which: requests to a service whose parent is a span of another one that began at most an hour before the range."""
     GetTraceMetrics: _aio.UnaryUnaryMultiCallable[_trace_query_service_pb2.GetTraceMetricsRequest, _trace_query_service_pb2.GetTraceMetricsResponse]  # type: ignore[assignment]
     """Requests, errors and latency over time."""
 
@@ -129,7 +129,7 @@ class TraceQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trace_query_service_pb2.ListAttributeKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trace_query_service_pb2.ListAttributeKeysResponse, _abc.Awaitable[_trace_query_service_pb2.ListAttributeKeysResponse]]:
-        """The keys of attributes that spans carry, the most frequent first."""
+        """The keys of attributes that spans carry, the most frequent first; what was said (prompts, completions) is left out."""
 
     @_abc_1.abstractmethod
     def ListAttributeValues(
@@ -145,7 +145,7 @@ class TraceQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trace_query_service_pb2.GetServiceGraphRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trace_query_service_pb2.GetServiceGraphResponse, _abc.Awaitable[_trace_query_service_pb2.GetServiceGraphResponse]]:
-        """Which service calls which."""
+        """Which service calls which: requests to a service whose parent is a span of another one that began at most an hour before the range."""
 
     @_abc_1.abstractmethod
     def GetTraceMetrics(

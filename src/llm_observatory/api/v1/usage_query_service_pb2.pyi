@@ -241,7 +241,7 @@ class Usage(_message.Message):
     reasoning_tokens: _builtins.int
     """Tokens of the output that were not shown."""
     cost_usd: _builtins.float
-    """US dollars by the price table, over calls whose model is priced; not set when there is none."""
+    """US dollars by the price table, over calls with tokens whose model is priced; not set when there is none."""
     unpriced_count: _builtins.int
     """Calls with tokens whose model has no price: their cost is not in cost_usd."""
     reported_cost_usd: _builtins.float
@@ -249,7 +249,7 @@ class Usage(_message.Message):
     duration_ms_mean: _builtins.float
     """Milliseconds, the mean duration; not set when none is known, as the durations below."""
     duration_ms_p50: _builtins.float
-    """Milliseconds, the median; from logarithmic buckets, within 5 %, as the next two."""
+    """Milliseconds, the median; from logarithmic buckets, within 2.2 %, as all quantiles here."""
     duration_ms_p95: _builtins.float
     """Milliseconds, of which 95 in 100 stay below."""
     duration_ms_p99: _builtins.float
@@ -610,7 +610,7 @@ Global___ContentItem: _TypeAlias = ContentItem  # noqa: Y015
 
 @_typing.final
 class Turn(_message.Message):
-    """One span of a conversation: a call of a provider, an agent or a tool."""
+    """One span that names the conversation: a call of a provider, an agent or a tool."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -682,7 +682,9 @@ class Turn(_message.Message):
 
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentItem]:
-        """What was said, in the order in which it stood. Empty with omit_content."""
+        """What was said, in the span and in log records of it within an hour of it: its own first, then by time; within one place
+        instructions, tools, documents, input, output. Empty with omit_content.
+        """
 
     def __init__(
         self,

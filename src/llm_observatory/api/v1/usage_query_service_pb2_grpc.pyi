@@ -31,6 +31,7 @@ class UsageQueryServiceStub:
     """Questions about calls of models: how many, how fast, what they cost, and what was said.
 
     A call is one request to a provider. Spans that only repeat the usage of calls below them (agents, chains) are not counted.
+    A span that a client sent twice in requests that differ is one call where spans are read, and one for each in the rollups.
     Errors of all methods: those of TraceQueryService.
     """
 
@@ -50,6 +51,7 @@ class UsageQueryServiceAsyncStub(UsageQueryServiceStub):
     """Questions about calls of models: how many, how fast, what they cost, and what was said.
 
     A call is one request to a provider. Spans that only repeat the usage of calls below them (agents, chains) are not counted.
+    A span that a client sent twice in requests that differ is one call where spans are read, and one for each in the rollups.
     Errors of all methods: those of TraceQueryService.
     """
 
@@ -65,6 +67,7 @@ class UsageQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions about calls of models: how many, how fast, what they cost, and what was said.
 
     A call is one request to a provider. Spans that only repeat the usage of calls below them (agents, chains) are not counted.
+    A span that a client sent twice in requests that differ is one call where spans are read, and one for each in the rollups.
     Errors of all methods: those of TraceQueryService.
     """
 

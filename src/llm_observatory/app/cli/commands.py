@@ -13,6 +13,7 @@ import typer
 
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
+from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
@@ -29,6 +30,7 @@ migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(query, name="query")
 cli.command()(tail)
+cli.add_typer(prices, name="prices")
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

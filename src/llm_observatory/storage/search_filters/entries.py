@@ -24,8 +24,8 @@ _LONGEST_WORD = 128
 
 
 def attribute(key: str, value: Scalar) -> Entry:
-    """An attribute of the record. 1, 1.0, True and "1" are four values."""
-    return _attribute(key, type(value).__name__, repr(value) if isinstance(value, float) else str(value))
+    """An attribute of the record. 1, 1.0, True and "1" are four values; 0.0 and -0.0 are one."""
+    return _attribute(key, type(value).__name__, repr(value + 0.0) if isinstance(value, float) else str(value))
 
 
 @lru_cache(maxsize=100_000)

@@ -1,0 +1,48 @@
+"""One page of a search as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_observatory.api.v1.trace_query_service_pb2 import FoundSpan, SearchTracesResponse, SpanSummary
+from llm_observatory.query.records import MESSAGE_BYTES, Sources
+from llm_observatory.query.traces.found import records
+from llm_observatory.query.traces.order import SpanKey
+from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.query.traces.search import Summary
+
+WHOLE_AT_ONCE = 20
+"""Spans whose rows and content are held at a time."""
+
+
+async def fill(
+    answer: SearchTracesResponse, repository: TraceRepository, tenant: str, found: Sequence[SpanKey], *, whole: bool
+) -> SpanKey | None:
+    """Put spans into an answer, up to MESSAGE_BYTES but at least one. Returns the last one that was looked at."""
+    summaries = await repository.summaries(tenant, found)
+    sources, size, last = Sources(), 0, None
+    for begin in range(0, len(found), WHOLE_AT_ONCE):
+        some = found[begin : begin + WHOLE_AT_ONCE]
+        rows = await repository.spans(tenant, some) if whole else {}
+        for key in some:
+            summary = summaries.get(key.identity)
+            if summary is not None:
+                made = FoundSpan(summary=_summary(key, summary))
+                if key.identity in rows:
+                    [record] = await records(rows[key.identity])
+                    made.span.CopyFrom(record.record)
+                    made.source_index = sources.index(record.source)
+                    size += record.source.ByteSize()
+                size += made.ByteSize()
+                if answer.spans and size > MESSAGE_BYTES:
+                    answer.sources.extend(sources.listed)
+                    return last
+                answer.spans.append(made)
+            last = key
+    answer.sources.extend(sources.listed)
+    return last
+
+
+def _summary(key: SpanKey, known: Summary) -> SpanSummary:
+    given = {name: value for name, value in known._asdict().items() if value is not None}
+    return SpanSummary(trace_id=key.trace_id, span_id=key.span_id, start_time_unix_nano=key.time, **given)

@@ -1,0 +1,160 @@
+"""Found spans: their keys first, which are narrow, then what an answer says of them, by key."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from llm_observatory.codec.rows import Fields
+from llm_observatory.query.records import columns, dimensions_of, place
+from llm_observatory.query.time_range import TimeRange, moment
+from llm_observatory.query.traces.cost import COST_USD
+from llm_observatory.query.traces.found import FoundRows
+from llm_observatory.query.traces.order import Order, SpanKey, distinct, key_of
+from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Composed, named
+from llm_observatory.storage.read import Reader
+from llm_observatory.tables import LLM_CONTENT, LLM_TRACES
+
+_SQL = files(__package__) / "sql"
+_NEWEST, _GREATEST = named(_SQL, "newest_spans"), named(_SQL, "greatest_spans")
+_BY_KEY = named(_SQL, "spans_by_key")
+_CONTENT = named(_SQL, "content_by_key").format(columns=columns(LLM_CONTENT))
+
+
+class Search(NamedTuple):
+    """What is looked for. `within` are the parts of the time range that can hold it, in the order of time."""
+
+    tenant: str
+    within: Sequence[TimeRange]
+    conditions: Sequence[Composed]
+    values: Values
+    order: Order
+
+
+async def keys(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
+    """At most `limit` spans in the order that is asked for, each once, from the one after `after`."""
+    found: list[SpanKey] = []
+    while len(found) < limit:
+        wanted = limit - len(found)
+        rows = await (_newest if search.order.value is None else _greatest)(reader, search, after, wanted)
+        found += distinct(rows)
+        if len(rows) < wanted:
+            break
+        after = rows[-1]
+    return found
+
+
+async def _newest(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
+    """The newest part first, until there are enough. Those after `after` did not begin later: nothing newer is opened."""
+    rows: list[SpanKey] = []
+    for part in reversed(search.within):
+        end = part.end if after is None else min(part.end, after.time + 1)
+        if part.start >= end:
+            continue
+        rows += await _read(reader, search, TimeRange(part.start, end), after, limit - len(rows))
+        if len(rows) == limit:
+            break
+    return rows
+
+
+async def _greatest(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
+    """Of every part, and of these the greatest."""
+    of_parts = [await _read(reader, search, part, after, limit) for part in search.within]
+    return list(heapq.merge(*of_parts, reverse=True))[:limit]
+
+
+async def _read(reader: Reader, search: Search, part: TimeRange, after: SpanKey | None, limit: int) -> list[SpanKey]:
+    values = search.values.copy()
+    conditions = [*search.conditions, *part.exact(values)]
+    if search.order.among is not None:
+        conditions.append(search.order.among)
+    if after is not None:
+        conditions.append(search.order.beyond(after, values))
+    also = SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])
+    statement = (
+        _NEWEST.format(conditions=also)
+        if search.order.value is None
+        else _GREATEST.format(conditions=also, value=search.order.value)
+    )
+    parameters = {**values.parameters, **part.parameters, "tenant": search.tenant, "limit": limit}
+    return [key_of(row) for row in await reader.rows(statement, parameters)]
+
+
+class Summary(NamedTuple):
+    """What a list shows of a span, beside its key."""
+
+    parent_span_id: bytes | None
+    service_name: str
+    span_name: str
+    kind: int
+    duration_nano: int | None
+    status_code: int
+    status_message: str | None
+    is_entry: bool
+    provider: str | None
+    operation: str | None
+    request_model: str | None
+    response_model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    conversation_id: str | None
+    user_id: str | None
+    agent_name: str | None
+    tool_name: str | None
+    error_type: str | None
+
+
+_SUMMARY = _BY_KEY.format(
+    columns=SQL(
+        "timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns,"
+        " status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens,"
+        " output_tokens, {cost}, conversation_id, user_id, agent_name, tool_name, error_type"
+    ).format(cost=COST_USD)
+)
+_WHOLE = _BY_KEY.format(columns=columns(LLM_TRACES))
+
+
+async def summaries(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
+    """By identity; what has expired meanwhile is left out."""
+    rows: list[tuple[Any, ...]] = await reader.rows(_SUMMARY, _parameters(tenant, found)) if found else []
+    return {key_of(row[:4]).identity: Summary(*row[4:]) for row in rows}
+
+
+async def whole(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
+    """The row of each, with what stands beside it, by identity; what has expired meanwhile is left out."""
+    parameters = _parameters(tenant, found)
+    rows = await reader.fields(_WHOLE, parameters)
+    content = await reader.fields(_CONTENT, parameters)
+    dimensions = await dimensions_of(reader, tenant, LLM_TRACES, rows)
+    said: dict[tuple[bytes | None, ...], list[Fields]] = {}
+    for row in content:
+        said.setdefault(tuple(row[at] for at in _CONTENT_OF), []).append(row)
+    return {_identity(row): FoundRows([row], dimensions, said.get(tuple(row[at] for at in _SPAN_OF), ())) for row in rows}
+
+
+_CONTENT_OF = tuple(place(LLM_CONTENT, op) for op in ("content.time_us", "content.trace_id", "content.span_id"))
+_SPAN_OF = tuple(place(LLM_TRACES, op) for op in ("span.start_us", "span.trace_id", "span.span_id"))
+_NANOS = place(LLM_TRACES, "span.start_nanos")
+_POSTGRES_EPOCH_NS = 946_684_800_000_000_000
+
+
+def _identity(row: Fields) -> tuple[int, bytes, bytes]:
+    time, trace_id, span_id = (row[at] or b"" for at in _SPAN_OF)
+    nanos = int.from_bytes(row[_NANOS] or b"", "big")
+    return int.from_bytes(time, "big", signed=True) * 1000 + nanos + _POSTGRES_EPOCH_NS, trace_id, span_id
+
+
+def _parameters(tenant: str, found: Sequence[SpanKey]) -> dict[str, object]:
+    times = sorted({moment(key.time) for key in found})
+    return {
+        "tenant": tenant,
+        "first": times[0],
+        "last": times[-1],
+        "times": times,
+        "trace_ids": sorted({key.trace_id.hex() for key in found}),
+        "span_ids": sorted({key.span_id for key in found}),
+    }

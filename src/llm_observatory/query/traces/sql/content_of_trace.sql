@@ -1,0 +1,5 @@
+SELECT {columns}
+FROM llm_content
+WHERE tenant = %(tenant)s AND trace_id = %(trace_id)s::uuid AND timestamp >= %(first)s AND timestamp <= %(last)s
+    AND log_id IS NULL
+ORDER BY timestamp

@@ -1,0 +1,5 @@
+-- Spans that came twice stand side by side: retries have the same times. Of these the one with an end comes first.
+SELECT {columns}
+FROM llm_traces
+WHERE tenant = %(tenant)s AND trace_id = %(trace_id)s::uuid AND timestamp >= %(first)s AND timestamp <= %(last)s
+ORDER BY timestamp, timestamp_nanos, span_id, duration_ns DESC NULLS LAST

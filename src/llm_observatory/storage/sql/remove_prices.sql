@@ -1,0 +1,1 @@
+DELETE FROM model_prices WHERE source = 'operator' AND (tenant, provider, model) = (%(tenant)s, %(provider)s, %(model)s)
