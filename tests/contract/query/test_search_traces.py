@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -17,6 +18,11 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     TraceOrder,
 )
 from llm_observatory.query.records import MESSAGE_BYTES
+from llm_observatory.query.time_range import resolve
+from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.storage.connection import connect
+from llm_observatory.storage.search_filters import work_off
+from tests.plugins.otlp_messages import NOW
 from tests.plugins.query import Query
 from tests.plugins.traces import HOUR, MS, T0, at_now, request, span, stub_of, trace_id
 
@@ -34,12 +40,12 @@ async def search(stub: Any, **asked: Any) -> list[int]:
     return [found.summary.span_id[-1] - 1 for found in answer.spans]
 
 
-async def pages(stub: Any, **asked: Any) -> list[list[int]]:
+async def pages(stub: Any, span: TimeRange = ALL, **asked: Any) -> list[list[int]]:
     """The numbers on each page."""
     found: list[list[int]] = []
     token = ""
     while not found or token:
-        answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, page_token=token, **asked))
+        answer = await stub.SearchTraces(SearchTracesRequest(time_range=span, page_token=token, **asked))
         found.append([each.summary.span_id[-1] - 1 for each in answer.spans])
         token = answer.next_page_token
     return found
@@ -116,6 +122,24 @@ async def test_a_summary_says_what_a_list_shows(query: Query, stub: Any) -> None
         "input_tokens": 12, "output_tokens": 0, "cost_usd": 0.5, "conversation_id": "c", "user_id": "u", "agent_name": "g",
         "tool_name": "t", "error_type": "e",
     }  # fmt: skip
+
+
+async def test_the_price_table_says_what_a_call_cost_before_the_client_does(query: Query, stub: Any) -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    tokens = {"gen_ai.usage.input_tokens": 1_000_000, "gen_ai.usage.output_tokens": 100_000}
+    await query.store(
+        request(
+            span(0, items=call | tokens | {"gen_ai.usage.cost": 100.0}),
+            span(1, items=call | tokens | {"gen_ai.usage.output_tokens": 200_000}),
+            span(2, items=call | {"gen_ai.usage.cost": 0.5}),
+            span(3, items=call),
+            span(4, items=call | tokens | {"gen_ai.operation.name": "invoke_agent"}),
+        )
+    )
+    answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, order=TRACE_ORDER_COSTLIEST))
+    assert [(each.summary.span_id[-1] - 1, each.summary.cost_usd) for each in answer.spans] == [(1, 4.5), (0, 3.5), (2, 0.5)]
+    everything = (await stub.SearchTraces(SearchTracesRequest(time_range=ALL))).spans
+    assert [each.summary.HasField("cost_usd") for each in everything] == [False, False, True, True, True]
 
 
 async def test_what_is_not_known_is_not_set(query: Query, stub: Any) -> None:
@@ -213,3 +237,32 @@ async def test_what_makes_no_sense_is_named(stub: Any, asked: dict[str, Any], sa
         await search(stub, **asked)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert said in (raised.value.details() or "")
+
+
+async def test_hours_that_cannot_hold_an_attribute_are_left_out_and_what_comes_late_is_found(query: Query, stub: Any) -> None:
+    hours = range(20)
+    items = [{"k": hour % 5, "session.id": f"c{hour % 7}"} for hour in hours]
+    await query.store(
+        *(request(span(hour, start_time_unix_nano=T0 - hour * HOUR, items=items[hour])) for hour in hours),
+        request(span(30, start_time_unix_nano=T0 - 8 * HOUR, items={"k": 1}), resource={"zone": "eu"}),
+    )
+    connection = await connect(query.database)
+    try:
+        now = datetime.fromtimestamp(NOW / 1e6, UTC)
+        await connection.execute("DELETE FROM ingest_touched")
+        assert await work_off(connection, now, now - timedelta(days=1)) >= len(hours)
+    finally:
+        await connection.close()
+    day = TimeRange(start_time_unix_nano=T0 - 23 * HOUR, end_time_unix_nano=T0 + HOUR)
+    repository = TraceRepository(query.reader)
+    within = resolve(day, NOW * 1000, timedelta(days=2))
+    two = AttributeFilter(key="k", equals=AttributeValue(int_value=2))
+    parts = await repository.parts("default", within, [two])
+    assert [any(part.holds(T0 - hour * HOUR) for part in parts) for hour in hours] == [hour % 5 == 2 for hour in hours]
+    await query.store(request(span(40, start_time_unix_nano=T0 - 5 * HOUR, items={"k": 2})))
+    assert await search(stub, time_range=day, attributes=[two]) == [2, 40, 7, 12, 17]
+    assert await search(stub, time_range=day, attributes=[two], order=TRACE_ORDER_SLOWEST) == [40, 17, 12, 7, 2]
+    assert await pages(stub, span=day, attributes=[two], page_size=2) == [[2, 40], [7, 12], [17]]
+    assert await search(stub, time_range=day, conversation_id="c3") == [3, 10, 17]
+    eu = AttributeFilter(key="zone", equals=AttributeValue(string_value="eu"))
+    assert await search(stub, time_range=day, attributes=[eu]) == [30]

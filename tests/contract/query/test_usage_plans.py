@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from llm_observatory.query.usage.cover import DAY, HOUR, cover
 from llm_observatory.query.usage.repository import UsageRepository
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import Statement
-from llm_observatory.storage.read import Parameters
+from llm_observatory.storage.read import Parameters, Reader
 from tests.contract.query.test_usage import START, call, spans
 from tests.plugins.query import Query
 
@@ -36,7 +37,10 @@ class Asked:
         self.statements.append((statement, parameters))
         return []
 
-    def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncIterator[list[Fields]]:
+    def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncGenerator[list[Fields], None]:
+        raise NotImplementedError
+
+    def on_one_connection(self) -> AbstractAsyncContextManager[Reader]:
         raise NotImplementedError
 
 

@@ -117,10 +117,11 @@ async def written() -> str:
     for name, asked in SEARCHES.items():
         values, by = Values(), order.order_of(asked.order)
         search = Search(TENANT, [WITHIN], selection.conditions(asked, values), values, by)
-        after = AFTER._replace(value=1 if by.value is not None else None)
+        after = AFTER._replace(value=1 if by.valued is not None else None)
         await section(f"spans: {name}", lambda repository, search=search: repository.search(search, None, 20))
         await section(f"spans: {name}, a page", lambda repository, search=search, a=after: repository.search(search, a, 20))
     await section("summaries", lambda repository: repository.summaries(TENANT, [AFTER]))
+    await section("costs", lambda repository: repository.costs(TENANT, [AFTER]))
     await section("whole spans", lambda repository: repository.spans(TENANT, [AFTER]))
     await section("services", lambda repository: repository.services(TENANT, pieces(WITHIN, "hourly"), 10))
     for name, within, step in (

@@ -1,8 +1,17 @@
-"""What a span cost, in US dollars, as an SQL expression over its row: the one place where that is decided."""
+"""What spans cost, in US dollars: the one place where searches ask for it."""
 
 from __future__ import annotations
 
-from llm_observatory.storage.compose import SQL
+from importlib.resources import files
 
-COST_USD = SQL("CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END")
-"""As the client reported. NULL of spans whose usage is another's, and where nobody knows."""
+from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
+from llm_observatory.tables.rollups import LLM_USAGE
+
+_BAND = SQL(next(column.raw for column in LLM_USAGE.keys if column.name == "input_band"))
+_RATES = named(files("llm_observatory.query.usage") / "sql", "rates")
+_COSTED = named(files(__package__) / "sql", "costed_spans")
+
+
+def costed(start: Placeholder, end: Placeholder, conditions: Composed) -> Composed:
+    """Rows of timestamp, timestamp_nanos, trace_id, span_id and value. `conditions` begin with AND."""
+    return _COSTED.format(input_band=_BAND, rates=_RATES, start=start, end=end, conditions=conditions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from importlib.resources import files
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from llm_observatory.api.v1.trace_query_service_pb2 import TraceOrder
 from llm_observatory.errors import InvalidQuery
 from llm_observatory.query import checks, page
 from llm_observatory.query.time_range import MAX_NANOSECONDS, moment, nanoseconds
-from llm_observatory.query.traces.cost import COST_USD
+from llm_observatory.query.traces.cost import costed
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import SQL, Composable, Composed
+from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
 
 
 class SpanKey(NamedTuple):
@@ -31,35 +32,38 @@ class SpanKey(NamedTuple):
 
 
 class Order(NamedTuple):
-    """`value` is what the greatest of comes first, None for the newest; `among` is the condition for it to be known."""
+    """What comes first: the newest, or else the greatest `value` of the rows that `valued` makes of a range and conditions."""
 
-    value: Composable | None
-    type: str
-    among: Composed | None
+    type: str = ""
+    valued: Callable[[Placeholder, Placeholder, Composed], Composed] | None = None
 
     def beyond(self, after: SpanKey, values: Values) -> Composed:
         """The condition for what comes after a span in this order."""
-        of_time = [
-            SQL("{}").format(values.add(moment(after.time))),
-            SQL("{}::int2").format(values.add(after.time % 1000)),
-            SQL("{}::uuid").format(values.add(after.trace_id.hex())),
-            SQL("{}").format(values.add(after.span_id)),
-        ]
-        names = SQL("timestamp, timestamp_nanos, trace_id, span_id")
-        if self.value is None:
-            return SQL("({}) < ({})").format(names, SQL(", ").join(of_time))
+        of_time = SQL("{}, {}::int2, {}::uuid, {}").format(
+            values.add(moment(after.time)),
+            values.add(after.time % 1000),
+            values.add(after.trace_id.hex()),
+            values.add(after.span_id),
+        )
+        if self.valued is None:
+            return SQL("(timestamp, timestamp_nanos, trace_id, span_id) < ({})").format(of_time)
         value = SQL("{}::{}").format(values.add(after.value), SQL(self.type))
-        return SQL("({}, {}) < ({}, {})").format(self.value, names, value, SQL(", ").join(of_time))
+        return SQL("(value, timestamp, timestamp_nanos, trace_id, span_id) < ({}, {})").format(value, of_time)
 
 
-NEWEST = Order(None, "", None)
-_DURATION = SQL("duration_ns")
+_TIMED = named(files(__package__) / "sql", "timed_spans")
+
+
+def _timed(start: Placeholder, end: Placeholder, conditions: Composed) -> Composed:
+    return _TIMED.format(start=start, end=end, conditions=conditions)
+
+
+NEWEST = Order()
 _ORDERS = {
     TraceOrder.TRACE_ORDER_UNSPECIFIED: NEWEST,
     TraceOrder.TRACE_ORDER_NEWEST: NEWEST,
-    TraceOrder.TRACE_ORDER_SLOWEST: Order(_DURATION, "int8", SQL("{} IS NOT NULL").format(_DURATION)),
-    # NaN sorts above infinity.
-    TraceOrder.TRACE_ORDER_COSTLIEST: Order(COST_USD, "float8", SQL("{0} > '-Infinity' AND {0} < 'Infinity'").format(COST_USD)),
+    TraceOrder.TRACE_ORDER_SLOWEST: Order("int8", _timed),
+    TraceOrder.TRACE_ORDER_COSTLIEST: Order("float8", costed),
 }
 
 

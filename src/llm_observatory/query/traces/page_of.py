@@ -20,6 +20,7 @@ async def fill(
 ) -> SpanKey | None:
     """Put spans into an answer, up to MESSAGE_BYTES but at least one. Returns the last one that was looked at."""
     summaries = await repository.summaries(tenant, found)
+    costs = await repository.costs(tenant, found)
     sources, size, last = Sources(), 0, None
     for begin in range(0, len(found), WHOLE_AT_ONCE):
         some = found[begin : begin + WHOLE_AT_ONCE]
@@ -27,7 +28,7 @@ async def fill(
         for key in some:
             summary = summaries.get(key.identity)
             if summary is not None:
-                made = FoundSpan(summary=_summary(key, summary))
+                made = FoundSpan(summary=_summary(key, summary, costs.get(key.identity)))
                 if key.identity in rows:
                     [record] = await records(rows[key.identity])
                     made.span.CopyFrom(record.record)
@@ -43,6 +44,6 @@ async def fill(
     return last
 
 
-def _summary(key: SpanKey, known: Summary) -> SpanSummary:
+def _summary(key: SpanKey, known: Summary, cost_usd: float | None) -> SpanSummary:
     given = {name: value for name, value in known._asdict().items() if value is not None}
-    return SpanSummary(trace_id=key.trace_id, span_id=key.span_id, start_time_unix_nano=key.time, **given)
+    return SpanSummary(trace_id=key.trace_id, span_id=key.span_id, start_time_unix_nano=key.time, cost_usd=cost_usd, **given)

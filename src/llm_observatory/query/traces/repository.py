@@ -72,6 +72,11 @@ class TraceRepository:
         return await search.summaries(self._reader, tenant, found)
 
     @_measured
+    async def costs(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
+        """See `search.costs`."""
+        return await search.costs(self._reader, tenant, found)
+
+    @_measured
     async def spans(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
         """See `search.whole`."""
         return await search.whole(self._reader, tenant, found)

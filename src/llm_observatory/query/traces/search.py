@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from llm_observatory.codec.rows import Fields
 from llm_observatory.query.records import columns, dimensions_of, place
 from llm_observatory.query.time_range import TimeRange, moment
-from llm_observatory.query.traces.cost import COST_USD
+from llm_observatory.query.traces.cost import costed
 from llm_observatory.query.traces.found import FoundRows
 from llm_observatory.query.traces.order import Order, SpanKey, distinct, key_of
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import SQL, Composed, named
+from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_CONTENT, LLM_TRACES
 
@@ -39,7 +40,7 @@ async def keys(reader: Reader, search: Search, after: SpanKey | None, limit: int
     found: list[SpanKey] = []
     while len(found) < limit:
         wanted = limit - len(found)
-        rows = await (_newest if search.order.value is None else _greatest)(reader, search, after, wanted)
+        rows = await (_newest if search.order.valued is None else _greatest)(reader, search, after, wanted)
         found += distinct(rows)
         if len(rows) < wanted:
             break
@@ -69,22 +70,22 @@ async def _greatest(reader: Reader, search: Search, after: SpanKey | None, limit
 async def _read(reader: Reader, search: Search, part: TimeRange, after: SpanKey | None, limit: int) -> list[SpanKey]:
     values = search.values.copy()
     conditions = [*search.conditions, *part.exact(values)]
-    if search.order.among is not None:
-        conditions.append(search.order.among)
-    if after is not None:
-        conditions.append(search.order.beyond(after, values))
-    also = SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])
-    statement = (
-        _NEWEST.format(conditions=also)
-        if search.order.value is None
-        else _GREATEST.format(conditions=also, value=search.order.value)
-    )
+    beyond = [] if after is None else [search.order.beyond(after, values)]
+    if search.order.valued is None:
+        statement = _NEWEST.format(conditions=_also([*conditions, *beyond]))
+    else:
+        valued = search.order.valued(Placeholder("start_time"), Placeholder("end_time"), _also(conditions))
+        statement = _GREATEST.format(valued=valued, beyond=_also(beyond))
     parameters = {**values.parameters, **part.parameters, "tenant": search.tenant, "limit": limit}
     return [key_of(row) for row in await reader.rows(statement, parameters)]
 
 
+def _also(conditions: Sequence[Composed]) -> Composed:
+    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])
+
+
 class Summary(NamedTuple):
-    """What a list shows of a span, beside its key."""
+    """What a list shows of a span, beside its key and its cost."""
 
     parent_span_id: bytes | None
     service_name: str
@@ -100,7 +101,6 @@ class Summary(NamedTuple):
     response_model: str | None
     input_tokens: int | None
     output_tokens: int | None
-    cost_usd: float | None
     conversation_id: str | None
     user_id: str | None
     agent_name: str | None
@@ -112,8 +112,8 @@ _SUMMARY = _BY_KEY.format(
     columns=SQL(
         "timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns,"
         " status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens,"
-        " output_tokens, {cost}, conversation_id, user_id, agent_name, tool_name, error_type"
-    ).format(cost=COST_USD)
+        " output_tokens, conversation_id, user_id, agent_name, tool_name, error_type"
+    )
 )
 _WHOLE = _BY_KEY.format(columns=columns(LLM_TRACES))
 
@@ -122,6 +122,18 @@ async def summaries(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> di
     """By identity; what has expired meanwhile is left out."""
     rows: list[tuple[Any, ...]] = await reader.rows(_SUMMARY, _parameters(tenant, found)) if found else []
     return {key_of(row[:4]).identity: Summary(*row[4:]) for row in rows}
+
+
+_BY_KEYS = "timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)"
+_COSTS = costed(Placeholder("first"), Placeholder("until"), SQL(" AND {}").format(SQL(_BY_KEYS)))
+
+
+async def costs(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
+    """US dollars by identity, where they are known."""
+    if not found:
+        return {}
+    parameters = _parameters(tenant, found)
+    return {key_of(row[:4]).identity: row[4] for row in await reader.rows(_COSTS, parameters)}
 
 
 async def whole(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
@@ -154,6 +166,7 @@ def _parameters(tenant: str, found: Sequence[SpanKey]) -> dict[str, object]:
         "tenant": tenant,
         "first": times[0],
         "last": times[-1],
+        "until": times[-1] + timedelta(microseconds=1),
         "times": times,
         "trace_ids": sorted({key.trace_id.hex() for key in found}),
         "span_ids": sorted({key.span_id for key in found}),

@@ -86,39 +86,157 @@ ORDER BY timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
 -- spans: the slowest
-SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+) valued
+WHERE true
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
 -- spans: the slowest, a page
-SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
 FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL AND (duration_ns, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s::int8, %(v0)s, %(v1)s::int2, %(v2)s::uuid, %(v3)s)
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+) valued
+WHERE true AND (value, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s::int8, %(v0)s, %(v1)s::int2, %(v2)s::uuid, %(v3)s)
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
 -- spans: the costliest
-SELECT timestamp, timestamp_nanos, trace_id, span_id, CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END AS value
-FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END > '-Infinity' AND CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END < 'Infinity'
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (-- By the price table, or else as the client reported; of spans whose usage is another's, and where nobody knows, there is no row.
+WITH part AS MATERIALIZED (
+    SELECT timestamp, timestamp_nanos, trace_id, span_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+        reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
+        coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
+        coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
+    FROM llm_traces
+    WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND usage_role IN ('call', 'carrier')
+),
+rate AS MATERIALIZED (
+    SELECT model.*, price.*
+    FROM (SELECT DISTINCT provider, response_model, request_model, service_tier, input_band FROM part) AS model
+    CROSS JOIN LATERAL llm_rates(
+        %(tenant)s, model.provider, model.response_model, model.request_model, model.service_tier, model.input_band
+    ) AS price
+),
+priced AS (
+    SELECT part.*, rate.input_usd, rate.cache_read_usd, rate.cache_write_usd, rate.output_usd
+    FROM part
+    LEFT JOIN rate
+      ON (rate.provider, rate.response_model, rate.request_model, rate.service_tier, rate.input_band)
+       = (part.provider, part.response_model, part.request_model, part.service_tier, part.input_band)
+     AND part.day >= rate.valid_from AND part.day < rate.valid_to
+)
+
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (
+    SELECT *, coalesce(
+        llm_cost_usd(
+            input_tokens, llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens), cache_read_tokens,
+            cache_write_tokens, output_tokens, input_usd, cache_read_usd, cache_write_usd, output_usd
+        )::float8,
+        reported_cost_usd
+    ) AS value
+    FROM priced
+) costed
+WHERE value > '-Infinity' AND value < 'Infinity'
+) valued
+WHERE true
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
 -- spans: the costliest, a page
-SELECT timestamp, timestamp_nanos, trace_id, span_id, CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END AS value
-FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END > '-Infinity' AND CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END < 'Infinity' AND (CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s::float8, %(v0)s, %(v1)s::int2, %(v2)s::uuid, %(v3)s)
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (-- By the price table, or else as the client reported; of spans whose usage is another's, and where nobody knows, there is no row.
+WITH part AS MATERIALIZED (
+    SELECT timestamp, timestamp_nanos, trace_id, span_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+        reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
+        coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
+        coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
+    FROM llm_traces
+    WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND usage_role IN ('call', 'carrier')
+),
+rate AS MATERIALIZED (
+    SELECT model.*, price.*
+    FROM (SELECT DISTINCT provider, response_model, request_model, service_tier, input_band FROM part) AS model
+    CROSS JOIN LATERAL llm_rates(
+        %(tenant)s, model.provider, model.response_model, model.request_model, model.service_tier, model.input_band
+    ) AS price
+),
+priced AS (
+    SELECT part.*, rate.input_usd, rate.cache_read_usd, rate.cache_write_usd, rate.output_usd
+    FROM part
+    LEFT JOIN rate
+      ON (rate.provider, rate.response_model, rate.request_model, rate.service_tier, rate.input_band)
+       = (part.provider, part.response_model, part.request_model, part.service_tier, part.input_band)
+     AND part.day >= rate.valid_from AND part.day < rate.valid_to
+)
+
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (
+    SELECT *, coalesce(
+        llm_cost_usd(
+            input_tokens, llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens), cache_read_tokens,
+            cache_write_tokens, output_tokens, input_usd, cache_read_usd, cache_write_usd, output_usd
+        )::float8,
+        reported_cost_usd
+    ) AS value
+    FROM priced
+) costed
+WHERE value > '-Infinity' AND value < 'Infinity'
+) valued
+WHERE true AND (value, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s::float8, %(v0)s, %(v1)s::int2, %(v2)s::uuid, %(v3)s)
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
 -- summaries
-SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns, status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens, output_tokens, CASE WHEN usage_role IN ('call', 'carrier') THEN reported_cost_usd END, conversation_id, user_id, agent_name, tool_name, error_type
+SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns, status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens, output_tokens, conversation_id, user_id, agent_name, tool_name, error_type
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
     AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
 ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
+
+-- costs
+WITH part AS MATERIALIZED (
+    SELECT timestamp, timestamp_nanos, trace_id, span_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+        reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
+        coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
+        coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
+    FROM llm_traces
+    WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp < %(until)s AND usage_role IN ('call', 'carrier') AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+),
+rate AS MATERIALIZED (
+    SELECT model.*, price.*
+    FROM (SELECT DISTINCT provider, response_model, request_model, service_tier, input_band FROM part) AS model
+    CROSS JOIN LATERAL llm_rates(
+        %(tenant)s, model.provider, model.response_model, model.request_model, model.service_tier, model.input_band
+    ) AS price
+),
+priced AS (
+    SELECT part.*, rate.input_usd, rate.cache_read_usd, rate.cache_write_usd, rate.output_usd
+    FROM part
+    LEFT JOIN rate
+      ON (rate.provider, rate.response_model, rate.request_model, rate.service_tier, rate.input_band)
+       = (part.provider, part.response_model, part.request_model, part.service_tier, part.input_band)
+     AND part.day >= rate.valid_from AND part.day < rate.valid_to
+)
+
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (
+    SELECT *, coalesce(
+        llm_cost_usd(
+            input_tokens, llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens), cache_read_tokens,
+            cache_write_tokens, output_tokens, input_usd, cache_read_usd, cache_write_usd, output_usd
+        )::float8,
+        reported_cost_usd
+    ) AS value
+    FROM priced
+) costed
+WHERE value > '-Infinity' AND value < 'Infinity'
 
 -- whole spans
 SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) "tenant", "timestamp", "timestamp_nanos", "trace_id", "span_id", "parent_span_id", "trace_state", "flags", "is_entry", "service_name", "span_name", "span_kind", "duration_ns", "duration_ms", "status_code", "status_message", "source_id", "provider", "operation", "request_model", "response_model", "response_id", "service_tier", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_role", "reported_cost_usd", "ttft_ms", "is_streaming", "finish_reasons", "conversation_id", "user_id", "agent_name", "tool_name", "error_type", "temperature", "top_p", "max_tokens", "prompt_name", "prompt_version", "environment", "attributes", "events", "links", "dropped_attributes_count", "dropped_events_count", "dropped_links_count"
