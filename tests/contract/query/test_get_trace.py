@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from llm_observatory.api.v1.trace_query_service_pb2 import GetTraceRequest
 from llm_observatory.query.records import MESSAGE_BYTES
+from llm_observatory.query.traces import whole
 from tests.plugins.normal_form import envelopes_in, envelopes_of, predict
 from tests.plugins.otlp_messages import NOW
 from tests.plugins.query import Query
@@ -62,7 +63,11 @@ async def test_of_a_span_sent_at_its_start_and_at_its_end_the_end_is_shown(query
     assert found.end_time_unix_nano - found.start_time_unix_nano == 7
 
 
-async def test_spans_of_the_same_microsecond_keep_their_own_content(query: Query, stub: Any) -> None:
+@pytest.mark.parametrize("spans_a_batch", [1, 2, 1000])
+async def test_spans_of_the_same_microsecond_keep_their_own_content(
+    query: Query, stub: Any, monkeypatch: pytest.MonkeyPatch, spans_a_batch: int
+) -> None:
+    monkeypatch.setattr(whole, "BATCH_SPANS", spans_a_batch)
     said = {0: "zero", 1: "one", 2: "two"}
     spans = [
         span(number, start_time_unix_nano=T0 + number, items={"gen_ai.input.messages": text}) for number, text in said.items()

@@ -53,8 +53,12 @@ def test_a_document_has_the_entry_of_each_of_its_values(attributes: dict[str, st
 
 
 def test_values_of_different_types_are_different() -> None:
-    values: list[str | bool | int | float] = [1, 1.0, True, "1", "True", -0.0, 0.0, 1e16]
+    values: list[str | bool | int | float] = [1, 1.0, True, "1", "True", 0.0, 0, 1e16]
     assert len({entries.attribute("k", value) for value in values}) == len(values)
+
+
+def test_the_two_zeros_are_one_as_they_are_to_a_condition() -> None:
+    assert entries.attribute("k", -0.0) == entries.attribute("k", 0.0)
 
 
 def test_nested_values_are_left_out() -> None:
