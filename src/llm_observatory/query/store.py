@@ -35,15 +35,15 @@ class Store(Protocol):
 
 
 class RedisStore:
-    """Keeps in Redis. `timeout` is REDIS_TIMEOUT_SECS, `connections` REDIS_POOL_SIZE."""
+    """Keeps in Redis. `timeout` is REDIS_TIMEOUT_SECS, `connections` REDIS_POOL_SIZE; `patience` is for a GET, in seconds."""
 
-    def __init__(self, url: str, *, connections: int, timeout: float) -> None:
+    def __init__(self, url: str, *, connections: int, timeout: float, patience: float = GET_SECONDS) -> None:
         self._client = redis.asyncio.Redis.from_pool(
             redis.asyncio.BlockingConnectionPool.from_url(
                 url, max_connections=connections, timeout=timeout, socket_timeout=timeout, socket_connect_timeout=timeout
             )
         )
-        self._get_seconds = min(GET_SECONDS, timeout)
+        self._get_seconds = min(patience, timeout)
         self._put_seconds = timeout
         self._failures = 0
         self._closed_until = 0.0

@@ -31,9 +31,9 @@ def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: in
     return rows >= MIN_ROWS_PER_SEGMENT * segments * len(chunks)
 
 
-def switch(*, on: bool) -> bytes:
+def switch(*, on: bool) -> str:
     """The statement that switches it inside a transaction, for what follows."""
-    return f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}".encode()
+    return f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}"
 
 
 class DirectCompress:

@@ -116,9 +116,9 @@ class Asked:
 class Client:
     """A channel to a query server with the cache, and what stands behind it."""
 
-    def __init__(self, opened: AsyncExitStack, url: str) -> None:
+    def __init__(self, opened: AsyncExitStack, url: str, patience: float) -> None:
         self.behind = Asked()
-        self.store = RedisStore(url, connections=4, timeout=1.0)
+        self.store = RedisStore(url, connections=4, timeout=5.0, patience=patience)
         self._opened = opened
         opened.push_async_callback(self.store.close)
 
@@ -142,7 +142,14 @@ class Client:
 @pytest.fixture
 async def client(server: Redis) -> AsyncIterator[Client]:
     async with AsyncExitStack() as opened:
-        yield Client(opened, server.url)
+        # Time enough for a busy machine: that a Redis is slow is tested by stopping it.
+        yield Client(opened, server.url, patience=5.0)
+
+
+@pytest.fixture
+async def hurried(server: Redis) -> AsyncIterator[Client]:
+    async with AsyncExitStack() as opened:
+        yield Client(opened, server.url, patience=GET_SECONDS)
 
 
 def question(**fields: Any) -> pb.ListServicesRequest:
@@ -267,8 +274,8 @@ async def test_a_value_of_another_type(server: Redis, client: Client) -> None:
     assert client.behind.count == 2
 
 
-async def test_a_redis_that_hangs_is_waited_for_a_moment_and_then_left_alone(server: Redis, client: Client) -> None:
-    stub = await client.open()
+async def test_a_redis_that_hangs_is_waited_for_a_moment_and_then_left_alone(server: Redis, hurried: Client) -> None:
+    stub = await hurried.open()
     await stub.ListServices(question())
     await until(server.keys)
     server.send(signal.SIGSTOP)
@@ -276,17 +283,18 @@ async def test_a_redis_that_hangs_is_waited_for_a_moment_and_then_left_alone(ser
         for _ in range(FAILURES_IN_A_ROW):
             began = time.monotonic()
             await stub.ListServices(question())
-            assert time.monotonic() - began < GET_SECONDS + 0.5
-        assert client.store.left_alone
+            assert time.monotonic() - began < GET_SECONDS + 1
+        assert hurried.store.left_alone
         slow = counted(metrics.QUERY_CACHE_ERRORS, "slow")
         await stub.ListServices(question())
         assert counted(metrics.QUERY_CACHE_ERRORS, "slow") == slow, "it is not asked"
     finally:
         server.send(signal.SIGCONT)
-    client.store._closed_until = 0.0
-    count = client.behind.count
-    await stub.ListServices(question())
-    assert client.behind.count == count, "back, it is used again"
+    hits = counted(metrics.QUERY_CACHE_HITS, "ListServices")
+    async with asyncio.timeout(10):
+        while counted(metrics.QUERY_CACHE_HITS, "ListServices") == hits:
+            hurried.store._closed_until = 0.0
+            await stub.ListServices(question())
 
 
 async def test_a_redis_that_is_killed(server: Redis, client: Client) -> None:

@@ -16,8 +16,9 @@ from llm_observatory.codec import tuple_fields
 from llm_observatory.operate.bench.data import DATA_SETS, requests
 from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
 from llm_observatory.settings import Settings
-from llm_observatory.storage.binary import copy_blocks, split_rows
+from llm_observatory.storage.binary import split_rows
 from llm_observatory.storage.direct_compress import pays
+from llm_observatory.storage.script import COPY_HEADER, COPY_TRAILER
 from llm_observatory.storage.write import WriteRequest
 from llm_observatory.tables import BY_NAME, LLM_TRACES, Table
 
@@ -78,7 +79,7 @@ def _group(collected: list[WriteRequest], *, decoded: bool, chunk_us: int) -> Gr
         TableRows(
             table,
             counts[name],
-            [] if decoded else list(copy_blocks(chunks[name])),
+            [] if decoded else [b"".join((COPY_HEADER, *chunks[name], COPY_TRAILER))],
             list(_values(table, chunks[name])) if decoded else [],
             table.partitioned and pays(table, counts[name], collected, chunk_us),
         )

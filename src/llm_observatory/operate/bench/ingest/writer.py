@@ -154,19 +154,19 @@ class _Psycopg:
             connection.execute(BEGIN)
             for rows in group.tables:
                 if bare and self._turn.direct_compress and rows.table.partitioned:
-                    connection.execute(switch(on=rows.direct_compress))
+                    connection.execute(switch(on=rows.direct_compress).encode())
                 send(connection, rows)
             connection.execute("COMMIT")
 
 
 def _copy_blocks(connection: psycopg.Connection[Any], rows: TableRows) -> None:
-    with connection.cursor() as cursor, cursor.copy(copy_statement(rows.table)) as copy:
+    with connection.cursor() as cursor, cursor.copy(copy_statement(rows.table).encode()) as copy:
         for block in rows.blocks:
             copy.write(block)
 
 
 def _write_rows(connection: psycopg.Connection[Any], rows: TableRows) -> None:
-    with connection.cursor() as cursor, cursor.copy(copy_statement(rows.table)) as copy:
+    with connection.cursor() as cursor, cursor.copy(copy_statement(rows.table).encode()) as copy:
         copy.set_types([column.type for column in rows.table.columns])
         for row in rows.values:
             copy.write_row(row)
