@@ -66,6 +66,10 @@ test-unit: $(READY) $(NATIVE) ## run the tests that need no database, in seconds
 test-timescale: $(READY) $(FETCHED) $(NATIVE) ## run all tests on the TimescaleDB that TEST_TIMESCALE_DSN names, once a licence
 	$(BIN)/python -m tests.on_timescaledb $(ARGS)
 
+bench: $(READY) $(NATIVE) ## measure this machine: bench codec and bench ingest, their files in .run/bench (about six minutes)
+	-$(BIN)/llm-observatory bench codec --json .run/bench/codec.json
+	-$(BIN)/llm-observatory bench ingest --json .run/bench/ingest.json
+
 check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the lock file; of the native codec too, where cargo is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from llm_observatory.operate.bench.ingest.process import LaneFailed
 from llm_observatory.operate.bench.ingest.samples import Outcome, Sample, quantile, rate
 from llm_observatory.operate.bench.ingest.turn import Turn
 from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
-from llm_observatory.storage.binary import COPY_HEADER
+from llm_observatory.storage.script import COPY_HEADER
 from llm_observatory.tables import LLM_TRACES
 
 DATA_SET = options.SPANS[0]
