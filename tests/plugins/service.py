@@ -210,19 +210,41 @@ def database_of_a_service(request: pytest.FixtureRequest) -> Iterator[Callable[[
         drop(server, name)
 
 
+@pytest.fixture(scope="session")
+def migrated_data() -> Iterator[Path]:
+    """The data folder of a service started once, on nothing, and stopped well: initdb and migrations are done in it."""
+    with TemporaryDirectory(prefix="observatory-") as name:
+        Path(name).chmod(0o711)
+        first = Service(Path(name))
+        try:
+            status = first.start().terminate()
+            assert status == 0, first.log.read_text(errors="replace")[-4000:]
+            assert not list((first.folder / "data").rglob("postmaster.pid")), "a copy of a running server is none"
+            yield first.folder / "data"
+        finally:
+            first.stop()
+
+
+def lay_migrated_data(request: pytest.FixtureRequest, service: Service) -> Service:
+    """Spare an embedded server its first start; owners and modes are kept: run by root the server has its own account."""
+    if "DATABASE_URL" not in service.environment:
+        subprocess.run(["cp", "-a", request.getfixturevalue("migrated_data"), service.folder / "data"], check=True)
+    return service
+
+
 @pytest.fixture
 def new_service(folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Service]]:
-    """Makes services that are ended with the test."""
+    """Makes services that are ended with the test; with `fresh` on no data folder, for tests of a first start."""
     made: list[Service] = []
 
     with database_of_a_service(request) as given:
 
-        def make(role: str = "all", **settings: str) -> Service:
+        def make(role: str = "all", *, fresh: bool = False, **settings: str) -> Service:
             own = folder / f"service-{len(made)}"
             own.mkdir()
             own.chmod(0o711)
             made.append(Service(own, role, **{**given(), **settings}))
-            return made[-1]
+            return made[-1] if fresh else lay_migrated_data(request, made[-1])
 
         yield make
         for service in made:
@@ -240,7 +262,7 @@ def shared_service(request: pytest.FixtureRequest) -> Iterator[Service]:
     """A started service for the tests of one module that do not disturb each other."""
     with TemporaryDirectory(prefix="observatory-") as name, database_of_a_service(request) as given:
         Path(name).chmod(0o711)
-        shared = Service(Path(name), **given())
+        shared = lay_migrated_data(request, Service(Path(name), **given()))
         try:
             yield shared.start()
         finally:

@@ -145,7 +145,7 @@ def test_a_second_serve_on_the_same_folder_is_refused_in_words(shared_service: S
 
 @pytest.mark.postgresql("the embedded server")
 def test_a_data_folder_that_cannot_be_used_ends_the_start_before_a_port_is_open(new_service: NewService) -> None:
-    service = new_service()
+    service = new_service(fresh=True)
     (service.folder / "data").write_text("no folder")
     service.start(wait=False)
     assert service.process.wait(30) == 1
@@ -214,7 +214,7 @@ def test_sigterm_stops_in_order_and_leaves_nothing(new_service: NewService) -> N
 
 @pytest.mark.postgresql("the embedded server")
 def test_a_stop_in_the_middle_of_the_start_is_an_ordinary_stop(new_service: NewService) -> None:
-    service = new_service()
+    service = new_service(fresh=True)
     for number, step in ((signal.SIGTERM, "creating the database cluster"), (signal.SIGINT, "applying ")):
         service.start(wait=False)
         wait_for(lambda step=step: f'"step": "{step}' in service.log.read_text(), 60, step)  # type: ignore[misc]
