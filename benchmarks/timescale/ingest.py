@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from benchmarks.timescale import spans
 from llm_observatory import codec
+from llm_observatory.operate.bench.data import assistant as spans
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.copy_writer import CopyWriter

@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from llm_observatory import __version__, codec
+from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
@@ -26,6 +27,7 @@ cli = typer.Typer(
 )
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
+cli.add_typer(bench, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -213,10 +213,11 @@ def requests(random: Random, spans: int, trace_ids: Iterable[bytes], start_ns: i
             break
     for service, of in by_service.items():
         for first in range(0, len(of), REQUEST_SPANS):
-            yield _request(service, of[first : first + REQUEST_SPANS])
+            yield request(service, of[first : first + REQUEST_SPANS])
 
 
-def _request(service: str, spans: list[Span]) -> bytes:
+def request(service: str, spans: list[Span]) -> bytes:
+    """An export request of one service."""
     resource = {
         "service.name": service,
         "service.version": "2026.11.3",
