@@ -1,6 +1,7 @@
 //! What has been made of a request so far: rows by table, what was refused, repaired or odd, and when its records were.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::counts::{Counts, REQUEST_ROWS_TOO_LARGE, Rule};
 use crate::limits::Limits;
@@ -28,7 +29,7 @@ pub struct Rows {
 #[derive(Default)]
 pub struct Dimension {
     /// Ids and rows.
-    pub rows: Vec<(Id, Vec<u8>)>,
+    pub rows: Vec<(Id, Arc<[u8]>)>,
     known: Set<Id>,
 }
 
@@ -159,16 +160,16 @@ impl<'p> Batch<'p> {
     pub fn name(&mut self, table: usize, id: &Id, row: &[u8]) {
         let last = self.dimensions.get(table).and_then(|dimension| dimension.rows.last());
         if last.is_none_or(|(last, _)| last != id) {
-            self.name_new(table, *id, row.to_vec());
+            self.name_new(table, *id, &Arc::from(row));
         }
     }
 
     /// The same for one that has probably not been named.
-    pub fn name_new(&mut self, table: usize, id: Id, row: Vec<u8>) {
+    pub fn name_new(&mut self, table: usize, id: Id, row: &Arc<[u8]>) {
         let Some(dimension) = self.dimensions.get_mut(table) else { return };
         if dimension.known.insert(id) {
             self.dimension_bytes += row.len() as u64;
-            dimension.rows.push((id, row));
+            dimension.rows.push((id, row.clone()));
         }
     }
 

@@ -75,6 +75,11 @@ impl Counts {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forget everything.
     pub fn clear(&mut self) {
         self.0.clear();

@@ -26,6 +26,12 @@ impl<'a> Cursor<'a> {
         Cursor { rest: data }
     }
 
+    /// How many bytes are left.
+    #[inline]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether it is at the end.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()

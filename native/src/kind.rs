@@ -48,6 +48,15 @@ impl Kind {
         }
     }
 
+    /// The tag of the attributes of its points.
+    pub fn attributes(self) -> u32 {
+        match self {
+            Kind::Gauge | Kind::Sum | Kind::Summary => 0x3a,
+            Kind::Histogram => 0x4a,
+            Kind::ExponentialHistogram => 0x0a,
+        }
+    }
+
     /// Whether it says if it is delta or cumulative.
     pub fn has_temporality(self) -> bool {
         matches!(self, Kind::Sum | Kind::Histogram | Kind::ExponentialHistogram)

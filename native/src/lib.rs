@@ -19,6 +19,7 @@ pub mod exemplar;
 pub mod field;
 pub mod key;
 pub mod kind;
+pub mod known;
 pub mod limits;
 pub mod log;
 pub mod logs;

@@ -1,5 +1,7 @@
 //! Data points → rows of points, and of the series they are values of.
 
+use std::sync::{Arc, MutexGuard};
+
 use bumpalo::Bump;
 
 use crate::accepted::{Terms, microseconds};
@@ -9,6 +11,7 @@ use crate::document;
 use crate::encoder::{RecordEncoder, Source, touched};
 use crate::field;
 use crate::kind::Kind;
+use crate::known::{Known, Series, Shared};
 use crate::limits::Limits;
 use crate::measure;
 use crate::metric;
@@ -64,6 +67,10 @@ struct Open<'p, 's> {
     source: &'s Source<Prepared>,
     template: Template,
     series: Map<&'p [u8], Id>,
+    /// By what they are remembered, if there is a memory.
+    shared: Option<Shared>,
+    /// Those that were remembered and are not in `series`.
+    recalled: Vec<Arc<Series>>,
 }
 
 /// The encoder of metrics.
@@ -78,11 +85,20 @@ pub struct Metrics<'t, 'p> {
     /// Places of the attributes in the order of their keys.
     order: Vec<usize>,
     kept: &'p Bump,
+    room: Vec<u8>,
+    known: Option<MutexGuard<'t, Known>>,
 }
 
 impl<'t, 'p> Metrics<'t, 'p> {
     /// For one request.
-    pub fn new(tables: &'t MetricTables, sources: usize, limits: &'t Limits, terms: Terms, kept: &'p Bump) -> Self {
+    pub fn new(
+        tables: &'t MetricTables,
+        sources: usize,
+        limits: &'t Limits,
+        terms: Terms,
+        kept: &'p Bump,
+        known: Option<MutexGuard<'t, Known>>,
+    ) -> Self {
         Metrics {
             tables,
             limits,
@@ -93,6 +109,8 @@ impl<'t, 'p> Metrics<'t, 'p> {
             nodes: Vec::new(),
             order: Vec::new(),
             kept,
+            room: Vec::new(),
+            known,
         }
     }
 
@@ -115,7 +133,8 @@ impl<'t, 'p> Metrics<'t, 'p> {
                 let head = MetricHead::read(&found.head, &data, kind, self.limits);
                 head.map(|head| {
                     let template = self.tables.series.template(&source.prepared.series, &head);
-                    Open { kind, head, source, template, series: Map::default() }
+                    let shared = self.known.as_ref().map(|known| known.shared(&template.row));
+                    Open { kind, head, source, template, series: Map::default(), shared, recalled: Vec::new() }
                 })
             }
             Err(rule) => Err(rule),
@@ -159,43 +178,106 @@ impl<'t, 'p> Metrics<'t, 'p> {
         if let Some(rule) = measure::exceeded(data, kind.schema(), self.limits).map_err(|_| RECORD_MALFORMED)? {
             return Err(rule);
         }
-        self.point.parse(data, kind).map_err(|_| RECORD_MALFORMED)?;
+        let attributes = self.point.parse(data, kind).map_err(|_| RECORD_MALFORMED)?;
+        let hash = self.hash(opened, attributes);
+        let recalled = self.recall(batch, opened, hash, attributes);
+        if recalled.is_none() {
+            self.point.parse_attributes(attributes.unwrap_or(data), kind).map_err(|_| RECORD_MALFORMED)?;
+        }
         self.point.check(kind, batch.now, &self.terms)?;
         if let Some(rule) = batch.full() {
             return Err(rule);
         }
-        let mut repaired = Counts::default();
-        self.read_labels(&mut repaired);
-        let id = match opened.series.get(&self.labels[..]) {
-            Some(id) => *id,
-            // Before the row is made: it repeats the description, and a million points may have one of 60 MiB.
-            None if batch.dimension_bytes > self.limits.dimension_rows_max_bytes => return Err(SOURCES_TOO_LARGE),
-            None => {
-                let (id, row) = opened.template.series(&self.labels);
-                opened.series.insert(self.kept.alloc_slice_copy(&self.labels), id);
-                batch.name_new(self.tables.series.place(), id, row);
-                id
+        match recalled {
+            Some(series) => {
+                batch.name_new(self.tables.series.place(), series.id, &series.row);
+                self.row(batch, opened, &series.labels, &series.id);
+                opened.recalled.push(series);
             }
-        };
-        batch.repaired.add_all(&repaired);
+            None => {
+                let mut repaired = Counts::default();
+                self.read_labels(&mut repaired);
+                let id = self.series(batch, opened, hash, attributes.filter(|_| repaired.is_empty()))?;
+                batch.repaired.add_all(&repaired);
+                let labels = std::mem::take(&mut self.labels);
+                self.row(batch, opened, &labels, &id);
+                self.labels = labels;
+            }
+        }
+        batch.name(self.sources, &opened.source.id, &opened.source.row);
+        batch.accept(microseconds(self.point.time), None);
+        if opened.head.temporality == Some(0) {
+            batch.odd.add(TEMPORALITY_UNSPECIFIED, 1);
+        }
+        self.point.oddities(kind, &mut batch.odd);
+        Ok(())
+    }
+
+    fn hash(&self, opened: &Open<'p, '_>, attributes: Option<&[u8]>) -> Option<u64> {
+        Some(self.known.as_ref()?.hash(opened.shared.as_ref()?, attributes?))
+    }
+
+    /// The series if it is remembered. None of them is where rows of series take all they may: only `series` knows then
+    /// which of this Metric's were named before.
+    fn recall(
+        &self,
+        batch: &Batch<'_>,
+        opened: &Open<'p, '_>,
+        hash: Option<u64>,
+        attributes: Option<&[u8]>,
+    ) -> Option<Arc<Series>> {
+        if batch.dimension_bytes > self.limits.dimension_rows_max_bytes {
+            return None;
+        }
+        self.known.as_ref()?.get(hash?, opened.shared.as_ref()?, attributes?).cloned()
+    }
+
+    /// The id of the series with `labels`, which is named if it is new, and remembered if it came with these `attributes` before.
+    fn series(
+        &mut self,
+        batch: &mut Batch<'_>,
+        opened: &mut Open<'p, '_>,
+        hash: Option<u64>,
+        attributes: Option<&[u8]>,
+    ) -> Result<Id, Rule> {
+        let is_full = batch.dimension_bytes > self.limits.dimension_rows_max_bytes;
+        if is_full {
+            for series in opened.recalled.drain(..) {
+                opened.series.insert(self.kept.alloc_slice_copy(&series.labels), series.id);
+            }
+        }
+        if let Some(id) = opened.series.get(&self.labels[..]) {
+            return Ok(*id);
+        }
+        // Before the row is made: it repeats the description, and a million points may have one of 60 MiB.
+        if is_full {
+            return Err(SOURCES_TOO_LARGE);
+        }
+        let (id, row) = opened.template.series(&self.labels, &mut self.room);
+        opened.series.insert(self.kept.alloc_slice_copy(&self.labels), id);
+        batch.name_new(self.tables.series.place(), id, &row);
+        if let (Some(known), Some(hash), Some(shared), Some(attributes)) = (&mut self.known, hash, &opened.shared, attributes)
+            && known.is_seen(hash)
+        {
+            known.keep(hash, shared, attributes, &self.labels, id, &row);
+        }
+        Ok(id)
+    }
+
+    /// Write the row of the point, and count what was repaired with it.
+    fn row(&mut self, batch: &mut Batch<'_>, opened: &mut Open<'p, '_>, labels: &[u8], id: &Id) {
+        let kind = opened.kind;
         batch.repaired.add_all(&opened.head.repaired);
         opened.head.repaired.clear();
         self.point.read_exemplars(&mut batch.repaired);
-        let (point, head, labels) = (&self.point, &opened.head, &self.labels);
+        let (point, head) = (&self.point, &opened.head);
         batch.row(self.tables.points.place, |out| {
             self.tables.points.write(out, &opened.source.prepared.point, |out, op, max_bytes| match op {
-                Op::Point(op) => point.write(out, op, kind, &id),
+                Op::Point(op) => point.write(out, op, kind, id),
                 Op::Metric(MetricOp::Labels) => field::jsonb(out, labels),
                 Op::Metric(op) => head.write(out, op, max_bytes),
             });
         });
-        batch.name(self.sources, &opened.source.id, &opened.source.row);
-        batch.accept(microseconds(point.time), None);
-        if head.temporality == Some(0) {
-            batch.odd.add(TEMPORALITY_UNSPECIFIED, 1);
-        }
-        point.oddities(kind, &mut batch.odd);
-        Ok(())
     }
 }
 

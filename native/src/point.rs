@@ -46,24 +46,48 @@ pub struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    /// Read the point of that kind in `data` in the place of the last one.
-    pub fn parse(&mut self, data: &'a [u8], kind: Kind) -> Result<(), Broken> {
+    /// Read the point of that kind in `data` in the place of the last one, but for its attributes: the bytes that hold all of
+    /// them, one field after the other, or None where other fields stand between.
+    pub fn parse(&mut self, data: &'a [u8], kind: Kind) -> Result<Option<&'a [u8]>, Broken> {
         self.clear();
-        let mut attributes = List::EMPTY;
-        let mut cursor = Cursor::new(data);
-        while let Some(tag) = cursor.tag()? {
+        let (mut start, mut end, mut is_apart) = (0, 0, false);
+        let (attributes, mut cursor) = (kind.attributes(), Cursor::new(data));
+        loop {
+            let at = data.len() - cursor.left();
+            let Some(tag) = cursor.tag()? else { break };
             match tag {
+                _ if tag == attributes => {
+                    cursor.delimited()?;
+                    if end == 0 {
+                        start = at;
+                    } else {
+                        is_apart |= at != end;
+                    }
+                    end = data.len() - cursor.left();
+                }
                 0x11 => self.start = cursor.fixed64()?,
                 0x19 => self.time = cursor.fixed64()?,
                 _ => match kind {
-                    Kind::Gauge | Kind::Sum => self.number_field(tag, &mut cursor, &mut attributes)?,
-                    Kind::Histogram => self.histogram_field(tag, &mut cursor, &mut attributes)?,
-                    Kind::ExponentialHistogram => self.exponential_field(tag, &mut cursor, &mut attributes)?,
-                    Kind::Summary => self.summary_field(tag, &mut cursor, &mut attributes)?,
+                    Kind::Gauge | Kind::Sum => self.number_field(tag, &mut cursor)?,
+                    Kind::Histogram => self.histogram_field(tag, &mut cursor)?,
+                    Kind::ExponentialHistogram => self.exponential_field(tag, &mut cursor)?,
+                    Kind::Summary => self.summary_field(tag, &mut cursor)?,
                 },
             }
         }
-        self.attributes = attributes;
+        Ok(if is_apart { None } else { data.get(start..end) })
+    }
+
+    /// Read the attributes of the point of that kind in `data`.
+    pub fn parse_attributes(&mut self, data: &'a [u8], kind: Kind) -> Result<(), Broken> {
+        let (attributes, mut cursor) = (kind.attributes(), Cursor::new(data));
+        while let Some(tag) = cursor.tag()? {
+            if tag == attributes {
+                self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, &mut self.attributes)?;
+            } else {
+                cursor.skip(tag, DEPTH_MAX)?;
+            }
+        }
         Ok(())
     }
 
@@ -108,9 +132,8 @@ impl<'a> Point<'a> {
         self.quantiles.clear();
     }
 
-    fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+    fn number_field(&mut self, tag: u32, cursor: &mut Cursor<'a>) -> Result<(), Broken> {
         match tag {
-            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes),
             0x21 => cursor.fixed64().map(|bits| self.value = Some(Number::Double(f64::from_bits(bits)))),
             0x31 => cursor.fixed64().map(|bits| self.value = Some(Number::Int(bits as i64))),
             0x2a => Exemplar::parse(cursor.delimited()?, DEPTH_MAX - 1, &mut self.tree).map(|found| self.exemplars.push(found)),
@@ -119,10 +142,9 @@ impl<'a> Point<'a> {
         }
     }
 
-    fn histogram_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+    fn histogram_field(&mut self, tag: u32, cursor: &mut Cursor<'a>) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x4a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x31 => self.bucket_counts.push(cursor.fixed64()?),
@@ -138,10 +160,9 @@ impl<'a> Point<'a> {
         Ok(())
     }
 
-    fn exponential_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+    fn exponential_field(&mut self, tag: u32, cursor: &mut Cursor<'a>) -> Result<(), Broken> {
         let double = |cursor: &mut Cursor<'a>| cursor.fixed64().map(f64::from_bits);
         match tag {
-            0x0a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(double(cursor)?),
             0x30 => self.scale = zigzag(cursor.varint()?),
@@ -158,11 +179,10 @@ impl<'a> Point<'a> {
         Ok(())
     }
 
-    fn summary_field(&mut self, tag: u32, cursor: &mut Cursor<'a>, attributes: &mut List) -> Result<(), Broken> {
+    fn summary_field(&mut self, tag: u32, cursor: &mut Cursor<'a>) -> Result<(), Broken> {
         // The sum of a summary is always there.
         self.sum.get_or_insert(0.0);
         match tag {
-            0x3a => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, attributes)?,
             0x21 => self.count = cursor.fixed64()?,
             0x29 => self.sum = Some(f64::from_bits(cursor.fixed64()?)),
             0x32 => self.quantile(cursor.delimited()?, DEPTH_MAX - 1)?,

@@ -1,10 +1,13 @@
 //! The spec as all encoders need it, and the encoder of each signal.
 
+use std::sync::Mutex;
+
 use bumpalo::Bump;
 
 use crate::accepted::Terms;
 use crate::batch::Batch;
 use crate::encoder;
+use crate::known::{self, Known};
 use crate::limits::Limits;
 use crate::logs::{LogTables, Logs};
 use crate::metrics::{MetricTables, Metrics};
@@ -44,6 +47,7 @@ pub struct Program {
     traces: TraceTables,
     metrics: MetricTables,
     logs: LogTables,
+    known: Mutex<Known>,
 }
 
 /// A request as it came.
@@ -74,6 +78,7 @@ impl Program {
             traces: TraceTables::new(&spec)?,
             metrics: MetricTables::new(&spec)?,
             logs: LogTables::new(&spec)?,
+            known: Mutex::default(),
         })
     }
 
@@ -90,7 +95,7 @@ impl Program {
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Metrics => {
-                let mut records = Metrics::new(&self.metrics, sources, limits, terms, &repaired);
+                let mut records = Metrics::new(&self.metrics, sources, limits, terms, &repaired, known::borrow(&self.known));
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Logs => {

@@ -1,5 +1,7 @@
 //! What a data point is a value of: its Metric without the data, and the attributes of the point; the row of both by its id.
 
+use std::sync::Arc;
+
 use bumpalo::Bump;
 
 use crate::accepted::int2;
@@ -167,20 +169,22 @@ impl SeriesTable {
 
 /// The row of the series of a Metric, but for their labels and ids.
 pub struct Template {
-    row: Vec<u8>,
+    /// As it is with no labels and no id.
+    pub row: Vec<u8>,
     labels_at: usize,
     sealed: SplitSeal,
 }
 
 impl Template {
-    /// Id and COPY row of the series with these labels.
-    pub fn series(&self, labels: &[u8]) -> (Id, Vec<u8>) {
+    /// Id and COPY row of the series with these labels; it is made in `room`.
+    pub fn series(&self, labels: &[u8], room: &mut Vec<u8>) -> (Id, Arc<[u8]>) {
         let (before, after) = self.row.split_at_checked(self.labels_at).unwrap_or_default();
-        let mut out = Vec::with_capacity(self.row.len() + labels.len() + 5);
-        out.extend_from_slice(before);
-        field::jsonb(&mut out, labels);
-        let labels_end = out.len();
-        out.extend_from_slice(after);
-        (self.sealed.seal(&mut out, labels_end), out)
+        room.clear();
+        room.extend_from_slice(before);
+        field::jsonb(room, labels);
+        let labels_end = room.len();
+        room.extend_from_slice(after);
+        let id = self.sealed.seal(room, labels_end);
+        (id, Arc::from(&room[..]))
     }
 }
