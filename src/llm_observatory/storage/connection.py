@@ -18,11 +18,15 @@ Connect = Callable[[], Awaitable[AsyncConnection]]
 CONNECT_TIMEOUT_SECONDS = 10
 
 # jit: a trace by id over 30 chunks takes 2.7 s with it, 8-29 ms without.
-_OPTIONS = "-c jit=off -c timezone=UTC -c client_encoding=UTF8"
+_OPTIONS = "-c jit=off -c timezone=UTC"
 
 
 def complete(conninfo: str, application_name: str) -> str:
-    """`conninfo` (URL or keywords) with what all our connections share; what it sets itself wins, options are added."""
+    """`conninfo` (URL or keywords) with what all our connections share; what it sets itself wins, options are added.
+
+    Not its encoding, nor that of PGCLIENTENCODING: the rows of a COPY are UTF-8, and from LATIN1 the server would make
+    other text of them.
+    """
     given = libpq.conninfo_to_dict(conninfo)
     defaults: dict[str, Any] = {
         "application_name": application_name,
@@ -34,7 +38,7 @@ def complete(conninfo: str, application_name: str) -> str:
         "tcp_user_timeout": 20_000,
     }
     options = f"{given.pop('options', '') or ''} {_OPTIONS}".strip()
-    return libpq.make_conninfo("", **{**defaults, **given, "options": options})
+    return libpq.make_conninfo("", **{**defaults, **given, "options": options, "client_encoding": "UTF8"})
 
 
 async def connect(conninfo: str, application_name: str = "llm-observatory-storage") -> AsyncConnection:

@@ -45,9 +45,9 @@ async def _claim(connection: AsyncConnection, group: Sequence[WriteRequest], beg
         (
             [request.tenant for request in group],
             [request.signal for request in group],
-            [request.digest for request in group],
+            [request.digest.hex() for request in group],
             [datetime.fromtimestamp(request.received_at / 1e6, UTC) for request in group],
-            [request.answer for request in group],
+            [request.answer.hex() for request in group],
         ),
     )
     while cursor.nextset():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from psycopg.abc import Buffer, PQGen
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch, send
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Wait
 
@@ -41,11 +41,17 @@ async def run(connection: AsyncConnection, steps: Sequence[Step]) -> str:
     """Run the statements in order; returns the command tag of the last. Raises psycopg.Error at the first that fails.
 
     Nothing after it is run. Begin a transaction before: statements that share a message without one are one by themselves.
+    Whatever is raised, the connection can run the next statement or is closed.
     """
     sql = "; ".join(step.sql for step in steps).encode()
     streams = iter([step.rows for step in steps if step.rows is not None])
     async with connection.lock:
-        result = await connection.wait(_run(connection.pgconn, sql, streams))
+        try:
+            result = await connection.wait(_run(connection.pgconn, sql, streams))
+        finally:
+            # Left in the middle of a stream, by a lack of memory say: it would refuse every statement from now on.
+            if connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                connection.pgconn.finish()
     if result is None:
         return ""
     if result.status == ExecStatus.FATAL_ERROR:
