@@ -12,7 +12,7 @@ CREATE TABLE search_filters (
 ALTER TABLE search_filters ALTER COLUMN bits SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE search_filters IS 'One row per hour that is over: a filter of what its records hold. May be emptied at any time.';
-COMMENT ON COLUMN search_filters.bits IS 'Bloom filter (storage/search_filters/bloom.py).';
+COMMENT ON COLUMN search_filters.bits IS 'Bloom filter (storage/search_filters/bloom.py); empty: to be built.';
 
 -- migrate:down
 DROP TABLE search_filters;

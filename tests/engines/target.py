@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from llm_observatory import codec
 from llm_observatory.settings import Settings
+from llm_observatory.storage import script
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
@@ -43,6 +45,18 @@ def noon(days_ago: int) -> datetime:
     """Of a day (UTC): far from where days and their partitions end."""
     day = datetime.now(UTC) - timedelta(days=days_ago)
     return day.replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+@contextmanager
+def one_statement_a_message() -> Iterator[None]:
+    """The WebAssembly server ends where a message has several statements and a COPY among them."""
+    run = script.run
+
+    async def one_by_one(connection: AsyncConnection, steps: Sequence[script.Step]) -> str:
+        return [await run(connection, [step]) for step in steps][-1]
+
+    with patch.object(script, "run", one_by_one):
+        yield
 
 
 class Target:
@@ -83,7 +97,8 @@ class Target:
         writer = CopyWriter(60, lambda: engine.compressed_chunk_us)
         session = CommitSession(lambda: connect(self.url), writer, engine, KnownDimensions(), deadline_seconds=60)
         try:
-            outcome = await session.write([WriteRequest("default", "traces", digest, b"", now, encoded)])
+            with one_statement_a_message():
+                outcome = await session.write([WriteRequest("default", "traces", digest, b"", now, encoded)])
         finally:
             await session.close()
         assert outcome == [Stored(b"")]

@@ -83,7 +83,9 @@ async def test_a_partition_is_like_its_parent(connection: AsyncConnection) -> No
         " WHERE attrelid = 'llm_traces_p20261123'::regclass AND attname = 'attributes'"
     )
     assert await cursor.fetchone() == (lz4,)
-    cursor = await connection.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0")
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND conrelid = 'llm_traces_p20261123'::regclass"
+    )
     assert await cursor.fetchone() == (0,)
 
 

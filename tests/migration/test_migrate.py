@@ -34,9 +34,9 @@ FILES = [
     "006_index_content_metrics_logs.sql",
     "007_create_views.sql",
     "008_create_rollup_functions.sql",
-    "010_create_log_feed.sql",
-    "011_create_search_filters.sql",
-    "012_create_model_prices.sql",
+    "009_create_log_feed.sql",
+    "010_create_search_filters.sql",
+    "011_create_model_prices.sql",
 ]
 
 

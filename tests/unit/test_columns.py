@@ -42,6 +42,7 @@ MEAN_SOMETHING_ELSE = {
     "query/traces/numbers.py": {"span_kind"},  # a key of `tables.rollups`, by which sums are told apart
     "query/traces/sums.py": {"span_kind"},  # the same
     "query/traces/cost.py": {"input_band"},  # the same: its expression is asked of `tables.rollups`
+    "query/traces/search.py": {"trace_ids"},  # a parameter
     "metrics.py": {"error_type"},  # a Prometheus label
 }
 FIELDS = {

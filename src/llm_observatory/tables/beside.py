@@ -110,7 +110,7 @@ SEARCH_FILTERS = Table(
         Column(name="bits", type="bytea", op="none"),
     ),
 )
-"""Which attribute values and words an hour can hold. What changes afterwards takes the row away, see `storage/touched.py`."""
+"""Which attribute values and words an hour can hold. Empty bits ask for new ones, see `storage/touched.py`."""
 
 DEAD_LETTERS = Table(
     name="dead_letters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
 from llm_observatory.query.records import MESSAGE_BYTES
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.storage import touched
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.search_filters import work_off
 from tests.plugins.otlp_messages import NOW
@@ -249,7 +251,7 @@ async def test_hours_that_cannot_hold_an_attribute_are_left_out_and_what_comes_l
     connection = await connect(query.database)
     try:
         now = datetime.fromtimestamp(NOW / 1e6, UTC)
-        await connection.execute("DELETE FROM ingest_touched")
+        await touched.collect(connection, (), time.monotonic() + 60)
         assert await work_off(connection, now, now - timedelta(days=1)) >= len(hours)
     finally:
         await connection.close()

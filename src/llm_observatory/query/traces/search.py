@@ -124,7 +124,7 @@ async def summaries(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> di
     return {key_of(row[:4]).identity: Summary(*row[4:]) for row in rows}
 
 
-_BY_KEYS = "timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)"
+_BY_KEYS = "timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)"
 _COSTS = costed(Placeholder("first"), Placeholder("until"), SQL(" AND {}").format(SQL(_BY_KEYS)))
 
 
@@ -168,6 +168,6 @@ def _parameters(tenant: str, found: Sequence[SpanKey]) -> dict[str, object]:
         "last": times[-1],
         "until": times[-1] + timedelta(microseconds=1),
         "times": times,
-        "traces": sorted({key.trace_id.hex() for key in found}),
+        "trace_ids": sorted({key.trace_id.hex() for key in found}),
         "span_ids": sorted({key.span_id for key in found}),
     }

@@ -1,7 +1,7 @@
 """Which hours can hold an attribute value or a word of a log record: filters that are built behind ingest.
 
-Only of hours that are over. An hour that changes afterwards loses its filter in the statement that collects the change
-(`touched.py`) and gets a new one later; until a change is collected, who reads a filter looks at the queue too
+Only of hours that are over. An hour that changes has an empty filter from the statement on that collects the change
+(`touched.py`), and gets a new one later; until a change is collected, who reads a filter looks at the queue too
 (`sql/hours_without.sql`). Without a filter an hour is read: filters cost nothing but time when they are missing.
 """
 

@@ -1,5 +1,5 @@
 -- From the queue of what changed to the hours that are to be computed, in one statement: an hour is always in one of the two.
--- Its filter goes at the same time. Nobody computes meanwhile (Lock.ROLLUPS).
+-- Its filter is empty from now on, which asks for a new one. Nobody computes meanwhile (Lock.ROLLUPS).
 WITH collected AS (
     DELETE FROM ingest_touched
     WHERE ctid = ANY(ARRAY(SELECT ctid FROM ingest_touched LIMIT %(limit)s))
@@ -12,8 +12,10 @@ WITH collected AS (
     GROUP BY tenant, signal, hour
     ON CONFLICT DO NOTHING
 ), stale AS (
-    DELETE FROM search_filters filter
-    USING (SELECT DISTINCT tenant, signal, hour FROM collected) touched
-    WHERE filter.tenant = touched.tenant AND filter.signal = touched.signal AND filter.hour = touched.hour
+    INSERT INTO search_filters (tenant, signal, hour, bits)
+    SELECT DISTINCT tenant, signal, hour, ''::bytea
+    FROM collected
+    WHERE signal <> 'metrics'
+    ON CONFLICT (tenant, signal, hour) DO UPDATE SET bits = ''
 )
 SELECT count(*) FROM collected

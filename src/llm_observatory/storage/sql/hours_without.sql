@@ -3,7 +3,7 @@
 SELECT filter.hour
 FROM search_filters filter
 WHERE tenant = %(tenant)s AND signal = %(signal)s AND hour >= %(first)s::timestamptz - INTERVAL '1 hour' AND hour < %(last)s
-    AND NOT ({holds})
+    AND bits <> '' AND NOT ({holds})
     AND NOT EXISTS (
         SELECT FROM ingest_touched touched
         WHERE touched.tenant = filter.tenant AND touched.signal = filter.signal AND touched.hour = filter.hour

@@ -83,7 +83,7 @@ class ServiceProcess:
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C is for the first process, which stops it.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "llm_observatory", "serve"],
+                [sys.executable, "-m", "llm_observatory", "serve", "--role", "ingest"],
                 cwd=self._folder.name, env=self._environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
