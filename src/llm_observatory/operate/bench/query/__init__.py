@@ -21,7 +21,7 @@ from llm_observatory.operate.bench.query.asking import NoAnswer, known, measure
 from llm_observatory.operate.bench.query.database import Say
 from llm_observatory.operate.bench.query.dataset import Dataset
 from llm_observatory.operate.bench.query.options import Options
-from llm_observatory.operate.bench.report import Report
+from llm_observatory.operate.bench.report import Report, machine
 from llm_observatory.storage.embedded import EmbeddedServer
 
 Serving = Callable[[str], AbstractAsyncContextManager[grpc.aio.Channel]]
@@ -30,6 +30,7 @@ Serving = Callable[[str], AbstractAsyncContextManager[grpc.aio.Channel]]
 
 async def run(options: Options, server: str, serving: Serving, say: Say) -> Report:
     """Make the data set on `server`, ask, drop it. Raises NoAnswer, ConfigError, StorageError."""
+    on = machine()  # its load before
     random = Random(options.seed)  # noqa: S311 - questions, no secrets
     async with _loaded(options, server, say) as dataset:
         await dataset.complete(options.logs, say)
@@ -47,7 +48,7 @@ async def run(options: Options, server: str, serving: Serving, say: Say) -> Repo
         "PostgreSQL": str(version),
         "TimescaleDB": timescaledb or "none",
     }
-    return Report("query", settings, measurements)
+    return Report("query", settings, measurements, on)
 
 
 @contextmanager

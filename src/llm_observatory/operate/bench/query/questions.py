@@ -118,16 +118,25 @@ def _absent(random: Random, known: Known) -> SearchTracesRequest:
     return _search(random, *_all(known), attributes=[_equals("app.request_id", f"req_{random.getrandbits(120):x}")])
 
 
-def _usage(days: int, step: timedelta) -> Callable[[Random, Known], GetUsageRequest]:
-    groups = (UsageGroup.USAGE_GROUP_SERVICE, UsageGroup.USAGE_GROUP_MODEL, UsageGroup.USAGE_GROUP_PROVIDER)
+_GROUPS = (
+    UsageGroup.USAGE_GROUP_SERVICE,
+    UsageGroup.USAGE_GROUP_PROVIDER,
+    UsageGroup.USAGE_GROUP_MODEL,
+    UsageGroup.USAGE_GROUP_OPERATION,
+    UsageGroup.USAGE_GROUP_ENVIRONMENT,
+)
+
+
+def _usage(days: int, step: timedelta, groups: int) -> Callable[[Random, Known], GetUsageRequest]:
+    """Whole steps, told apart by so many groups; it differs in which they are and in up to a day at its begin."""
 
     def ask(random: Random, known: Known) -> GetUsageRequest:
-        # Whole steps: what is asked differs in the groups, and by how many steps the range is shorter.
-        begin = known.clock - min(days, known.days) * DAY + random.randrange(2) * step
+        later = random.randrange(max(2, DAY // step)) * step
+        begin = known.clock - min(days, known.days) * DAY + later
         return GetUsageRequest(
             time_range=_range(begin, known.clock),
             step_nano=int(step.total_seconds()) * UNIT_NS,
-            group_by=random.sample(groups, random.randrange(1, 3)),
+            group_by=random.sample(_GROUPS, groups),
         )
 
     return ask
@@ -159,7 +168,8 @@ QUESTIONS = (
         "attribute, newest 20 of all days", 1000, SEARCH, _attribute(lambda _random, known: _all(known)), _spans, finds=False
     ),
     Question("attribute that nobody has, all days", 1000, SEARCH, _absent, _spans, finds=False),
-    Question("usage by hour, 7 days", 50, USAGE, _usage(7, HOUR), lambda answer: len(answer.rows)),
-    Question("usage by day, 30 days", 50, USAGE, _usage(30, DAY), lambda answer: len(answer.rows)),
+    Question("usage by hour, 7 days, by one", 50, USAGE, _usage(7, HOUR, 1), lambda answer: len(answer.rows)),
+    Question("usage by hour, 7 days, by two", 50, USAGE, _usage(7, HOUR, 2), lambda answer: len(answer.rows)),
+    Question("usage by day, 30 days, by two", 50, USAGE, _usage(30, DAY, 2), lambda answer: len(answer.rows)),
     Question("log text, newest 20 of a day", 250, LOGS, _text, lambda answer: len(answer.logs)),
 )
