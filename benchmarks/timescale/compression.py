@@ -14,10 +14,11 @@ from psycopg import sql
 from benchmarks.cores import cpu_seconds
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
-from benchmarks.timescale.dataset import TABLES, Dataset, compress, drop_days
+from benchmarks.timescale.dataset import TABLES, Dataset, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
 from benchmarks.timescale.machine import QUIET_CORES, Patience, Window, server_processes, window
-from benchmarks.timescale.pool import DAY
+from llm_observatory.operate.bench.query.compress import compress
+from llm_observatory.operate.bench.query.pool import DAY
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.tables import LLM_TRACES
 

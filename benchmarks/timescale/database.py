@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from llm_observatory.storage import migrate
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.operate.bench.query import database
+from llm_observatory.operate.bench.query.database import drop, elapsed, exists, opened, row, rows
 from llm_observatory.storage.engine import edition
+
+__all__ = ["Refused", "create", "drop", "elapsed", "exists", "facts", "free_bytes", "opened", "row", "rows", "say"]
 
 _SETTINGS = [
     "checkpoint_timeout", "default_toast_compression", "effective_io_concurrency", "fsync", "full_page_writes",
@@ -34,53 +31,15 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-async def rows(connection: AsyncConnection, query: LiteralString | sql.Composed, *values: object) -> list[tuple[Any, ...]]:
-    """All rows of a statement."""
-    cursor = await connection.execute(query, values or None)
-    return await cursor.fetchall() if cursor.description is not None else []
-
-
-async def row(connection: AsyncConnection, query: LiteralString | sql.Composed, *values: object) -> tuple[Any, ...]:
-    """The only row of a statement."""
-    [found] = await rows(connection, query, *values)
-    return found
-
-
-@asynccontextmanager
-async def opened(conninfo: str) -> AsyncIterator[AsyncConnection]:
-    """A connection as the service has it."""
-    connection = await connect(conninfo, "llm-observatory-benchmark")
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def exists(server: str, name: str) -> bool:
-    """Whether there is a database of this name."""
-    async with opened(server) as connection:
-        return bool(await rows(connection, "SELECT FROM pg_database WHERE datname = %s", name))
-
-
 async def create(server: str, name: str) -> str:
     """A new, migrated database whose jobs are paused: what they do is measured, so it must not begin by itself."""
-    async with opened(server) as connection:
-        await connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
-    conninfo = make_conninfo(server, dbname=name)
-    await migrate.up(conninfo, lambda _line: None)
+    conninfo = await database.create(server, name)
     say(f"{name} is made and migrated")
     async with opened(conninfo) as connection:
         found = await edition(connection)
         if found is None or not found[0].community:
             raise Refused("the server has no TimescaleDB with the Timescale licence")
-        await rows(connection, "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs")
     return conninfo
-
-
-async def drop(server: str, name: str) -> None:
-    """Drop a database of ours; whoever is connected to it is a job of it."""
-    async with opened(server) as connection:
-        await connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 async def free_bytes(server: str) -> int | None:
@@ -111,11 +70,3 @@ async def facts(conninfo: str) -> dict[str, Any]:
         "cores of this machine": os.cpu_count(),
         "settings": dict(settings),
     }
-
-
-async def elapsed(connection: AsyncConnection, query: LiteralString | sql.Composed, *values: object) -> float:
-    """Run it; seconds."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await rows(connection, query, *values)
-    return loop.time() - began

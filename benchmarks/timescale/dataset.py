@@ -11,14 +11,12 @@ from typing import Any
 from psycopg import sql
 
 from benchmarks.timescale.database import elapsed, opened, row, rows, say
-from benchmarks.timescale.pool import DAY, fill_day, make_pool
+from benchmarks.timescale.pool import fill_day, make_pool
+from llm_observatory.operate.bench.query.compress import compress
+from llm_observatory.operate.bench.query.pool import DAY
 from llm_observatory.storage.connection import AsyncConnection
 
 TABLES = ("llm_traces", "trace_index", "llm_metrics")
-
-_CHUNKS = (
-    "SELECT chunk::text FROM show_chunks(%s::regclass, newer_than => %s::timestamptz, older_than => %s::timestamptz) AS chunk"
-)
 
 _DROP = "SELECT drop_chunks(%s::regclass, newer_than => %s::timestamptz, older_than => %s::timestamptz)"
 
@@ -72,7 +70,7 @@ class Dataset:
     async def load(self, uncompressed: int) -> None:
         """Older days but the newest `uncompressed` are compressed as soon as they are full, which bounds the disk."""
         async with opened(self.conninfo) as connection:
-            await make_pool(connection, self.first)
+            await make_pool(connection, self.conninfo, self.first)
             for number in range(self.days):
                 day = self.day(number)
                 seconds = await fill_day(connection, day, self.spans // self.days)
@@ -101,12 +99,6 @@ class Dataset:
         """Days that are there: a run before may have dropped some."""
         async with opened(self.conninfo) as connection:
             return [day for (day,) in await rows(connection, _OLDEST, number)]
-
-
-async def compress(connection: AsyncConnection, table: str, day: datetime) -> float:
-    """Compress a day of a table as its columnstore policy does. Returns the seconds it took."""
-    found = await rows(connection, _CHUNKS, table, day, day + DAY)
-    return sum([await elapsed(connection, "SELECT compress_chunk(%s::regclass)", chunk) for (chunk,) in found])
 
 
 async def drop_days(connection: AsyncConnection, begin: datetime, end: datetime) -> float:

@@ -14,9 +14,9 @@ from benchmarks.cores import cpu_seconds
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, row, rows, say
 from benchmarks.timescale.dataset import Dataset, drop_days
-from benchmarks.timescale.ingest import Group, session, write_group
+from benchmarks.timescale.ingest import Group, write_group
 from benchmarks.timescale.machine import Patience, server_processes
-from benchmarks.timescale.pool import DAY
+from llm_observatory.operate.bench.query.pool import DAY, session
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.session import CommitSession
 

@@ -15,19 +15,12 @@ from typing import NamedTuple
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from llm_observatory import codec
 from llm_observatory.operate.bench.data import assistant as spans
-from llm_observatory.settings import Settings
-from llm_observatory.storage.connection import connect
-from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.dimensions import KnownDimensions
-from llm_observatory.storage.engine.current import CurrentEngine
+from llm_observatory.operate.bench.query.pool import encode, session
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import Stored, WriteRequest
 from tests.plugins.load import metric_request
 
-TENANT = "default"
-_TERMS = codec.Terms(None, 86_400_000_000, 1024)
 _MARK = b"benchmrk"
 """Trace ids of a group begin with it, so that they are found in what was encoded."""
 
@@ -53,11 +46,6 @@ class Group:
             for table_bytes in (b"".join(table.chunks),)
         ]
 
-    @property
-    def requests(self) -> Sequence[WriteRequest]:
-        """As they were encoded."""
-        return self._requests
-
     def fresh(self) -> list[WriteRequest]:
         """The requests, as if of other traces: what is sent again into an index would be small there."""
         ids: dict[bytes, bytes] = {}
@@ -77,13 +65,6 @@ class Group:
         return [renamed(request) for request in self._requests]
 
 
-def encode(signal: str, payload: bytes, now: datetime) -> WriteRequest:
-    """A request of the default tenant, received at `now`."""
-    digest, received_at = codec.digest(signal, TENANT, payload), int(now.timestamp()) * 1_000_000
-    encoded = codec.encode(signal, TENANT, payload, digest, received_at, _TERMS)
-    return WriteRequest(TENANT, signal, digest, b"", received_at, encoded)
-
-
 def points(service: str, at: datetime) -> WriteRequest:
     """Ten points of ten series of a service, all of that moment."""
     request = ExportMetricsServiceRequest.FromString(metric_request(10, service_name=service)[1])
@@ -91,18 +72,6 @@ def points(service: str, at: datetime) -> WriteRequest:
         point.time_unix_nano = int(at.timestamp()) * 10**9
         point.start_time_unix_nano = point.time_unix_nano - 60 * 10**9
     return encode("metrics", request.SerializeToString(), at)
-
-
-@asynccontextmanager
-async def session(conninfo: str) -> AsyncIterator[CommitSession]:
-    """A committer's, with the settings of a service that has none set."""
-    settings = Settings()
-    engine = CurrentEngine(lambda: connect(conninfo), settings)
-    opened = CommitSession(lambda: connect(conninfo), CopyWriter(settings.insert_max_fields), engine, KnownDimensions())
-    try:
-        yield opened
-    finally:
-        await opened.close()
 
 
 class Transaction(NamedTuple):

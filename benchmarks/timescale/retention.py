@@ -12,7 +12,7 @@ from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import opened, say
 from benchmarks.timescale.dataset import Dataset, drop_days
 from benchmarks.timescale.ingest import Group, Ingest
-from benchmarks.timescale.pool import DAY
+from llm_observatory.operate.bench.query.pool import DAY
 
 WINDOW_SECONDS = 2.0
 

@@ -13,8 +13,9 @@ from psycopg import sql
 from benchmarks.timescale.bars import Bar, spread
 from benchmarks.timescale.database import elapsed, opened, row, say
 from benchmarks.timescale.dataset import Dataset
-from benchmarks.timescale.ingest import Group, points, session
-from benchmarks.timescale.pool import DAY, SERVICES
+from benchmarks.timescale.ingest import Group, points
+from benchmarks.timescale.pool import SERVICES
+from llm_observatory.operate.bench.query.pool import DAY, session
 from llm_observatory.tables import ROLLUP_VIEWS
 
 HOUR = timedelta(hours=1)

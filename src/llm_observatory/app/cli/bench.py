@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -127,6 +128,51 @@ def ingest(  # noqa: PLR0913, PLR0917 - an option each
     for lane in options.missing:
         typer.echo(f"{lane}: not measured, it is not installed (pip install {lane})", err=True)
     finish(report, json_file, figures.compared())
+
+
+@bench.command()
+def query(  # noqa: PLR0913 - an option each
+    spans: Annotated[int, typer.Option(help="How many are asked about; the bars are of 10,000,000.", min=1)] = 1_000_000,
+    days: Annotated[int, typer.Option(help="Over which they are spread.", min=2, max=90)] = 30,
+    logs: Annotated[int, typer.Option(help="Log records of the newest day.", min=100)] = 333_000,
+    asked: Annotated[int, typer.Option(help="How often each question is asked.", min=2, max=10_000)] = 50,
+    seed: Seed = 1,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="A server on which a database is made (with TimescaleDB if it has it); else an embedded one."),
+    ] = None,
+    database: Annotated[str, typer.Option(help="What it is called there.")] = "observatory_bench_query",
+    json_file: JsonFile = None,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not drop it, and use what a run before has kept.")] = False,
+) -> None:
+    """How long the query services take to answer, over gRPC, against the bars: trace by id, searches, usage, log text.
+
+    A database of its own is filled first, days older than COMPRESS_AFTER compressed where TimescaleDB is there: a minute or two
+    a million spans, 1.1 KB of disk for each that is not compressed. Then each question is asked, one after the other, each
+    time with other ids, services and times, without a cache. Exit code 1 where the 95th percentile misses its bar.
+
+    Other work on this machine makes milliseconds worthless: beside each figure stands the load.
+    """
+    from llm_observatory.app.query_services import serving
+    from llm_observatory.operate.bench import query as asking
+
+    try:
+        options = asking.Options(
+            spans=spans, days=days, logs=logs, asked=asked, seed=seed, database_url=database_url, database=database, keep=keep
+        )
+    except ConfigError as error:
+        raise typer.BadParameter("\n".join(error.faults)) from None
+    # As Ctrl-C: what was made on somebody's server is dropped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        _say(f"{time.monotonic() - began:5.0f} s  {line}")
+
+    with asking.server(options, say) as server:
+        report = asyncio.run(asking.run(options, server, serving, say))
+    finish(report, json_file)
 
 
 @bench.command()

@@ -1,0 +1,1 @@
+SELECT trace_id FROM trace_index WHERE timestamp >= %s AND timestamp < %s ORDER BY timestamp LIMIT 1
