@@ -213,7 +213,7 @@ LIMIT %(limit)s
 SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns, status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens, output_tokens, conversation_id, user_id, agent_name, tool_name, error_type
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
 ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
 
 -- costs
@@ -223,7 +223,7 @@ WITH part AS MATERIALIZED (
         coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
         coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
     FROM llm_traces
-    WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp < %(until)s AND usage_role IN ('call', 'carrier') AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp < %(until)s AND usage_role IN ('call', 'carrier') AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
 ),
 rate AS MATERIALIZED (
     SELECT model.*, price.*
@@ -258,14 +258,14 @@ WHERE value > '-Infinity' AND value < 'Infinity'
 SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) "tenant", "timestamp", "timestamp_nanos", "trace_id", "span_id", "parent_span_id", "trace_state", "flags", "is_entry", "service_name", "span_name", "span_kind", "duration_ns", "duration_ms", "status_code", "status_message", "source_id", "provider", "operation", "request_model", "response_model", "response_id", "service_tier", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_role", "reported_cost_usd", "ttft_ms", "is_streaming", "finish_reasons", "conversation_id", "user_id", "agent_name", "tool_name", "error_type", "temperature", "top_p", "max_tokens", "prompt_name", "prompt_version", "environment", "attributes", "events", "links", "dropped_attributes_count", "dropped_events_count", "dropped_links_count"
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
 ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
 
 -- whole spans
 SELECT "tenant", "timestamp", "service_name", "trace_id", "span_id", "log_id", "kind", "carrier", "event_index", "attribute", "is_json", "body", "original_length"
 FROM llm_content
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
     AND log_id IS NULL
 
 -- services

@@ -100,6 +100,7 @@ class Dataset:
         return (datetime.now(UTC) - began) / timedelta(seconds=1)
 
     async def _build_filters(self, connection: AsyncConnection, say: Say) -> None:
+        await rows(connection, named(_SQL, "wanted_filters"), self.first, self.clock)
         built = 0
         while found := await search_filters.work_off(connection, self.clock + SETTLE, self.first):
             built += found

@@ -1,5 +1,5 @@
 SELECT {columns}
 FROM llm_content
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
     AND log_id IS NULL

@@ -1,5 +1,5 @@
 SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) {columns}
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
 ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
