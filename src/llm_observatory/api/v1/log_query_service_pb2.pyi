@@ -61,7 +61,9 @@ class LogSelection(_message.Message):
     EVENT_NAME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Words or parts of words, all of which the message or body must contain, in any letter case; at most 512 bytes. Default (empty): all."""
+    """Words, at most ten, all of which must stand in the message or body as whole words, in any letter case; at most 512 bytes. A word is
+    what spaces part; signs in it must be there, too. Default (empty): all.
+    """
     min_severity: _logs_pb2.SeverityNumber.ValueType
     """At least this severe; records without a severity are left out then. Default (unspecified): all."""
     trace_id: _builtins.bytes

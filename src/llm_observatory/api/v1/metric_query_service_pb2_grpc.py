@@ -62,14 +62,14 @@ class MetricQueryServiceServicer:
     """
 
     def ListMetrics(self, request, context):
-        """The metrics that have points in a range.
+        """The metrics that have points in the hours (UTC) that a range touches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSeries(self, request, context):
-        """The series of one metric that have points in a range.
+        """The series of one metric that have points in the hours (UTC) that a range touches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,9 +38,9 @@ class MetricQueryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MetricQueryServiceAsyncStub: ...
     ListMetrics: _grpc.UnaryUnaryMultiCallable[_metric_query_service_pb2.ListMetricsRequest, _metric_query_service_pb2.ListMetricsResponse]
-    """The metrics that have points in a range."""
+    """The metrics that have points in the hours (UTC) that a range touches."""
     ListSeries: _grpc.UnaryUnaryMultiCallable[_metric_query_service_pb2.ListSeriesRequest, _metric_query_service_pb2.ListSeriesResponse]
-    """The series of one metric that have points in a range."""
+    """The series of one metric that have points in the hours (UTC) that a range touches."""
     QueryRange: _grpc.UnaryUnaryMultiCallable[_metric_query_service_pb2.QueryRangeRequest, _metric_query_service_pb2.QueryRangeResponse]
     """Values of one metric over time. Where nothing was measured there is no point. NOT_FOUND when there is no such metric."""
 
@@ -53,9 +53,9 @@ class MetricQueryServiceAsyncStub(MetricQueryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListMetrics: _aio.UnaryUnaryMultiCallable[_metric_query_service_pb2.ListMetricsRequest, _metric_query_service_pb2.ListMetricsResponse]  # type: ignore[assignment]
-    """The metrics that have points in a range."""
+    """The metrics that have points in the hours (UTC) that a range touches."""
     ListSeries: _aio.UnaryUnaryMultiCallable[_metric_query_service_pb2.ListSeriesRequest, _metric_query_service_pb2.ListSeriesResponse]  # type: ignore[assignment]
-    """The series of one metric that have points in a range."""
+    """The series of one metric that have points in the hours (UTC) that a range touches."""
     QueryRange: _aio.UnaryUnaryMultiCallable[_metric_query_service_pb2.QueryRangeRequest, _metric_query_service_pb2.QueryRangeResponse]  # type: ignore[assignment]
     """Values of one metric over time. Where nothing was measured there is no point. NOT_FOUND when there is no such metric."""
 
@@ -71,7 +71,7 @@ class MetricQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metric_query_service_pb2.ListMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metric_query_service_pb2.ListMetricsResponse, _abc.Awaitable[_metric_query_service_pb2.ListMetricsResponse]]:
-        """The metrics that have points in a range."""
+        """The metrics that have points in the hours (UTC) that a range touches."""
 
     @_abc_1.abstractmethod
     def ListSeries(
@@ -79,7 +79,7 @@ class MetricQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metric_query_service_pb2.ListSeriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metric_query_service_pb2.ListSeriesResponse, _abc.Awaitable[_metric_query_service_pb2.ListSeriesResponse]]:
-        """The series of one metric that have points in a range."""
+        """The series of one metric that have points in the hours (UTC) that a range touches."""
 
     @_abc_1.abstractmethod
     def QueryRange(
