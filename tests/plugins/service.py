@@ -124,10 +124,12 @@ class Service:
 
     def metric(self, sample: str) -> float:
         """The value of one exported sample, as it stands in /metrics; 0 when it is not there."""
-        for line in self.get("/metrics")[1].decode().splitlines():
-            if line.startswith(sample + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
+        return self.metrics().get(sample, 0.0)
+
+    def metrics(self) -> dict[str, float]:
+        """All samples of one moment."""
+        lines = [line for line in self.get("/metrics")[1].decode().splitlines() if not line.startswith("#")]
+        return {sample: float(value) for sample, _, value in (line.rpartition(" ") for line in lines)}
 
     def memory(self) -> int:
         """Resident bytes of the process."""
