@@ -82,10 +82,16 @@ def number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
+LEAST_DOLLARS = 0.000001
+"""What is shown as a number; a call of an embedding model may cost less."""
+
+
 def dollars(value: float | None) -> str:
-    """US dollars: cents, and what is below a cent as far as it counts."""
+    """US dollars: cents, and what is below a dollar to the millionth."""
     if value is None:
         return ""
+    if 0 < value < LEAST_DOLLARS:
+        return f"<${LEAST_DOLLARS:.6f}"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
 
 
