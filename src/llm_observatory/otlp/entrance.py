@@ -33,8 +33,6 @@ MAX_WAITING_CALLS = 1000
 RESERVED_WAITING_DIVISOR = 10
 """This part of them may wait of each signal however many of the others do."""
 
-DEFAULT_TENANT = "default"
-
 
 class SlowBody(Overloaded):
     """The body was not here in time. UNAVAILABLE: Python clients then reconnect, which a stuck connection needs."""

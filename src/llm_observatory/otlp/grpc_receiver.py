@@ -16,10 +16,11 @@ import grpc
 
 from llm_observatory import metrics
 from llm_observatory.errors import InvalidPayload
-from llm_observatory.otlp.entrance import DEFAULT_TENANT, Arrival, Entrance
+from llm_observatory.otlp.entrance import Arrival, Entrance
 from llm_observatory.otlp.grpc_status import ServicerContext, refuse
 from llm_observatory.otlp.refusal import UnexpectedErrors
 from llm_observatory.pipeline.signal import Signal
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 
 TRANSPORT = "grpc"
 METHOD = "Export"

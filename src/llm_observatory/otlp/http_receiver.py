@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from llm_observatory import metrics
 from llm_observatory.otlp import inflate, json
 from llm_observatory.otlp.cors import Cors
-from llm_observatory.otlp.entrance import DEFAULT_TENANT, Arrival, Entrance
+from llm_observatory.otlp.entrance import Arrival, Entrance
 from llm_observatory.otlp.http_body import Body, Receive, UnreadableBody
 from llm_observatory.otlp.http_json import JsonReader
 from llm_observatory.otlp.http_protocol import LAST_REQUEST
@@ -28,6 +28,7 @@ from llm_observatory.otlp.http_status import (
 from llm_observatory.otlp.refusal import NO_SIGNAL, UnexpectedErrors, count
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.serving.status import status_of
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 
 TRANSPORT = "http"
 

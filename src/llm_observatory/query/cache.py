@@ -20,7 +20,7 @@ from llm_observatory import __version__, metrics
 from llm_observatory.query.answering import PREFIX, Context
 from llm_observatory.query.normal import normal, time_range, written
 from llm_observatory.query.store import Store
-from llm_observatory.query.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 
 if sys.version_info >= (3, 14):
     from compression import zstd

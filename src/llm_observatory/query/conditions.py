@@ -239,9 +239,9 @@ def _begins(prefix: str) -> _Begins:
     return _Begins(prefix)
 
 
-def both(conditions: Sequence[Composable]) -> Composed:
-    """All of them; true when there is none."""
-    return SQL("({})").format(SQL(" AND ").join(conditions)) if conditions else SQL("{}").format(SQL("true"))
+def also(conditions: Sequence[Composable]) -> Composed:
+    """All of them, after the conditions that a statement has of its own; nothing when there is none."""
+    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])
 
 
 def _either(conditions: Sequence[Composable]) -> Composed:

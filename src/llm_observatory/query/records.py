@@ -12,7 +12,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from llm_observatory import codec
 from llm_observatory.api.v1.source_pb2 import Source
 from llm_observatory.codec.reference.decode import decode_source
+from llm_observatory.codec.reference.fields import EPOCH_US
 from llm_observatory.codec.rows import Fields
+from llm_observatory.query.time_range import NANOSECONDS_PER_MICROSECOND
 from llm_observatory.storage.compose import SQL, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import TELEMETRY_SOURCES, Table
@@ -37,6 +39,12 @@ def place(table: Table, op: str) -> int:
     """Where in a row of all columns the one stands that `op` fills."""
     [found] = (place for place, column in enumerate(table.columns) if column.op == op)
     return found
+
+
+def time_of(time: bytes | None, rest: bytes | None) -> int:
+    """Nanoseconds since the Unix epoch, of a timestamptz and the nanoseconds beside it as PostgreSQL sends them."""
+    microseconds = int.from_bytes(time or b"", "big", signed=True) + EPOCH_US
+    return microseconds * NANOSECONDS_PER_MICROSECOND + int.from_bytes(rest or b"", "big")
 
 
 _SOURCES = named(files(__package__) / "sql", "sources").format(columns=columns(TELEMETRY_SOURCES))

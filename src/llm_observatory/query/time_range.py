@@ -14,7 +14,7 @@ DEFAULT = timedelta(hours=1)
 """What an unset start means, before the end."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NANOSECONDS_PER_MICROSECOND = 1000
+NANOSECONDS_PER_MICROSECOND = 1000
 MAX_NANOSECONDS = 2**63 - 1
 """Some time in 2262; PostgreSQL's and Python's times reach further."""
 
@@ -32,13 +32,13 @@ class TimeRange(NamedTuple):
         Times in the database are cut to microseconds, the rest stands apart: a range that does not begin or end at a whole
         microsecond is widened to the next. Who needs the last nanosecond compares the exact time of each row.
         """
-        return {"start_time": moment(self.start), "end_time": moment(self.end + _NANOSECONDS_PER_MICROSECOND - 1)}
+        return {"start_time": moment(self.start), "end_time": moment(self.end + NANOSECONDS_PER_MICROSECOND - 1)}
 
     def exact(self, values: Values) -> list[Composed]:
         """What `parameters` leaves over where a bound is no whole microsecond: conditions on both columns of a time."""
         found = []
         for bound, operator in ((self.start, ">="), (self.end, "<")):
-            if rest := bound % _NANOSECONDS_PER_MICROSECOND:
+            if rest := bound % NANOSECONDS_PER_MICROSECOND:
                 found.append(
                     SQL("(timestamp, timestamp_nanos) {} ({}, {}::int2)").format(
                         SQL(operator), values.add(moment(bound)), values.add(rest)
@@ -53,12 +53,12 @@ class TimeRange(NamedTuple):
 
 def moment(nanoseconds: int) -> datetime:
     """A time of PostgreSQL, cut to microseconds."""
-    return _EPOCH + timedelta(microseconds=nanoseconds // _NANOSECONDS_PER_MICROSECOND)
+    return _EPOCH + timedelta(microseconds=nanoseconds // NANOSECONDS_PER_MICROSECOND)
 
 
 def nanoseconds(time: datetime, rest: int = 0) -> int:
     """A time of PostgreSQL, with the nanoseconds that stand beside it."""
-    return (time - _EPOCH) // timedelta(microseconds=1) * _NANOSECONDS_PER_MICROSECOND + rest
+    return (time - _EPOCH) // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND + rest
 
 
 def resolve(
@@ -66,13 +66,13 @@ def resolve(
 ) -> TimeRange:
     """What a request means at `now` (nanoseconds). InvalidQuery when it is empty, backwards or longer than `longest`."""
     end = asked.end_time_unix_nano or now
-    start = asked.start_time_unix_nano or max(0, end - default // timedelta(microseconds=1) * _NANOSECONDS_PER_MICROSECOND)
+    start = asked.start_time_unix_nano or max(0, end - default // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND)
     if max(start, end) > MAX_NANOSECONDS:
         late = "start" if start > end else "end"
         raise InvalidQuery(f"{field}.{late}_time_unix_nano", f"is beyond {MAX_NANOSECONDS}, the last moment there is")
     if start >= end:
         raise InvalidQuery(f"{field}.start_time_unix_nano", "is not before the end")
-    if end - start > longest // timedelta(microseconds=1) * _NANOSECONDS_PER_MICROSECOND:
+    if end - start > longest // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND:
         raise InvalidQuery(field, f"is longer than {_words(longest)}: ask for less at a time")
     return TimeRange(start, end)
 

@@ -6,13 +6,14 @@ Written in the transaction of the records, so that it says nothing that is not t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 
 from psycopg.sql import SQL, Composed, Literal
 
 from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.engine.partitions import moment
 from llm_observatory.storage.script import Step
 from llm_observatory.storage.write import WriteRequest
 
@@ -21,7 +22,6 @@ KEPT = timedelta(minutes=10)
 
 SIGNAL = "logs"
 _ANNOUNCE = named(files(__package__) / "sql", "announce_logs")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def announcement(connection: AsyncConnection, group: Sequence[WriteRequest]) -> Iterator[Step]:
@@ -46,4 +46,4 @@ def _row(request: WriteRequest) -> Composed:
 
 
 def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    return None if microseconds is None else moment(microseconds)

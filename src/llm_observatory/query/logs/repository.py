@@ -10,9 +10,10 @@ from typing import NamedTuple
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter
 from llm_observatory.codec.rows import Fields
 from llm_observatory.query import possible
+from llm_observatory.query.conditions import also
 from llm_observatory.query.logs.selection import PLACE
 from llm_observatory.query.measured import measured
-from llm_observatory.query.records import Dimensions, columns, dimensions_of, place
+from llm_observatory.query.records import Dimensions, columns, dimensions_of, place, time_of
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, named
@@ -23,7 +24,7 @@ _measured = measured("log_repository")
 _SQL = files(__package__) / "sql"
 _SEARCH, _BETWEEN = named(_SQL, "search_logs"), named(_SQL, "logs_between")
 _CONTENT, _FEED = named(_SQL, "content_of_logs"), named(_SQL, "log_feed")
-_ID, _TIME = place(LLM_LOGS, "log.id"), place(LLM_LOGS, "log.time_us")
+_ID, _TIME, _NANOS = (place(LLM_LOGS, op) for op in ("log.id", "log.time_us", "log.time_nanos"))
 
 
 class LogKey(NamedTuple):
@@ -81,7 +82,7 @@ class LogRepository:
             found = values.copy()
             statement = _SEARCH.format(
                 columns=columns(LLM_LOGS),
-                conditions=_also([*conditions, *part.exact(found)]),
+                conditions=also([*conditions, *part.exact(found)]),
                 direction=SQL("DESC") if newest_first else SQL("ASC"),
             )
             parameters = {**found.parameters, **part.parameters, "tenant": tenant, "limit": limit - len(rows)}
@@ -103,7 +104,7 @@ class LogRepository:
         self, tenant: str, first: datetime, last: datetime, conditions: Sequence[Composed], values: Values
     ) -> list[Fields]:
         """All records between two timestamps, both included."""
-        statement = _BETWEEN.format(columns=columns(LLM_LOGS), conditions=_also(conditions))
+        statement = _BETWEEN.format(columns=columns(LLM_LOGS), conditions=also(conditions))
         return await self._reader.fields(statement, {**values.parameters, "tenant": tenant, "first": first, "last": last})
 
     @_measured
@@ -118,31 +119,17 @@ class LogRepository:
             return FoundRows((), {}, ())
         dimensions = await dimensions_of(self._reader, tenant, LLM_LOGS, rows)
         ids = [(row[_ID] or b"").hex() for row in rows]
-        times = [row[_TIME] or b"" for row in rows]
-        first, last = (int.from_bytes(time, "big", signed=True) for time in (min(times, key=_order), max(times, key=_order)))
+        times = [key_of(row).time for row in rows]
         content = await self._reader.fields(
             _CONTENT.format(columns=columns(LLM_CONTENT)),
-            {"tenant": tenant, "ids": ids, "first": moment(_unix(first)), "last": moment(_unix(last))},
+            {"tenant": tenant, "ids": ids, "first": moment(min(times)), "last": moment(max(times))},
         )
         return FoundRows(rows, dimensions, content)
 
 
-_POSTGRES_EPOCH_US = 946_684_800_000_000
-"""2000-01-01, from which a timestamptz counts microseconds, as int8."""
-
-
-def _order(time: bytes) -> int:
-    return int.from_bytes(time, "big", signed=True)
-
-
-def _unix(microseconds: int) -> int:
-    return (microseconds + _POSTGRES_EPOCH_US) * 1000
-
-
 def key_of(row: Fields) -> LogKey:
     """Where a row stands."""
-    nanos = row[place(LLM_LOGS, "log.time_nanos")] or b""
-    return LogKey(_unix(_order(row[_TIME] or b"")) + _order(nanos), row[_ID] or b"")
+    return LogKey(time_of(row[_TIME], row[_NANOS]), row[_ID] or b"")
 
 
 def _beyond(after: LogKey, values: Values, *, newest_first: bool) -> Composed:
@@ -152,7 +139,3 @@ def _beyond(after: LogKey, values: Values, *, newest_first: bool) -> Composed:
         values.add(after.time % 1000),
         values.add(after.log_id.hex()),
     )
-
-
-def _also(conditions: Sequence[Composed]) -> Composed:
-    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])

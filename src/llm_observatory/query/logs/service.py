@@ -27,9 +27,9 @@ from llm_observatory.query.logs.repository import FoundRows, LogKey, LogReposito
 from llm_observatory.query.logs.tail import POLL_SECONDS, Tail
 from llm_observatory.query.records import MESSAGE_BYTES, Record, Sources, logs, place
 from llm_observatory.query.server import Service
-from llm_observatory.query.tenant import DEFAULT_TENANT
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.values import Values
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_LOGS
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from llm_observatory.errors import TooMuch
+from llm_observatory.query.conditions import also
 from llm_observatory.query.measured import measured
 from llm_observatory.query.metrics.series import Metric, Series
 from llm_observatory.query.time_range import TimeRange, moment
@@ -83,7 +84,7 @@ class MetricRepository:
         values = Values()
         conditions = [SQL("starts_with(metric_name, {})").format(values.add(prefix))] if prefix else []
         of_service = SQL("").join([SQL(" AND service_name = {}").format(values.add(service_name))] if service_name else [])
-        statement = _LIST_METRICS.format(conditions=_also(conditions), of_service=of_service)
+        statement = _LIST_METRICS.format(conditions=also(conditions), of_service=of_service)
         parameters = {**values.parameters, **_hours(within), "tenant": tenant, "limit": MAX_METRICS + 1}
         rows = await self._reader.rows(statement, parameters)
         if len(rows) > MAX_METRICS:
@@ -95,7 +96,7 @@ class MetricRepository:
         self, tenant: str, within: TimeRange, metric_name: str, conditions: Sequence[Composed], values: Values
     ) -> list[Series]:
         """The series of a metric with points in the hours of a range."""
-        statement = _LIST_SERIES.format(conditions=_also(conditions))
+        statement = _LIST_SERIES.format(conditions=also(conditions))
         parameters = {
             **values.parameters,
             **_hours(within),
@@ -127,7 +128,7 @@ class MetricRepository:
             least=SQL(least),
             greatest=SQL(greatest),
             measured=_recorded(metric),
-            conditions=_also(steps.within.exact(values)),
+            conditions=also(steps.within.exact(values)),
         )
         rows = await self._reader.rows(statement, {**values.parameters, **self._of(tenant, metric, series, steps)})
         return [StepValues(row[0].bytes, *row[1:]) for row in rows]
@@ -143,7 +144,7 @@ class MetricRepository:
             number=SQL("count") if metric.measures else SQL("value"),
             total=SQL("sum") if metric.measures else SQL("value"),
             measured=_recorded(metric),
-            conditions=_also(steps.within.exact(values)),
+            conditions=also(steps.within.exact(values)),
         )
         parameters = {**values.parameters, **self._of(tenant, metric, series, steps), "look_from": look_from}
         return [Increase(row[0].bytes, *row[1:]) for row in await self._reader.rows(statement, parameters)]
@@ -187,7 +188,3 @@ def _hours(within: TimeRange) -> dict[str, object]:
     """The rollups' hours that a range touches."""
     first = moment(within.start).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return {"first_hour": first, "end_time": moment(within.end - 1)}
-
-
-def _also(conditions: Sequence[Composed]) -> Composed:
-    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])

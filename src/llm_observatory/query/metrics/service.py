@@ -21,9 +21,9 @@ from llm_observatory.query.metrics.repository import MetricRepository, Steps
 from llm_observatory.query.metrics.series import TYPES, Metric, Series, group_of, pairs
 from llm_observatory.query.records import Sources, read_sources, source_of
 from llm_observatory.query.server import Service
-from llm_observatory.query.tenant import DEFAULT_TENANT
 from llm_observatory.query.time_range import TimeRange, nanoseconds, resolve
 from llm_observatory.query.values import Values
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 from llm_observatory.storage.compose import SQL
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import METRIC_LABELS

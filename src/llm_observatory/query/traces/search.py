@@ -9,7 +9,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from llm_observatory.codec.rows import Fields
-from llm_observatory.query.records import columns, dimensions_of, place
+from llm_observatory.query.conditions import also
+from llm_observatory.query.records import columns, dimensions_of, place, time_of
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.traces.cost import costed
 from llm_observatory.query.traces.found import FoundRows
@@ -72,16 +73,12 @@ async def _read(reader: Reader, search: Search, part: TimeRange, after: SpanKey 
     conditions = [*search.conditions, *part.exact(values)]
     beyond = [] if after is None else [search.order.beyond(after, values)]
     if search.order.valued is None:
-        statement = _NEWEST.format(conditions=_also([*conditions, *beyond]))
+        statement = _NEWEST.format(conditions=also([*conditions, *beyond]))
     else:
-        valued = search.order.valued(Placeholder("start_time"), Placeholder("end_time"), _also(conditions))
-        statement = _GREATEST.format(valued=valued, beyond=_also(beyond))
+        valued = search.order.valued(Placeholder("start_time"), Placeholder("end_time"), also(conditions))
+        statement = _GREATEST.format(valued=valued, beyond=also(beyond))
     parameters = {**values.parameters, **part.parameters, "tenant": search.tenant, "limit": limit}
     return [key_of(row) for row in await reader.rows(statement, parameters)]
-
-
-def _also(conditions: Sequence[Composed]) -> Composed:
-    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])
 
 
 class Summary(NamedTuple):
@@ -151,13 +148,11 @@ async def whole(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[t
 _CONTENT_OF = tuple(place(LLM_CONTENT, op) for op in ("content.time_us", "content.trace_id", "content.span_id"))
 _SPAN_OF = tuple(place(LLM_TRACES, op) for op in ("span.start_us", "span.trace_id", "span.span_id"))
 _NANOS = place(LLM_TRACES, "span.start_nanos")
-_POSTGRES_EPOCH_NS = 946_684_800_000_000_000
 
 
 def _identity(row: Fields) -> tuple[int, bytes, bytes]:
     time, trace_id, span_id = (row[at] or b"" for at in _SPAN_OF)
-    nanos = int.from_bytes(row[_NANOS] or b"", "big")
-    return int.from_bytes(time, "big", signed=True) * 1000 + nanos + _POSTGRES_EPOCH_NS, trace_id, span_id
+    return time_of(time, row[_NANOS]), trace_id, span_id
 
 
 def _parameters(tenant: str, found: Sequence[SpanKey]) -> dict[str, object]:

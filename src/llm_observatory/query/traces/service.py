@@ -34,12 +34,12 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
 from llm_observatory.errors import InvalidQuery, NotFound
 from llm_observatory.query import checks, page
 from llm_observatory.query.server import Service
-from llm_observatory.query.tenant import DEFAULT_TENANT
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.traces import attributes, found, numbers, order, page_of, selection
 from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
 from llm_observatory.query.values import Values
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 from llm_observatory.storage.read import Reader
 
 NAME = trace_query_service_pb2.DESCRIPTOR.services_by_name["TraceQueryService"].full_name

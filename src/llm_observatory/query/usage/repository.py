@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.query import possible
-from llm_observatory.query.conditions import AttributePlace
+from llm_observatory.query.conditions import AttributePlace, also
 from llm_observatory.query.measured import measured
 from llm_observatory.query.time_range import TimeRange
 from llm_observatory.query.usage.cover import Part
@@ -227,7 +227,7 @@ class UsageRepository:
             **_bounds(within, values),
             time=_TIME,
             input_band=_BAND,
-            conditions=_also([*conditions, *within.exact(values)]),
+            conditions=also([*conditions, *within.exact(values)]),
             rates=_RATES,
             beyond=beyond,
             order=ordered,
@@ -245,7 +245,7 @@ class UsageRepository:
         for part in await possible.parts(self._reader, tenant, "traces", within, wanted):
             values = Values(tenant=tenant, conversation_id=conversation_id, limit=limit + 1)
             bounds = _bounds(part, values)
-            statement = _TURNS.format(**bounds, rates=_RATES, input_band=_BAND, conditions=_also(part.exact(values)))
+            statement = _TURNS.format(**bounds, rates=_RATES, input_band=_BAND, conditions=also(part.exact(values)))
             found += [TurnFound(*row) for row in await self._reader.rows(statement, values.parameters)]
             if len(found) > limit:
                 break
@@ -274,7 +274,7 @@ def _part(
     at = SQL("div({}, {}::numeric)::int8").format(begin, values.add(step)) if step else SQL("0::int8")
     if not raw:
         return _ROLLUP_PART.format(
-            **bounds, step=at, groups=keys.columns, state=_STATE, source=Identifier(part.source), conditions=_also(conditions)
+            **bounds, step=at, groups=keys.columns, state=_STATE, source=Identifier(part.source), conditions=also(conditions)
         )
     return _RAW_PART.format(
         **bounds,
@@ -282,7 +282,7 @@ def _part(
         groups=keys.columns,
         input_band=_BAND,
         state=SQL("{}{}").format(more, _RAW_STATE),
-        conditions=_also([*conditions, *part.within.exact(values)]),
+        conditions=also([*conditions, *part.within.exact(values)]),
         keys=SQL(", ").join(SQL(str(place)) for place in range(1, 2 + keys.number + _RATE_KEYS + 1)),
     )
 
@@ -290,7 +290,3 @@ def _part(
 def _bounds(within: TimeRange, values: Values) -> dict[str, Composable]:
     given = within.parameters
     return {"start": values.add(given["start_time"]), "end": values.add(given["end_time"])}
-
-
-def _also(conditions: Sequence[Composable]) -> Composed:
-    return SQL("").join([SQL(" AND {}").format(condition) for condition in conditions])

@@ -23,13 +23,13 @@ from llm_observatory.errors import InvalidQuery, NotFound, TooMuch
 from llm_observatory.query import checks, page
 from llm_observatory.query.records import MESSAGE_BYTES
 from llm_observatory.query.server import Service
-from llm_observatory.query.tenant import DEFAULT_TENANT
 from llm_observatory.query.time_range import TimeRange, resolve
 from llm_observatory.query.usage import selection
 from llm_observatory.query.usage.answer import summary_of, turn_of, usage_of
 from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import ContentFound, ConversationKey, Order, TurnFound, UsageRepository
 from llm_observatory.query.values import Values
+from llm_observatory.serving.tenant import DEFAULT_TENANT
 from llm_observatory.storage.read import Reader
 
 NAME = usage_query_service_pb2.DESCRIPTOR.services_by_name["UsageQueryService"].full_name

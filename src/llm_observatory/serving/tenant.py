@@ -1,4 +1,4 @@
-"""Whose records are read."""
+"""Whose records are written and read."""
 
 from __future__ import annotations
 
