@@ -71,6 +71,17 @@ async def dimensions_of(reader: Reader, tenant: str, table: Table, rows: Sequenc
     return {TELEMETRY_SOURCES.name: await read_sources(reader, tenant, ids)}
 
 
+class FoundRows(NamedTuple):
+    """Rows of spans or log records, and what `codec.decode` needs beside them."""
+
+    rows: Sequence[Fields]
+    dimensions: Dimensions
+    content: Sequence[Fields]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class Record(NamedTuple, Generic[T]):
     """A span or log record and who sent it."""
 

@@ -13,7 +13,7 @@ from llm_observatory.query import possible
 from llm_observatory.query.conditions import also
 from llm_observatory.query.logs.selection import PLACE
 from llm_observatory.query.measured import measured
-from llm_observatory.query.records import Dimensions, columns, dimensions_of, place, time_of
+from llm_observatory.query.records import FoundRows, columns, dimensions_of, place, time_of
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, named
@@ -32,17 +32,6 @@ class LogKey(NamedTuple):
 
     time: int
     log_id: bytes
-
-
-class FoundRows(NamedTuple):
-    """Rows of log records and what `codec.decode` needs beside them."""
-
-    rows: Sequence[Fields]
-    dimensions: Dimensions
-    content: Sequence[Fields]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 class Announced(NamedTuple):

@@ -23,9 +23,9 @@ from llm_observatory.codec.rows import Fields
 from llm_observatory.errors import InvalidQuery
 from llm_observatory.query import checks, page
 from llm_observatory.query.logs import selection
-from llm_observatory.query.logs.repository import FoundRows, LogKey, LogRepository, key_of
+from llm_observatory.query.logs.repository import LogKey, LogRepository, key_of
 from llm_observatory.query.logs.tail import POLL_SECONDS, Tail
-from llm_observatory.query.records import MESSAGE_BYTES, Record, Sources, logs, place
+from llm_observatory.query.records import MESSAGE_BYTES, FoundRows, Record, Sources, logs, place
 from llm_observatory.query.server import Service
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.values import Values

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from llm_observatory.codec.reference.log import identity_suffixes
 from llm_observatory.codec.rows import Fields
 from llm_observatory.errors import TooMuch
-from llm_observatory.query.logs.repository import Announced, FoundRows, LogRepository
-from llm_observatory.query.records import place
+from llm_observatory.query.logs.repository import Announced, LogRepository
+from llm_observatory.query.records import FoundRows, place
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import Composed
 from llm_observatory.storage.log_feed import KEPT

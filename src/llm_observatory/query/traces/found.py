@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -12,23 +11,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from llm_observatory import codec
 from llm_observatory.api.v1.trace_query_service_pb2 import GetTraceResponse
 from llm_observatory.codec.reference.decode.framing import field
-from llm_observatory.codec.rows import Fields
-from llm_observatory.query.records import MESSAGE_BYTES, Dimensions, Record, place, spans
+from llm_observatory.query.records import MESSAGE_BYTES, FoundRows, Record, place, spans
 from llm_observatory.tables import LLM_TRACES
 
 BESIDE_THE_LOOP = 50
 """Spans. More are decoded in a thread: 50 take about 5 ms."""
-
-
-class FoundRows(NamedTuple):
-    """Rows of spans and what `codec.decode` needs beside them."""
-
-    rows: Sequence[Fields]
-    dimensions: Dimensions
-    content: Sequence[Fields]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 async def messages(found: FoundRows) -> list[GetTraceResponse]:

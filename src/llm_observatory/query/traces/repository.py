@@ -10,10 +10,10 @@ from typing import Any
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.query import possible
 from llm_observatory.query.measured import measured, measured_stream
+from llm_observatory.query.records import FoundRows
 from llm_observatory.query.time_range import TimeRange
 from llm_observatory.query.traces import attributes, graph, search, sums, whole
 from llm_observatory.query.traces.attributes import Asked
-from llm_observatory.query.traces.found import FoundRows
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.search import Search, Summary
 from llm_observatory.query.traces.selection import PLACE

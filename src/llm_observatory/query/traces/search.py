@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from llm_observatory.codec.rows import Fields
 from llm_observatory.query.conditions import also
-from llm_observatory.query.records import columns, dimensions_of, place, time_of
+from llm_observatory.query.records import FoundRows, columns, dimensions_of, place, time_of
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.traces.cost import costed
-from llm_observatory.query.traces.found import FoundRows
 from llm_observatory.query.traces.order import Order, SpanKey, distinct, key_of
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, Placeholder, named

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from llm_observatory.codec.rows import Fields
-from llm_observatory.query.records import columns, place, read_sources
-from llm_observatory.query.traces.found import FoundRows
+from llm_observatory.query.records import FoundRows, columns, place, read_sources
 from llm_observatory.storage.compose import Statement
 from llm_observatory.storage.read import Parameters, Reader
 from llm_observatory.tables import LLM_CONTENT, LLM_TRACES, TELEMETRY_SOURCES
