@@ -37,6 +37,7 @@ FILES = [
     "009_create_log_feed.sql",
     "010_create_search_filters.sql",
     "011_create_model_prices.sql",
+    "012_create_operations.sql",
 ]
 
 

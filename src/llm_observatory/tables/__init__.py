@@ -22,6 +22,7 @@ from llm_observatory.tables.column import Column, PgType, Source, Table
 from llm_observatory.tables.content import LLM_CONTENT
 from llm_observatory.tables.logs import LLM_LOGS
 from llm_observatory.tables.metrics import LLM_METRICS
+from llm_observatory.tables.operations import BACKUPS, MAINTENANCE_MODE
 from llm_observatory.tables.rollups import ROLLUP_VIEWS, ROLLUPS
 from llm_observatory.tables.spec import render
 from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
@@ -43,6 +44,8 @@ TABLES: tuple[Table, ...] = (
     DEAD_LETTERS,
     MODEL_PRICES,
     MODEL_PRICE_NAMES,
+    BACKUPS,
+    MAINTENANCE_MODE,
 )
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
@@ -51,6 +54,7 @@ SPEC: str = render(TABLES)
 """What both codecs read at start."""
 
 __all__ = [
+    "BACKUPS",
     "BY_NAME",
     "DEAD_LETTERS",
     "INGEST_LEDGER",
@@ -60,6 +64,7 @@ __all__ = [
     "LLM_METRICS",
     "LLM_TRACES",
     "LOG_FEED",
+    "MAINTENANCE_MODE",
     "METRIC_LABELS",
     "MODEL_PRICES",
     "MODEL_PRICE_NAMES",
