@@ -10,7 +10,8 @@ SOURCES := src tests proto/generate.py $(wildcard demo benchmarks)
 # What tests need beside .venv, each with a lock file of its own: packages of npm, and a client that .venv cannot hold.
 NODE_PACKAGES := tests/wasm tests/node
 PYTHON_CLIENT := tests/python
-FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready
+DEBIAN_PACKAGES := tests/debian
+FETCHED := $(NODE_PACKAGES:=/node_modules/.ready) $(PYTHON_CLIENT)/.venv/.ready .tools/.ready
 # The native codec, where cargo and its crates can be had; without it the service runs on the reference.
 NATIVE := .venv/.native
 NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/*.pyi native/src/*.rs)
@@ -44,6 +45,9 @@ $(NODE_PACKAGES:=/node_modules/.ready): %/node_modules/.ready: %/package.json %/
 
 $(PYTHON_CLIENT)/.venv/.ready: $(PYTHON_CLIENT)/pyproject.toml $(PYTHON_CLIENT)/uv.lock | $(READY)
 	@$(UV_SYNC_CLIENT) || $(UV_SYNC_CLIENT) --system-certs && touch $@ || $(call NOT_FETCHED,$(PYTHON_CLIENT))
+
+.tools/.ready: $(DEBIAN_PACKAGES)/packages.txt | $(READY)
+	@$(BIN)/python -m $(subst /,.,$(DEBIAN_PACKAGES)) && touch $@ || $(call NOT_FETCHED,$(DEBIAN_PACKAGES))
 
 .PHONY: native-is-lost
 native-is-lost:
@@ -104,7 +108,7 @@ lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 
 clean: ## remove the environment and all caches; data of the embedded PostgreSQL stays
 	rm -rf $(NODE_PACKAGES:=/node_modules) $(PYTHON_CLIENT)/.venv
-	rm -rf native/target
+	rm -rf native/target .tools
 	rm -rf .venv .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
