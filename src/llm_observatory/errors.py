@@ -2,6 +2,9 @@
 
 ObservatoryError
 ├── ConfigError              a setting is wrong; the process does not start
+├── AccessDenied             the call shows no token, or one that does not allow it
+│   ├── Unauthenticated      UNAUTHENTICATED, never retried
+│   └── PermissionDenied     PERMISSION_DENIED, never retried
 ├── IngestError              what a caller of the receiver gets to hear
 │   ├── InvalidPayload       INVALID_ARGUMENT, never retried
 │   ├── RequestTooLarge      RESOURCE_EXHAUSTED without RetryInfo, never retried
@@ -52,6 +55,22 @@ class ConfigError(ObservatoryError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class AccessDenied(ObservatoryError):
+    """A call that is not allowed, whatever is in it."""
+
+
+class Unauthenticated(AccessDenied):
+    """It shows no token, or one that nobody knows (RFC 6750, 3.1: invalid_token)."""
+
+    grpc_code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(AccessDenied):
+    """Its token is known and does not allow this (RFC 6750, 3.1: insufficient_scope)."""
+
+    grpc_code = "PERMISSION_DENIED"
 
 
 class IngestError(ObservatoryError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from llm_observatory.app import access
 from llm_observatory.app.health import Health
 from llm_observatory.app.query_services import query_services
 from llm_observatory.app.read_side import ReadSide, reading_place
@@ -43,6 +44,8 @@ async def answers(settings: Settings, health: Health, where: Callable[[], str]) 
             timeout=settings.query_timeout.total_seconds(),
             reflect=settings.grpc_reflection,
             behind=cache,
+            certificate=access.certificate(settings),
+            tenant_of=access.tenant_of(settings, "query"),
         )
         try:
             yield Answers(read_side, server, health, await server.start(settings.listen_host, settings.query_port))

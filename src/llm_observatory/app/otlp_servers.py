@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_observatory.app import descriptors
+from llm_observatory.app import access, descriptors
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
@@ -54,15 +54,17 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
     """The servers as the settings want them."""
     if share_port:
         settings = settings.sharing_ports()
+    certificate, tenant_of = access.certificate(settings), access.tenant_of(settings, "ingest")
     http_age = settings.otlp_http_max_connection_age
     entrance = Entrance(ingest, settings.read_slots, read_deadline=settings.otlp_read_timeout.total_seconds())
     return OtlpServers(
         GrpcServer(
-            GrpcReceiver(entrance, SIGNALS),
+            GrpcReceiver(entrance, SIGNALS, tenant_of=tenant_of),
             max_request_bytes=settings.otlp_max_request_bytes,
             connections=connection_options(settings),
             share_port=share_port,
             reflect=settings.grpc_reflection,
+            certificate=certificate,
         ),
         HttpServer(
             HttpReceiver(
@@ -79,11 +81,13 @@ def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> Otl
                     settings.otlp_http_cors_allowed_headers,
                     settings.otlp_http_cors_max_age,
                 ),
+                tenant_of=tenant_of,
             ),
             header_timeout=settings.otlp_http_header_timeout.total_seconds(),
             idle_timeout=settings.otlp_http_idle_timeout.total_seconds(),
             max_age=None if http_age is None else http_age.total_seconds(),
             max_connections=descriptors.for_http(MAX_HTTP_CONNECTIONS),
+            certificate=certificate,
         ),
     )
 

@@ -20,7 +20,9 @@ from llm_observatory.otlp.entrance import Arrival, Entrance
 from llm_observatory.otlp.grpc_status import ServicerContext, refuse
 from llm_observatory.otlp.refusal import UnexpectedErrors
 from llm_observatory.pipeline.signal import Signal
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.grpc_port import authorization
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 
 TRANSPORT = "grpc"
 METHOD = "Export"
@@ -28,8 +30,6 @@ METHOD = "Export"
 UNIX = "unix:"
 _unix_calls = itertools.count()
 """All clients of a unix socket have the same name with grpcio. Each call counts as a connection, or one would stop all."""
-
-Authenticate = Callable[[ServicerContext], str]
 
 
 class UnreadableBody(InvalidPayload):
@@ -39,18 +39,13 @@ class UnreadableBody(InvalidPayload):
     """
 
 
-def single_tenant(_context: ServicerContext) -> str:
-    """Everybody is the tenant `default`."""
-    return DEFAULT_TENANT
-
-
 class GrpcReceiver:
     """The gRPC services before one entrance."""
 
-    def __init__(self, entrance: Entrance, signals: Iterable[Signal], *, authenticate: Authenticate = single_tenant) -> None:
+    def __init__(self, entrance: Entrance, signals: Iterable[Signal], *, tenant_of: Authorization = single_tenant) -> None:
         self.signals = tuple(signals)
         self.entrance = entrance
-        self._authenticate = authenticate
+        self._tenant_of = tenant_of
         self._unexpected = UnexpectedErrors()
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler[Any, Any], ...]:
@@ -79,9 +74,8 @@ class GrpcReceiver:
     def _arrival(self, signal: Signal, context: ServicerContext) -> Arrival:
         # A client without a deadline gives None, which the stubs deny.
         remaining: float | None = context.time_remaining()
-        return Arrival(
-            signal, self._authenticate(context), _connection(context), TRANSPORT, remaining, partial(_read, signal, context)
-        )
+        tenant = self._tenant_of(authorization(context))
+        return Arrival(signal, tenant, _connection(context), TRANSPORT, remaining, partial(_read, signal, context))
 
     def _end(self, _context: ServicerContext) -> None:
         self.entrance.gone()

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: F4
 from llm_observatory.otlp.grpc_options import Options, server_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.serving import health, unix_socket
+from llm_observatory.serving.certificate import Certificate
 from llm_observatory.serving.grpc_port import bind
 
 log = structlog.get_logger(__name__)
@@ -41,8 +42,10 @@ class GrpcServer:
         connections: Options = (),
         share_port: bool = False,
         reflect: bool = False,
+        certificate: Certificate | None = None,
     ) -> None:
         self._entrance = receiver.entrance
+        self._certificate = certificate
         self._server = grpc.aio.server(options=(*server_options(max_request_bytes, share_port=share_port), *connections))
         self._server.add_generic_rpc_handlers(receiver.handlers())
         services = [signal.grpc_service for signal in receiver.signals]
@@ -57,7 +60,7 @@ class GrpcServer:
 
         Raises ConfigError that names address and setting.
         """
-        port = await bind(self._server, host, port, setting)
+        port = await bind(self._server, host, port, setting, self._certificate)
         if socket is not None:
             unix_socket.demand(socket, SOCKET_SETTING)
             with unix_socket.private():

@@ -28,7 +28,8 @@ from llm_observatory.otlp.http_status import (
 from llm_observatory.otlp.refusal import NO_SIGNAL, UnexpectedErrors, count
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.serving.status import status_of
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 
 TRANSPORT = "http"
 
@@ -47,12 +48,6 @@ CLOSE = (b"connection", b"close")
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 RequestHeaders = Mapping[bytes, bytes]
-Authenticate = Callable[[RequestHeaders], str]
-
-
-def single_tenant(_headers: RequestHeaders) -> str:
-    """Everybody is the tenant `default`."""
-    return DEFAULT_TENANT
 
 
 class Answer(NamedTuple):
@@ -84,13 +79,13 @@ class HttpReceiver:
         max_request_bytes: int,
         max_items: int,
         cors: Cors,
-        authenticate: Authenticate = single_tenant,
+        tenant_of: Authorization = single_tenant,
     ) -> None:
         self.entrance = entrance
         self._paths = paths
         self._limit = max_request_bytes
         self._cors = cors
-        self._authenticate = authenticate
+        self._tenant_of = tenant_of
         self._unexpected = UnexpectedErrors()
         self._json = JsonReader(max_request_bytes, max_items)
 
@@ -135,7 +130,8 @@ class HttpReceiver:
             raise NotFound(f"nothing is received on this path; OTLP is on {', '.join(self._paths)}")
         if request.scope["method"] != "POST":
             raise MethodNotAllowed("telemetry is sent by POST")
-        tenant = self._authenticate(request.headers)
+        shown = request.headers.get(b"authorization")
+        tenant = self._tenant_of(None if shown is None else shown.decode("latin-1"))
         if request.encoding is None:
             raise UnsupportedMediaType("the content type must be application/x-protobuf or application/json")
         host, port = request.scope["client"]

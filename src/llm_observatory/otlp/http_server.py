@@ -15,6 +15,7 @@ from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.http_connections import MAX_HTTP_CONNECTIONS, Connections
 from llm_observatory.otlp.http_protocol import ConnectionLimits, OtlpHttpProtocol
 from llm_observatory.otlp.http_receiver import HttpReceiver
+from llm_observatory.serving.certificate import Certificate
 from llm_observatory.serving.listen import listeners
 from llm_observatory.serving.unix_socket import SocketFile, unix_listener
 
@@ -45,24 +46,13 @@ class HttpServer:
         idle_timeout: float,
         max_age: float | None = None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
+        certificate: Certificate | None = None,
     ) -> None:
         self._receiver = receiver
-        limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age, Connections(max_connections))
-        self._server = EmbeddedServer(
-            uvicorn.Config(
-                cast("Any", receiver),
-                http=cast("Any", partial(OtlpHttpProtocol, limits)),  # a class for uvicorn, which only calls it
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                # Whoever sends a header must not be taken for somebody else.
-                proxy_headers=False,
-                timeout_graceful_shutdown=int(STOP_SECONDS),
-            )
-        )
-        self._serving: asyncio.Task[None] | None = None
+        self._limits = ConnectionLimits(MAX_HEAD_BYTES, header_timeout, idle_timeout, max_age, Connections(max_connections))
+        self._certificate = certificate
+        self._servers: list[EmbeddedServer] = []
+        self._serving: list[asyncio.Task[None]] = []
         self._socket_file: SocketFile | None = None
 
     async def start(
@@ -75,15 +65,35 @@ class HttpServer:
         sockets = await listeners(host, port, setting, share_port=share_port)
         if socket is not None:
             try:
-                sockets.append(unix_listener(socket, SOCKET_SETTING))
+                self._serve([unix_listener(socket, SOCKET_SETTING)], None)
             except ConfigError:
                 for listener in sockets:
                     listener.close()
                 raise
             self._socket_file = SocketFile(socket)
-        self._serving = asyncio.create_task(self._server.serve(sockets), name="otlp-http")
+        self._serve(sockets, self._certificate)
         bound: int = sockets[0].getsockname()[1]
         return bound
+
+    def _serve(self, sockets: list[socket.socket], certificate: Certificate | None) -> None:
+        """Serve what listens already, with TLS where there is a certificate: who may open a file of ours needs none."""
+        server = EmbeddedServer(
+            uvicorn.Config(
+                cast("Any", self._receiver),
+                http=cast("Any", partial(OtlpHttpProtocol, self._limits)),  # a class for uvicorn, which only calls it
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # Whoever sends a header must not be taken for somebody else.
+                proxy_headers=False,
+                timeout_graceful_shutdown=int(STOP_SECONDS),
+                ssl_context_factory=None if certificate is None else lambda *_: certificate.ssl_context(),
+            )
+        )
+        self._servers.append(server)
+        self._serving.append(asyncio.create_task(server.serve(sockets), name="otlp-http"))
 
     async def stop(self, grace: float) -> None:
         """Refuse new requests, wait up to `grace` seconds for answers to those in flight, then close all connections.
@@ -96,9 +106,10 @@ class HttpServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await entrance.answered()
-        self._server.should_exit = True
-        if self._serving is not None:
-            await self._serving
+        for server in self._servers:
+            server.should_exit = True
+        for serving in self._serving:
+            await serving
         if self._socket_file is not None:
             self._socket_file.remove()
         self._receiver.close()

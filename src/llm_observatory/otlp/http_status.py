@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from llm_observatory.errors import InvalidPayload
+from llm_observatory.errors import InvalidPayload, Unauthenticated
 from llm_observatory.serving.status import Refusal
 
 HTTP_STATUSES = {
@@ -22,6 +22,9 @@ HTTP_STATUSES = {
 """By gRPC code; all else is 500. RESOURCE_EXHAUSTED is never overload here: it is a request beyond a limit."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+CHALLENGE: Headers = ((b"www-authenticate", b"Bearer"),)
+"""Goes with 401 (RFC 9110, 11.6.1)."""
 
 
 class HttpError(InvalidPayload):
@@ -60,5 +63,11 @@ def http_status_of(error: Exception, refusal: Refusal) -> int:
 
 def headers_of(error: Exception, refusal: Refusal) -> Headers:
     """The headers that go with it. Retry-After is in whole seconds, rounded up."""
-    own = error.headers if isinstance(error, HttpError) else ()
+    match error:
+        case HttpError():
+            own = error.headers
+        case Unauthenticated():
+            own = CHALLENGE
+        case _:
+            own = ()
     return own if refusal.retry_after is None else (*own, (b"retry-after", b"%d" % math.ceil(refusal.retry_after)))

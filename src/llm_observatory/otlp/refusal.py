@@ -16,7 +16,7 @@ import grpc
 import structlog
 
 from llm_observatory import metrics
-from llm_observatory.errors import RETRY_AFTER_SECONDS, DataRejected, IngestError, ObservatoryError, StorageError
+from llm_observatory.errors import RETRY_AFTER_SECONDS, AccessDenied, DataRejected, IngestError, ObservatoryError, StorageError
 from llm_observatory.pipeline.signal import Signal
 from llm_observatory.serving.status import MESSAGE_MAX_CHARACTERS, Refusal
 
@@ -31,14 +31,14 @@ LOG_INTERVAL_SECONDS = 1.0
 def refusal_of(error: Exception) -> Refusal:
     """The status for `error`."""
     message = _message(error)[:MESSAGE_MAX_CHARACTERS]
-    if isinstance(error, IngestError | DataRejected) and not error.retryable:
+    if isinstance(error, AccessDenied | IngestError | DataRejected) and not error.retryable:
         return Refusal(grpc.StatusCode[error.grpc_code], message, None)
     return Refusal(grpc.StatusCode.UNAVAILABLE, message, float(getattr(error, "retry_after", RETRY_AFTER_SECONDS)))
 
 
 def _message(error: Exception) -> str:
     match error:
-        case IngestError():
+        case AccessDenied() | IngestError():
             return str(error)
         case DataRejected():
             return "the storage refused values of this request"

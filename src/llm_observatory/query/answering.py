@@ -15,8 +15,11 @@ import grpc
 import structlog
 
 from llm_observatory import metrics
-from llm_observatory.errors import RETRY_AFTER_SECONDS, InvalidQuery, ObservatoryError, QueryError, StorageError
+from llm_observatory.errors import RETRY_AFTER_SECONDS, AccessDenied, InvalidQuery, ObservatoryError, QueryError, StorageError
+from llm_observatory.serving.grpc_port import authorization
 from llm_observatory.serving.status import MESSAGE_MAX_CHARACTERS, Refusal, trailers_of
+from llm_observatory.serving.tenant import ASKING_TENANT, single_tenant
+from llm_observatory.serving.tokens import Authorization
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +35,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """`timeout` is QUERY_TIMEOUT in seconds. Streams of `endless` methods end with the call and have no deadline of ours."""
 
-    def __init__(self, timeout: float, endless: frozenset[str] = frozenset()) -> None:
+    def __init__(self, timeout: float, endless: frozenset[str] = frozenset(), tenant_of: Authorization = single_tenant) -> None:
         self._timeout = timeout
+        self._tenant_of = tenant_of
         self._endless = endless
         self._open = 0
         self._none_open = asyncio.Event()
@@ -86,6 +90,7 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
         async def answer(request: Any, context: Context) -> Any:
             with self._counted(method):
                 try:
+                    ASKING_TENANT.set(self._tenant_of(authorization(context)))
                     async with asyncio.timeout(self._seconds(method, context)):
                         return await behaviour(request, context)
                 except Exception as error:  # noqa: BLE001 - every one becomes a status
@@ -99,6 +104,7 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
         async def answer(request: Any, context: Context) -> None:
             with self._counted(method):
                 try:
+                    ASKING_TENANT.set(self._tenant_of(authorization(context)))
                     async with (
                         asyncio.timeout(self._seconds(method, context)),
                         aclosing(behaviour(request, context)) as messages,
@@ -133,7 +139,7 @@ def refusal_of(error: Exception) -> Refusal:
     match error:
         case InvalidQuery():
             return Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:MESSAGE_MAX_CHARACTERS], None, error.field)
-        case QueryError():
+        case AccessDenied() | QueryError():
             return Refusal(grpc.StatusCode[error.grpc_code], str(error)[:MESSAGE_MAX_CHARACTERS], None)
         case TimeoutError():
             return Refusal(

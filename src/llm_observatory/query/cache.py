@@ -20,7 +20,7 @@ from llm_observatory import __version__, metrics
 from llm_observatory.query.answering import PREFIX, Context
 from llm_observatory.query.normal import normal, time_range, written
 from llm_observatory.query.store import Store
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import ASKING_TENANT
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -109,7 +109,7 @@ class Caching(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
             del self._flights[key]
 
     def _key(self, method: str, question: Message) -> str:
-        parts = (__version__, self._place, DEFAULT_TENANT, method)
+        parts = (__version__, self._place, ASKING_TENANT.get(), method)
         digest = blake2b("\0".join(parts).encode() + b"\0" + written(question), digest_size=20)
         return _KEY_PREFIX + digest.hexdigest()
 

@@ -12,9 +12,12 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 
 from llm_observatory.query.answering import Answering
+from llm_observatory.serving.certificate import Certificate
 from llm_observatory.serving.grpc_port import bind
 from llm_observatory.serving.health import SERVICE_NAME as HEALTH
 from llm_observatory.serving.health import HealthServicer
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 
 SETTING = "QUERY_PORT"
 MAX_REQUEST_BYTES = 1024 * 1024
@@ -45,10 +48,13 @@ class QueryServer:
         timeout: float,
         reflect: bool = False,
         behind: Sequence[grpc.aio.ServerInterceptor] = (),  # type: ignore[type-arg]  # generic in the stubs only
+        certificate: Certificate | None = None,
+        tenant_of: Authorization = single_tenant,
     ) -> None:
+        self._certificate = certificate
         services = tuple(services)
         endless = frozenset[str]().union(*(service.endless for service in services))
-        self._answering = Answering(timeout, endless)
+        self._answering = Answering(timeout, endless, tenant_of)
         self._server = grpc.aio.server(
             interceptors=(self._answering, *behind),
             options=(
@@ -68,7 +74,7 @@ class QueryServer:
 
     async def start(self, host: str, port: int) -> int:
         """Bind and listen; port 0 takes a free one. Returns the port. Raises ConfigError that names address and setting."""
-        port = await bind(self._server, host, port, SETTING)
+        port = await bind(self._server, host, port, SETTING, self._certificate)
         await self._server.start()
         return port
 

@@ -1,21 +1,36 @@
-"""The port of a gRPC server: bound on every address of a host, or a ConfigError that names address and setting."""
+"""The port of a gRPC server: bound on every address of a host, or a ConfigError that names address and setting; who calls."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import grpc
 
 from llm_observatory.errors import ConfigError
+from llm_observatory.serving.certificate import Certificate
 from llm_observatory.serving.listen import addresses, bind_error, shown
 
+AUTHORIZATION = "authorization"
 
-async def bind(server: grpc.aio.Server, host: str, port: int, setting: str) -> int:
-    """Bind `server`; port 0 takes a free one. Returns the port. Raises ConfigError."""
+
+def authorization(context: grpc.aio.ServicerContext[Any, Any]) -> str | None:
+    """The metadata of this name, None where the call has none."""
+    for name, value in context.invocation_metadata() or ():
+        if name == AUTHORIZATION:
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return None
+
+
+async def bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificate: Certificate | None = None) -> int:
+    """Bind `server`, with TLS where there is a certificate; port 0 takes a free one. Returns the port. Raises ConfigError."""
     for address in await addresses(host, port, setting):
         target = shown(address, port)
         try:
-            port = server.add_insecure_port(target)
+            if certificate is None:
+                port = server.add_insecure_port(target)
+            else:
+                port = server.add_secure_port(target, certificate.credentials())
         except RuntimeError:
             raise ConfigError([f"cannot listen on {target} ({setting}): {_why_not(address, port)}"]) from None
     return port

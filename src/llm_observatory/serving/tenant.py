@@ -2,5 +2,15 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 DEFAULT_TENANT = "default"
-"""Everybody, until tokens name others."""
+"""Everybody, where no tokens name others."""
+
+ASKING_TENANT = ContextVar("asking_tenant", default=DEFAULT_TENANT)
+"""Whose question is being answered, in the task that answers it and in those that it begins."""
+
+
+def single_tenant(_authorization: str | None) -> str:
+    """Everybody is the tenant `default`, whatever they show."""
+    return DEFAULT_TENANT

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from llm_observatory.quantity import parse_duration, parse_size, show_duration, show_size
 
-SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "redis_url"})
+SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "query_token", "redis_url"})
 """Settings whose value is never shown. A test holds this against the types."""
 
 LIVE = frozenset({
@@ -153,6 +153,18 @@ class Settings(BaseModel):
     query_timeout: Duration = Field(
         30 * SECOND, ge=0.1 * SECOND, le=3600 * SECOND, description="for one query, unless its client has less patience"
     )
+    tls_cert_file: Path | None = Field(
+        None, description="certificate chain (PEM) of the OTLP and query ports, TLS 1.2 and newer; read again when it changes"
+    )
+    tls_key_file: Path | None = Field(None, description="its private key (PEM, without a passphrase)")
+    tls_client_ca_file: Path | None = Field(None, description="clients must show a certificate that one of these (PEM) signed")
+    tokens_file: Path | None = Field(
+        None, description="who may send and ask: lines of tenant, rights (ingest, query, all) and token; read again likewise"
+    )
+    query_token: SecretStr | None = Field(None, description="the token that `query` and `tail` show")
+    query_ca_file: Path | None = Field(
+        None, description="whom `query` and `tail` trust (PEM): with it they speak TLS; by default TLS_CERT_FILE"
+    )
     otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
     otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
     otlp_grpc_keepalive_timeout: ConnectionTime = Field(
@@ -272,7 +284,16 @@ class Settings(BaseModel):
                 {"database_url", "db_host", "db_read_url", "db_direct_url"},
                 "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
             )
+        yield from self._tls_conflicts()
         yield from self._place_conflicts()
+
+    def _tls_conflicts(self) -> Iterator[Conflict]:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            yield Conflict(
+                {"tls_cert_file", "tls_key_file"}, "TLS_CERT_FILE and TLS_KEY_FILE go together: one of them is not set"
+            )
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            yield Conflict({"tls_client_ca_file", "tls_cert_file"}, "TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE")
 
     def _place_conflicts(self) -> Iterator[Conflict]:
         paths = ("otlp_http_traces_path", "otlp_http_metrics_path", "otlp_http_logs_path")

@@ -13,9 +13,12 @@ import pytest
 
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance
-from llm_observatory.otlp.http_receiver import Authenticate, HttpReceiver, single_tenant
+from llm_observatory.otlp.http_receiver import HttpReceiver
 from llm_observatory.otlp.http_server import HttpServer
 from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES
+from llm_observatory.serving.certificate import Certificate
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 from tests.contract.http.connection import Answer, connected
 from tests.plugins.scripted_ingest import ScriptedIngest
 
@@ -54,15 +57,21 @@ async def serve(
     socket: Path | None = None,
     origins: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
-    authenticate: Authenticate = single_tenant,
+    certificate: Certificate | None = None,
+    tenant_of: Authorization = single_tenant,
 ) -> AsyncIterator[Http]:
     ingest = ScriptedIngest()
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
     paths = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
     cors = Cors(origins, headers, timedelta(hours=1))
-    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, max_items=MAX_ITEMS, cors=cors, authenticate=authenticate)
+    receiver = HttpReceiver(entrance, paths, max_request_bytes=LIMIT, max_items=MAX_ITEMS, cors=cors, tenant_of=tenant_of)
     server = HttpServer(
-        receiver, header_timeout=header_timeout, idle_timeout=idle_timeout, max_age=max_age, max_connections=max_connections
+        receiver,
+        header_timeout=header_timeout,
+        idle_timeout=idle_timeout,
+        max_age=max_age,
+        max_connections=max_connections,
+        certificate=certificate,
     )
     port = await server.start("127.0.0.1", 0, socket=socket)
     try:

@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from llm_observatory.errors import IngestError
+from llm_observatory.errors import Unauthenticated
 from llm_observatory.metrics import REFUSED_REQUESTS
 from llm_observatory.otlp.http_protocol import MAX_PIPELINED
-from llm_observatory.otlp.http_receiver import RequestHeaders
 from llm_observatory.otlp.http_server import MAX_HEAD_BYTES
 from tests.contract.http.conftest import Http, Start
 from tests.contract.http.connection import JSON, PROTOBUF, connected, head, post
@@ -276,20 +275,17 @@ async def test_stopping_answers_what_is_in_flight_and_refuses_what_is_new(start:
             await asyncio.open_connection("127.0.0.1", http.port)
 
 
-class Unauthenticated(IngestError):
-    grpc_code = "UNAUTHENTICATED"
-
-
-def by_token(headers: RequestHeaders) -> str:
-    if headers.get(b"authorization") != b"Bearer good":
+def by_token(shown: str | None) -> str:
+    if shown != "Bearer good":
         raise Unauthenticated("a token is needed")
     return "somebody"
 
 
 async def test_who_is_not_known_is_told_before_the_body_is_read(start: Start) -> None:
-    async with start(authenticate=by_token) as http:
+    async with start(tenant_of=by_token) as http:
         answer = await http.ask(post(BODY, content_type="text/plain"))
         assert (answer.status, answer.said) == (401, "a token is needed")
+        assert answer.headers["www-authenticate"] == "Bearer"
         assert (await http.ask(post(BODY, authorization="Bearer good"))).status == 200
         assert http.ingest.tenants == {"somebody"}
 

@@ -14,9 +14,12 @@ from grpc import aio
 
 from llm_observatory.otlp.entrance import Entrance
 from llm_observatory.otlp.grpc_options import Options, connection_options
-from llm_observatory.otlp.grpc_receiver import Authenticate, GrpcReceiver, single_tenant
+from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
 from llm_observatory.pipeline.signal import SIGNALS
+from llm_observatory.serving.certificate import Certificate
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 from llm_observatory.settings import Settings
 from tests.plugins.scripted_ingest import ScriptedIngest
 from tests.plugins.wire import EXPORT_TRACES
@@ -69,12 +72,15 @@ async def serve(
     connections: Options = CONNECTIONS,
     socket: Path | None = None,
     reflect: bool = False,
-    authenticate: Authenticate = single_tenant,
+    certificate: Certificate | None = None,
+    tenant_of: Authorization = single_tenant,
 ) -> AsyncIterator[Otlp]:
     ingest = ScriptedIngest()
     entrance = Entrance(ingest, read_slots, read_deadline=read_deadline)
-    receiver = GrpcReceiver(entrance, SIGNALS, authenticate=authenticate)
-    server = GrpcServer(receiver, max_request_bytes=max_request_bytes, connections=connections, reflect=reflect)
+    receiver = GrpcReceiver(entrance, SIGNALS, tenant_of=tenant_of)
+    server = GrpcServer(
+        receiver, max_request_bytes=max_request_bytes, connections=connections, reflect=reflect, certificate=certificate
+    )
     try:
         port = await server.start("127.0.0.1", 0, socket=socket)
         await server.set_serving(serving=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
 
 import grpc
 import pytest
@@ -16,7 +15,6 @@ from llm_observatory.errors import (
     ConfigError,
     DataRejected,
     EmbeddedServerError,
-    IngestError,
     InvalidPayload,
     MissingPartition,
     ObservatoryError,
@@ -26,9 +24,9 @@ from llm_observatory.errors import (
     ShuttingDown,
     StorageError,
     StorageUnavailable,
+    Unauthenticated,
 )
 from llm_observatory.metrics import RECEIVER_FAILED, RECEIVER_REFUSED, REFUSED_REQUESTS
-from llm_observatory.otlp.grpc_status import ServicerContext
 from llm_observatory.otlp.receive import COUNT_MAX_ITEMS, KEEP_MAX_BYTES
 from tests.contract.otlp.conftest import Otlp, Start, trailers
 from tests.contract.otlp.payloads import counted, trace_request
@@ -223,15 +221,11 @@ async def test_a_client_whose_deadline_passes_does_not_stop_the_commit(otlp: Otl
     await until(lambda: otlp.ingest.committed == [request])
 
 
-class Unauthenticated(IngestError):
-    grpc_code: ClassVar[str] = "UNAUTHENTICATED"
-
-
 async def test_a_caller_without_token_is_refused_before_its_body_is_read(start: Start) -> None:
-    def deny(_context: ServicerContext) -> str:
+    def deny(_shown: str | None) -> str:
         raise Unauthenticated("a token is needed")
 
-    async with start(authenticate=deny) as otlp, raw_client(otlp.port) as client:
+    async with start(tenant_of=deny) as otlp, raw_client(otlp.port) as client:
         stream = await client.call()
         response = await client.response(stream)
         assert response.status == grpc.StatusCode.UNAUTHENTICATED.value[0]
