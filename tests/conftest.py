@@ -11,6 +11,7 @@ import pytest
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 pytest_plugins = (
+    "tests.plugins.authority",
     "tests.plugins.codecs",
     "tests.plugins.database",
     "tests.plugins.engines",

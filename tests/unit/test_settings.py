@@ -253,6 +253,7 @@ LIMITS = {
     "OTLP_HTTP_IDLE_TIMEOUT": ("99ms", "36501d", "off"),
     "OTLP_HTTP_MAX_CONNECTION_AGE": ("99ms", "25d", "never"),
     "OTLP_HTTP_SOCKET": ("otlp.sock", "/a b", "/run/#1", "/", "/" + 103 * "a"),
+    "QUERY_TOKEN": ("two words", "t\u00f6ken", "=token"),
     "OTLP_GRPC_SOCKET": ("unix:/run/otlp.sock",),
     "OTLP_GRPC_MAX_CONCURRENT_STREAMS": ("0", "1000001"),
     "OTLP_GRPC_KEEPALIVE_TIME": ("99ms", "25d", "off"),
@@ -290,7 +291,7 @@ LIMITS = {
 }
 UNLIMITED = {
     *("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_APP_NAME", "LISTEN_HOST", "LLM_OBSERVATORY_DATA_DIR"),
-    "OTLP_HTTP_CORS_ALLOWED_HEADERS",
+    *("OTLP_HTTP_CORS_ALLOWED_HEADERS", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE", "TOKENS_FILE", "QUERY_CA_FILE"),
 }
 
 
@@ -319,6 +320,9 @@ def test_beyond_a_limit(place: Place, name: str, value: str) -> None:
         ({"ROLLUP_RETENTION": "89d"}, "ROLLUP_RETENTION is below RETENTION"),
         ({"QUERY_PORT": "9090"}, "HEALTH_CHECK_PORT and QUERY_PORT are both 9090"),
         ({"OTLP_HTTP_PORT": "4317"}, "OTLP_HTTP_PORT and OTLP_GRPC_PORT are both 4317"),
+        ({"TLS_CERT_FILE": "/c"}, "TLS_CERT_FILE and TLS_KEY_FILE go together"),
+        ({"TLS_KEY_FILE": "/k"}, "TLS_CERT_FILE and TLS_KEY_FILE go together"),
+        ({"TLS_CLIENT_CA_FILE": "/a"}, "TLS_CLIENT_CA_FILE needs TLS_CERT_FILE"),
         ({"OTLP_GRPC_SOCKET": "/run/a", "OTLP_HTTP_SOCKET": "/run/a"}, "OTLP_GRPC_SOCKET and OTLP_HTTP_SOCKET are the same"),
         ({"OTLP_HTTP_LOGS_PATH": "/v1/traces"}, "OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ"),
         ({"DB_READ_URL": "postgresql://h"}, "need DATABASE_URL or DB_HOST"),
@@ -402,7 +406,8 @@ def test_secrets_are_exactly_the_settings_of_a_secret_type() -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_secret_is_never_shown(place: Place, name: str) -> None:
-    url = f"redis://:{CANARY}@h" if name == "redis_url" else f"postgresql://u:{CANARY}@h/d"
+    values = {"redis_url": f"redis://:{CANARY}@h", "query_token": CANARY}
+    url = values.get(name, f"postgresql://u:{CANARY}@h/d")
     place.names(DB_HOST="h", **{name.upper(): url})
     loaded = read(place.environ, place.env_file)
     assert masked(loaded.settings)[name.upper()] == MASK
@@ -492,3 +497,18 @@ def test_every_setting_is_read() -> None:
 
 def test_live_settings_exist() -> None:
     assert Settings.model_fields.keys() >= module.LIVE
+
+
+@pytest.mark.parametrize(
+    "names,notice",
+    [
+        ({"LISTEN_HOST": "0.0.0.0"}, "LISTEN_HOST lets other machines in and TOKENS_FILE is not set"),
+        ({"LISTEN_HOST": "::", "TOKENS_FILE": "/t"}, "TOKENS_FILE without TLS_CERT_FILE"),
+        ({"LISTEN_HOST": "::", "TOKENS_FILE": "/t", "TLS_CERT_FILE": "/c", "TLS_KEY_FILE": "/k"}, None),
+        ({"LISTEN_HOST": "::1"}, None),
+    ],
+)
+def test_an_open_door_is_pointed_out(place: Place, names: dict[str, str], notice: str | None) -> None:
+    place.names(**names)
+    said = list(read(place.environ, place.env_file).notices())
+    assert said == [] if notice is None else said[0].startswith(notice)

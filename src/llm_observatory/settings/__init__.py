@@ -37,9 +37,18 @@ class Loaded:
     near_misses: tuple[str, ...] = ()
     """Names that are none of ours and look as if they should be, a sentence each."""
 
+    def _openings(self) -> Iterator[str]:
+        if self.settings.listen_host in ("127.0.0.1", "::1", "localhost"):
+            return
+        if self.settings.tokens_file is None:
+            yield "LISTEN_HOST lets other machines in and TOKENS_FILE is not set: whoever reaches the ports may send and ask"
+        elif self.settings.tls_cert_file is None:
+            yield "TOKENS_FILE without TLS_CERT_FILE: tokens cross the network in the clear"
+
     def notices(self) -> Iterator[str]:
         """What is allowed and probably not meant."""
         yield from self.near_misses
+        yield from self._openings()
         given = [name.upper() for name in self.origins if name in _DB_PARTS]
         if given and self.settings.database_url is not None:
             yield f"DATABASE_URL is set: {', '.join(given)} not used"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
@@ -43,6 +44,13 @@ def _begins_with(*schemes: str) -> Callable[[SecretStr], SecretStr]:
     return check
 
 
+def _token(value: SecretStr) -> SecretStr:
+    # What may stand behind Bearer (RFC 6750, 2.1).
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", value.get_secret_value()):
+        raise ValueError("must be one word of A-Z a-z 0-9 . _ ~ + / -, with any number of = behind it")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -68,6 +76,7 @@ OrOff = Annotated[T | None, OFF]
 Size = Annotated[int, BeforeValidator(parse_size)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_begins_with("postgresql://", "postgres://"))]
 RedisUrl = Annotated[SecretStr, AfterValidator(_begins_with("redis://", "rediss://", "unix://"))]
+Token = Annotated[SecretStr, AfterValidator(_token)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
 """Separated by commas."""
@@ -153,18 +162,12 @@ class Settings(BaseModel):
     query_timeout: Duration = Field(
         30 * SECOND, ge=0.1 * SECOND, le=3600 * SECOND, description="for one query, unless its client has less patience"
     )
-    tls_cert_file: Path | None = Field(
-        None, description="certificate chain (PEM) of the OTLP and query ports, TLS 1.2 and newer; read again when it changes"
-    )
-    tls_key_file: Path | None = Field(None, description="its private key (PEM, without a passphrase)")
-    tls_client_ca_file: Path | None = Field(None, description="clients must show a certificate that one of these (PEM) signed")
-    tokens_file: Path | None = Field(
-        None, description="who may send and ask: lines of tenant, rights (ingest, query, all) and token; read again likewise"
-    )
-    query_token: SecretStr | None = Field(None, description="the token that `query` and `tail` show")
-    query_ca_file: Path | None = Field(
-        None, description="whom `query` and `tail` trust (PEM): with it they speak TLS; by default TLS_CERT_FILE"
-    )
+    tls_cert_file: Path | None = Field(None, description="certificate chain (PEM): OTLP and query ports speak TLS")
+    tls_key_file: Path | None = Field(None, description="its private key (PEM), without a passphrase")
+    tls_client_ca_file: Path | None = Field(None, description="who signs the certificates that clients must show (PEM)")
+    tokens_file: Path | None = Field(None, description="who may send and ask: lines of tenant, rights and token")
+    query_token: Token | None = Field(None, description="the token that `query` and `tail` show")
+    query_ca_file: Path | None = Field(None, description="whom they trust over TLS (PEM); else TLS_CERT_FILE")
     otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
     otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
     otlp_grpc_keepalive_timeout: ConnectionTime = Field(

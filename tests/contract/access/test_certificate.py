@@ -17,11 +17,11 @@ from grpc import aio
 from llm_observatory.errors import ConfigError
 from llm_observatory.serving import watched
 from llm_observatory.serving.certificate import Certificate
-from tests.contract.access.conftest import Authority
 from tests.contract.http.conftest import serve as serve_http
 from tests.contract.otlp.conftest import raw_method
 from tests.contract.otlp.conftest import serve as serve_grpc
 from tests.contract.otlp.payloads import trace_request
+from tests.plugins.authority import Authority
 from tests.plugins.wire import EXPORT_TRACES
 
 

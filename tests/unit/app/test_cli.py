@@ -209,7 +209,7 @@ def test_check_can_be_read_on_80_columns(run: CliRunner, monkeypatch: pytest.Mon
     assert max(map(len, lines)) <= 80
     assert "BATCH_SIZE = 77  (environment)" in lines
     wrapped = [line for line in lines if line.startswith("    ")]
-    assert len(wrapped) < len(Settings.model_fields) * 1.5, "a description takes a line, seldom two"
+    assert len(wrapped) < len(Settings.model_fields) * 1.6, "a line, and a second for the names in a Collector"
     assert [name for name in Settings.model_fields if not any(line.startswith(f"{name.upper()} =") for line in lines)] == []
 
 

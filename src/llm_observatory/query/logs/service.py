@@ -29,7 +29,7 @@ from llm_observatory.query.records import MESSAGE_BYTES, FoundRows, Record, Sour
 from llm_observatory.query.server import Service
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.values import Values
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import ASKING_TENANT
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_LOGS
 
@@ -56,8 +56,8 @@ class LogQueryService:
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         words = selection.words(request.selection.text, "selection.text")
         found = await self._repository.search(
-            DEFAULT_TENANT,
-            await self._repository.parts(DEFAULT_TENANT, within, request.selection.attributes, words),
+            ASKING_TENANT.get(),
+            await self._repository.parts(ASKING_TENANT.get(), within, request.selection.attributes, words),
             conditions,
             values,
             newest_first=request.order != LogOrder.LOG_ORDER_OLDEST,
@@ -75,7 +75,7 @@ class LogQueryService:
         """Records as they come in, until the call ends."""
         values = Values()
         conditions = selection.conditions(request.selection, values)
-        tail = Tail(self._repository, DEFAULT_TENANT, conditions, values)
+        tail = Tail(self._repository, ASKING_TENANT.get(), conditions, values)
         await tail.begin()
         yield TailLogsResponse()
         while True:

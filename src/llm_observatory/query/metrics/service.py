@@ -23,7 +23,7 @@ from llm_observatory.query.records import Sources, read_sources, source_of
 from llm_observatory.query.server import Service
 from llm_observatory.query.time_range import TimeRange, nanoseconds, resolve
 from llm_observatory.query.values import Values
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import ASKING_TENANT
 from llm_observatory.storage.compose import SQL
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import METRIC_LABELS
@@ -50,13 +50,13 @@ class MetricQueryService:
         within = self._within(request)
         prefix = checks.text("prefix", request.prefix)
         service_name = checks.text("service_name", request.service_name) or None
-        found = await self._repository.metrics(DEFAULT_TENANT, within, prefix, service_name)
+        found = await self._repository.metrics(ASKING_TENANT.get(), within, prefix, service_name)
         return api.ListMetricsResponse(metrics=[metric.summary(series) for metric, series in found])
 
     async def ListSeries(self, request: api.ListSeriesRequest, _context: Any) -> api.ListSeriesResponse:  # noqa: N802 - see above
         """The series of a metric."""
         found = await self._series(request, self._within(request))
-        rows = await read_sources(self._reader, DEFAULT_TENANT, {one.source_id for one in found})
+        rows = await read_sources(self._reader, ASKING_TENANT.get(), {one.source_id for one in found})
         sources = Sources()
         made = [
             api.Series(
@@ -82,7 +82,7 @@ class MetricQueryService:
         aggregation = request.aggregation or query_range.default_aggregation(metric)
         query_range.check(metric, aggregation)
         asked = query_range.Question(
-            DEFAULT_TENANT,
+            ASKING_TENANT.get(),
             metric,
             series,
             await self._groups(request, series),
@@ -106,7 +106,7 @@ class MetricQueryService:
         conditions = _PLACE.all_of(request.attributes, values)
         if service_name := checks.text("service_name", request.service_name):
             conditions.append(SQL("service_name = {}").format(values.add(service_name)))
-        return await self._repository.series(DEFAULT_TENANT, within, name, conditions, values)
+        return await self._repository.series(ASKING_TENANT.get(), within, name, conditions, values)
 
     async def _groups(self, request: api.QueryRangeRequest, series: Sequence[Series]) -> dict[bytes, str]:
         if len(request.group_by) > MAX_GROUP_KEYS:
@@ -115,7 +115,7 @@ class MetricQueryService:
         if request.each_series:
             groups = {one.series_id: one.series_id.hex() for one in series}
         else:
-            resources = await self._repository.resources(DEFAULT_TENANT, {one.source_id for one in series}) if keys else {}
+            resources = await self._repository.resources(ASKING_TENANT.get(), {one.source_id for one in series}) if keys else {}
             groups = {one.series_id: group_of(one, keys, resources.get(one.source_id, {})) for one in series}
         if len(set(groups.values())) > MAX_GROUPS:
             raise TooMuch(f"there are more than {MAX_GROUPS} groups: group by less, or ask for fewer series")

@@ -39,7 +39,7 @@ from llm_observatory.query.traces import attributes, found, numbers, order, page
 from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
 from llm_observatory.query.values import Values
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import ASKING_TENANT
 from llm_observatory.storage.read import Reader
 
 NAME = trace_query_service_pb2.DESCRIPTOR.services_by_name["TraceQueryService"].full_name
@@ -61,7 +61,7 @@ class TraceQueryService:
         trace_id = checks.required_identifier("trace_id", request.trace_id, checks.TRACE_ID_BYTES)
         # The last message is sent when the connection is given back: of most traces it is the only one.
         last: GetTraceResponse | None = None
-        async with aclosing(self._repository.trace(DEFAULT_TENANT, trace_id, content=not request.omit_content)) as batches:
+        async with aclosing(self._repository.trace(ASKING_TENANT.get(), trace_id, content=not request.omit_content)) as batches:
             async for batch in batches:
                 for message in await found.messages(batch):
                     if last is not None:
@@ -79,10 +79,10 @@ class TraceQueryService:
         by = order.order_of(request.order)
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         after = order.from_page(page.key(request, order.KEY_PARTS), by)
-        parts = await self._repository.parts(DEFAULT_TENANT, within, selection.known_to_filters(request))
-        keys = await self._repository.search(Search(DEFAULT_TENANT, parts, conditions, values, by), after, size + 1)
+        parts = await self._repository.parts(ASKING_TENANT.get(), within, selection.known_to_filters(request))
+        keys = await self._repository.search(Search(ASKING_TENANT.get(), parts, conditions, values, by), after, size + 1)
         answer = SearchTracesResponse()
-        last = await page_of.fill(answer, self._repository, DEFAULT_TENANT, keys[:size], whole=request.include_spans)
+        last = await page_of.fill(answer, self._repository, ASKING_TENANT.get(), keys[:size], whole=request.include_spans)
         if last is not None and last != keys[-1]:
             answer.next_page_token = page.token(request, order.to_page(last))
         return answer
@@ -90,21 +90,21 @@ class TraceQueryService:
     async def ListServices(self, request: ListServicesRequest, _context: Any) -> ListServicesResponse:  # noqa: N802 - see above
         """By name."""
         within = resolve(request.time_range, self._clock(), LONGEST_RANGE)
-        return await numbers.services(self._repository, DEFAULT_TENANT, within)
+        return await numbers.services(self._repository, ASKING_TENANT.get(), within)
 
     async def ListOperations(self, request: ListOperationsRequest, _context: Any) -> ListOperationsResponse:  # noqa: N802 - see above
         """The most frequent first."""
         within = resolve(request.time_range, self._clock(), LONGEST_RANGE)
         service_name = checks.text("service_name", request.service_name)
-        return await numbers.operations(self._repository, DEFAULT_TENANT, within, service_name)
+        return await numbers.operations(self._repository, ASKING_TENANT.get(), within, service_name)
 
     async def GetTraceMetrics(self, request: GetTraceMetricsRequest, _context: Any) -> GetTraceMetricsResponse:  # noqa: N802 - see above
         """From the rollups as far as they know, from the rows else."""
-        return await numbers.metrics(self._repository, DEFAULT_TENANT, request, self._clock())
+        return await numbers.metrics(self._repository, ASKING_TENANT.get(), request, self._clock())
 
     async def ListAttributeKeys(self, request: ListAttributeKeysRequest, _context: Any) -> ListAttributeKeysResponse:  # noqa: N802 - see above
         """Of the newest spans, the most frequent first."""
-        rows = await self._repository.attribute_keys(DEFAULT_TENANT, self._asked(request))
+        rows = await self._repository.attribute_keys(ASKING_TENANT.get(), self._asked(request))
         keys = [AttributeKey(key=key, scope=scope, span_count=spans) for _, key, scope, spans in rows if key is not None]  # type: ignore[arg-type]  # 1 and 2
         return ListAttributeKeysResponse(keys=keys, sampled_spans=rows[0][0])
 
@@ -113,7 +113,7 @@ class TraceQueryService:
         key = checks.text("key", request.key, required=True)
         if request.scope not in AttributeScope.values():
             raise InvalidQuery("scope", f"is {request.scope}, which is none of AttributeScope")
-        rows = await self._repository.attribute_values(DEFAULT_TENANT, key, request.scope, self._asked(request))
+        rows = await self._repository.attribute_values(ASKING_TENANT.get(), key, request.scope, self._asked(request))
         counts = [
             AttributeValueCount(value=value, span_count=spans)
             for _, document, spans in rows
@@ -127,7 +127,7 @@ class TraceQueryService:
         service_name = checks.text("service_name", request.service_name)
         answer = GetServiceGraphResponse()
         for sampled, client, server, calls, errors, quantiles in await self._repository.service_graph(
-            DEFAULT_TENANT, within, service_name
+            ASKING_TENANT.get(), within, service_name
         ):
             answer.sampled_spans = sampled
             if client is not None:

@@ -29,7 +29,7 @@ from llm_observatory.query.usage.answer import summary_of, turn_of, usage_of
 from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import ContentFound, ConversationKey, Order, TurnFound, UsageRepository
 from llm_observatory.query.values import Values
-from llm_observatory.serving.tenant import DEFAULT_TENANT
+from llm_observatory.serving.tenant import ASKING_TENANT
 from llm_observatory.storage.read import Reader
 
 NAME = usage_query_service_pb2.DESCRIPTOR.services_by_name["UsageQueryService"].full_name
@@ -64,7 +64,7 @@ class UsageQueryService:
         from_rollups = any(part.source != "llm_traces" for part in parts)
         if not from_rollups:
             resolve(request.time_range, self._clock(), LONGEST_BY_ROWS)
-        found = await self._repository.usage(DEFAULT_TENANT, parts, step, groups, conditions, values, MAX_ROWS)
+        found = await self._repository.usage(ASKING_TENANT.get(), parts, step, groups, conditions, values, MAX_ROWS)
         if len(found) > MAX_ROWS:
             message = f"the answer has more than {MAX_ROWS} rows: ask for fewer groups, a longer step or a shorter range"
             raise TooMuch(message)
@@ -84,7 +84,7 @@ class UsageQueryService:
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         order: Order = "cost" if request.order == ConversationOrder.CONVERSATION_ORDER_COSTLIEST else "last_time"
         found = await self._repository.conversations(
-            DEFAULT_TENANT, within, conditions, values, order=order, after=_after(request, order), limit=size
+            ASKING_TENANT.get(), within, conditions, values, order=order, after=_after(request, order), limit=size
         )
         answer = ListConversationsResponse(conversations=map(summary_of, found))
         if len(found) == size:
@@ -99,7 +99,7 @@ class UsageQueryService:
         """The spans of a conversation, with what was said."""
         conversation_id = checks.text("conversation_id", request.conversation_id, required=True)
         within = resolve(request.time_range, self._clock(), LONGEST_CONVERSATION, default=DEFAULT_CONVERSATION)
-        found = await self._repository.turns(DEFAULT_TENANT, conversation_id, within, MAX_TURNS)
+        found = await self._repository.turns(ASKING_TENANT.get(), conversation_id, within, MAX_TURNS)
         if not found:
             message = "no span of this conversation started in the range"
             raise NotFound(message)
@@ -114,7 +114,7 @@ class UsageQueryService:
     async def _content(self, turns: Sequence[TurnFound]) -> Sequence[ContentFound]:
         first = min(turn.timestamp for turn in turns) - AROUND
         last = max(turn.timestamp + timedelta(microseconds=(turn.duration_ns or 0) // 1000) for turn in turns) + AROUND
-        return await self._repository.content(DEFAULT_TENANT, turns, first, last)
+        return await self._repository.content(ASKING_TENANT.get(), turns, first, last)
 
 
 def service(reader: Reader) -> Service:
