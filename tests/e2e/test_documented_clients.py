@@ -1,4 +1,4 @@
-"""The programs and variables of docs/otlp.md send what they say they send."""
+"""The programs and variables of docs/otlp.md, which README.md has too, send what they say they send."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = {
 
 def blocks(language: str) -> list[str]:
     """The code of the section in that language."""
-    return re.findall(rf"```{language}\n(.*?)```", SECTION, flags=re.DOTALL)
+    return re.findall(rf"```{language}[^\n]*\n(.*?)```", SECTION, flags=re.DOTALL)
 
 
 def variables(block: str, service: Service) -> dict[str, str]:

@@ -30,7 +30,7 @@ It is written by `python -m tests.engines`, from [engines.json](engines.json). `
 again what the tests have, the embedded PostgreSQL and the TimescaleDB in WebAssembly. To add or renew a column, name a server
 and a superuser:
 
-```sh
+```sh (not run: it takes a server and twenty minutes)
 .venv/bin/python -m tests.engines postgresql://superuser@server/postgres --write
 ```
 

@@ -11,18 +11,16 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from llm_observatory.tables import ROLLUP_VIEWS, TABLES, VIEWS
+from tests.plugins.documents import blocks
 
 ROOT = Path(__file__).parents[2]
+HERE = "tests/migration/test_documented_sql.py"
 LABELS = {"gen_ai.request.model": "m"}
 
 
 def documented() -> dict[str, str]:
-    """Every SQL example by its page and place."""
-    found: dict[str, str] = {}
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        blocks = re.findall(r"^```sql\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        found |= {f"{page.relative_to(ROOT)} {number}": block for number, block in enumerate(blocks, 1)}
-    return found
+    """Every SQL example that is tested here, by its page and line: those of docs/schema.md and docs/content.md."""
+    return {block.name: block.text for block in blocks() if block.language == "sql" and block.said == f"(tested: {HERE})"}
 
 
 ALL_VIEWS = (*VIEWS, *(view.name for view in ROLLUP_VIEWS))
@@ -30,7 +28,7 @@ STATEMENTS = {**documented(), **{view: f"SELECT * FROM {view}" for view in ALL_V
 
 
 def test_examples_are_found() -> None:
-    assert len([name for name in STATEMENTS if name.startswith("docs/schema.md ")]) > 10
+    assert len([name for name in STATEMENTS if name.startswith("docs/schema.md:")]) > 10
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
