@@ -1,4 +1,6 @@
-"""Make `src/llm_observatory/api/` from the .proto files: `python proto/generate.py`, with `--check` only compare and lint.
+"""Make `src/llm_observatory/api/` and `docs/reference/api.md` from the .proto files: `python proto/generate.py`.
+
+With `--check` only compare and lint.
 
 Messages of OTLP come from the `opentelemetry-proto` distribution, which holds their descriptors and no .proto files. So protoc
 gets them as a descriptor set, and buf gets what protoc made of ours instead of the files.
@@ -21,10 +23,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
+from reference import render
 
 TOP = Path(__file__).parent.parent
 PACKAGE = Path("llm_observatory/api/v1")
 GENERATED = TOP / "src" / PACKAGE
+PAGE = TOP / "docs" / "reference" / "api.md"
 TOOLS = Path(sys.executable).parent
 HEADER = "# Made from proto/ by `make proto`; a change by hand is lost.\n"
 
@@ -39,11 +43,13 @@ def main() -> int:
     with TemporaryDirectory() as name:
         folder = Path(name)
         made = generate(TOP / "proto", folder)
+        page = render(FileDescriptorSet.FromString(image(TOP / "proto", folder).read_bytes()))
         if not check:
             shutil.rmtree(GENERATED, ignore_errors=True)
             shutil.copytree(made, GENERATED)
+            PAGE.write_text(page, encoding="utf-8")
             return 0
-        faults = [*_differences(made), *_lint(TOP / "proto", folder), *_breaking(folder)]
+        faults = [*_differences(made), *_page_differs(page), *_lint(TOP / "proto", folder), *_breaking(folder)]
     for fault in faults:
         print(fault, file=sys.stderr)  # noqa: T201
     return 1 if faults else 0
@@ -104,6 +110,11 @@ def _differences(made: Path) -> Iterator[str]:
     _, different, missing = filecmp.cmpfiles(made, GENERATED, sorted(names), shallow=False)
     for name in (*different, *missing):
         yield f"{GENERATED.relative_to(TOP) / name} is not what proto/ says: run `make proto`"
+
+
+def _page_differs(page: str) -> Iterator[str]:
+    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
+        yield f"{PAGE.relative_to(TOP)} is not what proto/ says: run `make proto`"
 
 
 def _lint(protos: Path, folder: Path) -> Iterator[str]:
