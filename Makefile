@@ -100,7 +100,7 @@ fix: $(READY) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(READY) ## make src/llm_observatory/api/ from proto/ anew
+proto: $(READY) ## make src/llm_observatory/api/ and docs/reference/api.md from proto/ anew
 	$(BIN)/python proto/generate.py
 
 lock: $(READY) ## write uv.lock anew after a change of pyproject.toml

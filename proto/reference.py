@@ -11,8 +11,9 @@ PACKAGE = "llm_observatory.api.v1"
 
 _HEAD = f"""# The protocol of the query service
 
-`{PACKAGE}`, from the comments of [proto/](../../proto/llm_observatory/api/v1) by `make proto`. How to ask, from code and from a shell:
-[query.md](../query.md). Messages of `opentelemetry.proto` are OTLP's own. Times are nanoseconds since the Unix epoch unless a field says otherwise.
+`{PACKAGE}`, from the comments of [proto/](../../proto/llm_observatory/api/v1) by `make proto`. How to ask, from code
+and from a shell: [query.md](../query.md). Messages of `opentelemetry.proto` are OTLP's own. Times are nanoseconds since the
+Unix epoch unless a field says otherwise.
 """
 
 # Of a path into FileDescriptorProto, DescriptorProto, ServiceDescriptorProto and EnumDescriptorProto (descriptor.proto).
@@ -32,7 +33,7 @@ class _File:
     def __init__(self, file: FileDescriptorProto) -> None:
         self._file = file
         self._comments: dict[Path, str] = {
-            tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location
+            tuple(place.path): place.leading_comments.strip().replace("\n ", "\n") for place in file.source_code_info.location
         }
 
     def parts(self) -> Iterator[str]:
@@ -42,9 +43,7 @@ class _File:
                 (f"`{method.name}`", _call(method), self._said((*path, _METHOD, index)))
                 for index, method in enumerate(service.method)
             ]
-            yield f"## {service.name}\n\n{self._comments.get(path, '')}\n\n" + _table(
-                ("method", "request and answer", "what"), rows
-            )
+            yield self._head(2, service.name, path) + _table(("method", "request and answer", "what"), rows)
         for number, message in enumerate(self._file.message_type):
             yield from self._message(message, (_MESSAGE, number), message.name)
         for number, enum in enumerate(self._file.enum_type):
@@ -57,7 +56,7 @@ class _File:
             (f"`{field.name}`", _type(field, message), self._said((*path, _FIELD, index)))
             for index, field in enumerate(message.field)
         ]
-        yield f"### {name}\n\n{self._comments.get(path, '')}\n\n" + (_table(("field", "type", "what"), rows) if rows else "")
+        yield self._head(3, name, path) + (_table(("field", "type", "what"), rows) if rows else "")
         for number, nested in enumerate(message.nested_type):
             yield from self._message(nested, (*path, _NESTED, number), f"{name}.{nested.name}")
         for number, enum in enumerate(message.enum_type):
@@ -67,7 +66,10 @@ class _File:
         rows = [
             (f"`{value.name}`", str(value.number), self._said((*path, _VALUE, index))) for index, value in enumerate(enum.value)
         ]
-        return f"### {name}\n\n{self._comments.get(path, '')}\n\n" + _table(("value", "number", "what"), rows)
+        return self._head(3, name, path) + _table(("value", "number", "what"), rows)
+
+    def _head(self, level: int, name: str, path: Path) -> str:
+        return f"{'#' * level} {name}\n\n{self._comments.get(path, '')}\n\n"
 
     def _said(self, path: Path) -> str:
         """A comment in one line of a table."""
@@ -80,15 +82,12 @@ def _call(method: Any) -> str:
 
 
 def _type(field: FieldDescriptorProto, message: DescriptorProto) -> str:
-    kind = (
-        _named(field.type_name) if field.type_name else FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_").lower()
-    )
-    entry = next(
-        (one for one in message.nested_type if one.options.map_entry and field.type_name.endswith(f".{one.name}")), None
-    )
-    if entry is not None:
-        key, value = entry.field
-        return f"map of {_type(key, entry)} to {_type(value, entry)}"
+    scalar = FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_").lower()
+    kind = _named(field.type_name) if field.type_name else scalar
+    for nested in message.nested_type:
+        if nested.options.map_entry and field.type_name.endswith(f".{nested.name}"):
+            key, value = nested.field
+            return f"map of {_type(key, nested)} to {_type(value, nested)}"
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return f"repeated {kind}"
     if field.proto3_optional:
