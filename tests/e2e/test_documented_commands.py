@@ -44,11 +44,13 @@ def test_a_documented_block(told: Service, block: Block, tmp_path: Path) -> None
             text = text.replace(f"{host}:{documented}", f"127.0.0.1:{port}")
     path = os.pathsep.join([str(Path(sys.executable).parent), str(program("psql").parent), told.environment["PATH"]])
     variables = {**environment(), **told.environment, "PATH": path, "TMPDIR": str(tmp_path)}
-    sql = block.language == "sql"
-    psql = ["psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--file", "-", told.dsn()]
-    command = psql if sql else ["bash", "-euo", "pipefail", "-c", text]
+    commands = {
+        "sql": ["psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--file", "-", told.dsn()],
+        "python": [sys.executable, "-"],
+    }
+    command = commands.get(block.language, ["bash", "-euo", "pipefail", "-s"])
     ran = subprocess.run(
-        command, cwd=TOP, env=variables, input=text if sql else "", timeout=120,
+        command, cwd=TOP, env=variables, input=text, timeout=120,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, f"{text}\n{ran.stdout}\n{ran.stderr}"
