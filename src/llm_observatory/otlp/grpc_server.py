@@ -18,7 +18,7 @@ from llm_observatory.otlp.grpc_options import Options, server_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.serving import health, unix_socket
 from llm_observatory.serving.certificate import Certificate
-from llm_observatory.serving.grpc_port import bind
+from llm_observatory.serving.grpc_port import bind, closing
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class GrpcServer:
         """
         self._entrance.start_draining()
         self.health.set_serving(serving=False)
-        closing = asyncio.create_task(self._server.stop(grace))
+        closed = closing(self._server, grace)
         try:
             async with asyncio.timeout(grace) as end:
                 await self._entrance.answered()
@@ -95,4 +95,4 @@ class GrpcServer:
             )
         # Health watches never end by themselves and would take the whole grace.
         await self._server.stop(None)
-        await closing
+        await closed

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from llm_observatory.query.answering import Answering
 from llm_observatory.serving.certificate import Certificate
-from llm_observatory.serving.grpc_port import bind
+from llm_observatory.serving.grpc_port import bind, closing
 from llm_observatory.serving.health import SERVICE_NAME as HEALTH
 from llm_observatory.serving.health import HealthServicer
 from llm_observatory.serving.tenant import single_tenant
@@ -23,8 +23,6 @@ SETTING = "QUERY_PORT"
 MAX_REQUEST_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """One span of a trace may be as large as a request of OTLP; clients must raise their own limit (4 MiB) to receive it."""
-
-NEVER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,9 @@ class QueryServer:
     async def stop(self, grace: float) -> None:
         """Refuse new calls, wait up to `grace` seconds for those in flight, then end the rest: watches and tails never end."""
         self._health.set_serving(serving=False)
-        # Its own timer must never run out: beside another `stop` that has ended, grpcio then cancels the calls of a server that
-        # is gone, and the process dies of it (1.85: one of two runs of the tests with a grace of 0).
-        closing = asyncio.create_task(self._server.stop(grace + NEVER_SECONDS))
+        closed = closing(self._server, grace)
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._answering.answered()
         await self._server.stop(None)
-        await closing
+        await closed

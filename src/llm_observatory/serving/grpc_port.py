@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -12,6 +13,19 @@ from llm_observatory.serving.certificate import Certificate
 from llm_observatory.serving.listen import addresses, bind_error, shown
 
 AUTHORIZATION = "authorization"
+
+NEVER_SECONDS = 3600.0
+
+
+def closing(server: grpc.aio.Server, grace: float) -> asyncio.Task[None]:
+    """Refuse new calls from now on; those in flight go on.
+
+    Within `grace` seconds `stop(None)` must end the rest; then await this.
+
+    Its own timer must never run out: beside another `stop` that has ended, grpcio then cancels the calls of a server that is
+    gone, and the process dies of it (1.85: one of two runs of the tests with a grace of 0).
+    """
+    return asyncio.create_task(server.stop(grace + NEVER_SECONDS))
 
 
 def authorization(context: grpc.aio.ServicerContext[Any, Any]) -> str | None:

@@ -15,8 +15,8 @@ PINNED = re.findall(r"^UV_VERSION := (\S+)$", MAKEFILE.read_text(encoding="utf-8
 
 NODE_PACKAGES = ("tests/wasm", "tests/node")
 LOCKS = [f"{folder}/{name}" for folder in NODE_PACKAGES for name in ("package.json", "package-lock.json")]
-LOCKS += ["tests/python/pyproject.toml", "tests/python/uv.lock"]
-FETCHED = ("tests/python/.venv/.ready", *(f"{folder}/node_modules/.ready" for folder in NODE_PACKAGES))
+LOCKS += ["tests/python/pyproject.toml", "tests/python/uv.lock", "tests/debian/packages.txt"]
+FETCHED = (".tools/.ready", "tests/python/.venv/.ready", *(f"{folder}/node_modules/.ready" for folder in NODE_PACKAGES))
 
 UV = """#!/bin/sh
 case "$1" in --version) echo "uv {version}" ;; *) echo "uv $*" >>"$CALLS" ;; esac
