@@ -11,7 +11,8 @@ use crate::spec::{Faults, Spec, Table};
 pub struct Roles {
     not_calls: Keys<()>,
     marked: String,
-    operation: usize,
+    /// The column of operations.
+    pub operation: usize,
     usage: Vec<usize>,
     operations: Keys<&'static str>,
 }
