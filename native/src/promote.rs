@@ -212,27 +212,6 @@ impl Promotion {
         }
     }
 
-    /// What decides one column beside its plan: the text of the only attribute that may fill it, nothing where none may, or
-    /// None where it is not so simple.
-    #[inline]
-    pub fn decisive<'a>(
-        &self,
-        plan: &Plan<'a>,
-        column: usize,
-        tree: &Tree<'a>,
-        nodes: &[(u32, bool)],
-    ) -> Option<(&'a [u8], bool)> {
-        let &(step, tries, _) = plan.places.get(column)?;
-        match plan.steps.get(step)? {
-            Step::Fixed { .. } => Some((b"", false)),
-            Step::Tried { tries: 1, .. } => {
-                let (node, _) = nodes.get(plan.tries.get(tries)?.0)?;
-                tree.only_text(&tree.node(*node)?.value)
-            }
-            Step::Tried { .. } => None,
-        }
-    }
-
     /// The field of one column.
     pub fn field<'a>(&self, out: &mut Vec<u8>, plan: &mut Plan<'a>, column: usize, tree: &Tree<'a>, nodes: &mut [(u32, bool)]) {
         let Some(&(step, tries, start)) = plan.places.get(column) else { return };

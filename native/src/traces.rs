@@ -75,8 +75,6 @@ struct Kind<'p> {
     /// How those of that source are promoted.
     plan: Plan<'p>,
     source: Id,
-    /// Of the last one without a mark: its name, its operation, and the role that follows from both.
-    role: Option<(&'p [u8], (&'p [u8], bool), &'static str)>,
 }
 
 /// The encoder of traces.
@@ -183,11 +181,11 @@ impl<'p> Traces<'_, 'p> {
         let kind = kinds.get(shape, || {
             let look = tables.finder.look(&self.span.tree, self.span.attributes, None, true);
             let plan = tables.promotion.plan(&look.promoted, resource);
-            Kind { look, plan, source: source.id, role: None }
+            Kind { look, plan, source: source.id }
         });
         if kind.source != source.id {
             kind.plan = tables.promotion.plan(&kind.look.promoted, resource);
-            (kind.source, kind.role) = (source.id, None);
+            kind.source = source.id;
         }
         self.said(batch, &source.prepared, &kind.look);
         self.row(batch, &source.prepared, kind);
@@ -236,16 +234,8 @@ impl<'p> Traces<'_, 'p> {
         let plan = &mut kind.plan;
         let (promotion, tree) = (&tables.promotion, &span.tree);
         let mark = mark(span, seen, kind.look.carrier);
-        let decisive = promotion.decisive(plan, tables.roles.operation, tree, &seen.nodes).filter(|_| mark.is_none());
-        let role = match (kind.role, decisive) {
-            (Some((name, operation, role)), Some(decisive)) if name == span.name && operation == decisive => role,
-            _ => {
-                let fill = |out: &mut Vec<u8>, column: usize| promotion.field(out, plan, column, tree, &mut seen.nodes);
-                let role = tables.roles.role(span.name, mark, room, fill);
-                kind.role = decisive.map(|decisive| (span.name, decisive, role));
-                role
-            }
-        };
+        let role =
+            tables.roles.role(span.name, mark, room, |out, column| promotion.field(out, plan, column, tree, &mut seen.nodes));
         let mut filling = plan.begin();
         let mut repaired = std::mem::take(&mut batch.repaired);
         batch.row(tables.spans.place, |out| {

@@ -11,8 +11,7 @@ use crate::spec::{Faults, Spec, Table};
 pub struct Roles {
     not_calls: Keys<()>,
     marked: String,
-    /// The column of operations.
-    pub operation: usize,
+    operation: usize,
     usage: Vec<usize>,
     operations: Keys<&'static str>,
 }
