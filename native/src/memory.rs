@@ -35,7 +35,7 @@ impl<'a> Key<'a> {
 }
 
 /// All keys of a record in their order: its number since everything was forgotten the last time, and how often that was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     number: u32,
     age: u32,
@@ -145,6 +145,11 @@ impl<'a> Memory<'a> {
             Some(last) => self.places.get_mut(last as usize).into_iter().for_each(|last| last.beside = self.at),
             None => self.places.get_mut(here as usize).into_iter().for_each(|here| here.below = self.at),
         }
+    }
+
+    /// How many keys and shapes are remembered.
+    pub fn size(&self) -> (usize, usize) {
+        (self.places.len(), self.shapes as usize)
     }
 
     /// The shape of the record that was read, if it is known.
