@@ -142,6 +142,8 @@ impl Promotion {
         let mut plan = Plan::default();
         plan.steps.reserve(self.columns.len());
         plan.places.reserve(self.columns.len());
+        plan.fixed.reserve(8 * self.columns.len());
+        plan.tries.reserve(readers.len());
         for (number, column) in self.columns.iter().enumerate() {
             let of_resource = resource.get(number).and_then(Option::as_ref);
             let better = of_resource.map_or(column.sources.len(), |(rank, _)| *rank);
