@@ -17,14 +17,14 @@ impl<'a> Tree<'a> {
     /// The same for the attributes of a record itself, whose keys are remembered.
     #[inline]
     pub fn attribute(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
-        if let Some((key, rest)) = self.memory.recall(list.len, data) {
+        if let Some((place, rest)) = self.memory.recall(data) {
             let mut cursor = Cursor::new(rest);
             let held = cursor.delimited()?;
             if cursor.is_empty() {
                 let (value, unread) = self.value(held, deeper(depth)?)?;
                 list.unread |= unread;
-                let (hash, is_plain) = (key.hash, key.is_plain);
-                return self.push(list, Node { key: key.bytes, value, hash, is_plain, has_index: false, next: END });
+                let (key, hash, is_plain) = self.memory.step(place);
+                return self.push(list, Node { key, value, hash, is_plain, has_index: false, next: END });
             }
         }
         self.add::<true>(data, depth, list)
@@ -61,7 +61,7 @@ impl<'a> Tree<'a> {
         let scanned = scan(key);
         let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
         if REMEMBERED {
-            self.memory.remember(list.len, data, key, scanned.hash, is_fine);
+            self.memory.remember(data, key, scanned.hash, is_fine);
         }
         list.unread |= unread || !is_fine;
         let (value, hash) = (value.unwrap_or(Value::Null), scanned.hash);

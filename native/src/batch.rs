@@ -23,6 +23,8 @@ pub struct Rows {
     pub chunks: Vec<Vec<u8>>,
     /// The one that is being filled: whoever adds a row writes it here and then calls `Batch::joined`.
     pub open: Vec<u8>,
+    /// Bytes of the largest row.
+    largest: usize,
 }
 
 /// Rows of one dimension in the order in which they were first named.
@@ -92,7 +94,7 @@ impl<'p> Batch<'p> {
             joined_bytes: 0,
             max_bytes: limits.request_rows_max_bytes.max(limits.escaped_max.saturating_mul(payload_bytes as u64)),
             chunk_bytes: limits.chunk_bytes as usize,
-            first_bytes: payload_bytes.min(limits.chunk_bytes as usize) + ROOM,
+            first_bytes: payload_bytes.min(limits.chunk_bytes as usize * 5 / 4) + ROOM,
             samples: limits.rejection_samples as usize,
         }
     }
@@ -109,12 +111,14 @@ impl<'p> Batch<'p> {
         if rows.open.capacity() == 0 {
             rows.open.reserve(self.first_bytes);
         }
+        let start = rows.open.len();
         write(&mut rows.open);
         rows.count += 1;
+        rows.largest = rows.largest.max(rows.open.len() - start);
         if rows.open.len() >= self.chunk_bytes {
             self.joined_bytes += rows.open.len() as u64;
-            // The next chunk will be about as large.
-            let next = Vec::with_capacity(rows.open.len() + ROOM);
+            // The row that fills a chunk must not move it: it would be copied once more.
+            let next = Vec::with_capacity(self.chunk_bytes + rows.largest + ROOM);
             rows.chunks.push(std::mem::replace(&mut rows.open, next));
         }
     }

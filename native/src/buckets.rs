@@ -50,8 +50,16 @@ impl Buckets {
         if !self.counts.is_empty() {
             let member = object.member("bucket_counts");
             for (index, &count) in self.counts.iter().enumerate() {
-                member.push(if index > 0 { b',' } else { b'[' });
-                document::integer(member, count);
+                let before = if index > 0 { b',' } else { b'[' };
+                // Most are small.
+                match count {
+                    0..10 => member.extend_from_slice(&[before, b'0' + count as u8]),
+                    10..100 => member.extend_from_slice(&[before, b'0' + count as u8 / 10, b'0' + count as u8 % 10]),
+                    _ => {
+                        member.push(before);
+                        document::integer(member, count);
+                    }
+                }
             }
             member.push(b']');
         }

@@ -75,20 +75,25 @@ pub struct Finder {
     pub carriers: Carriers,
 }
 
-/// The attributes of one record, seen once.
+/// What is known of the attributes of a record by their keys alone.
+#[derive(Default)]
+pub struct Look {
+    /// Numbers of promoted keys, and where they are among the attributes.
+    pub promoted: Vec<(usize, usize)>,
+    /// Where the mark of usage carriers is.
+    pub carrier: Option<usize>,
+    /// Of each that may be content, and where it is.
+    places: Vec<(usize, usize)>,
+    marked: bool,
+}
+
+/// The attributes of one record.
 #[derive(Default)]
 pub struct Seen {
     /// Nodes in order, and whether they are still in the document.
     pub nodes: Vec<(u32, bool)>,
-    /// Numbers of promoted keys, and where they are in `nodes`.
-    pub promoted: Vec<(usize, usize)>,
-    /// Where the mark of usage carriers is in `nodes`.
-    pub carrier: Option<usize>,
     /// What was said, in order.
     pub taken: Vec<Taken>,
-    places: Vec<Option<usize>>,
-    marked: bool,
-    said: bool,
 }
 
 impl Finder {
@@ -215,16 +220,10 @@ impl Finder {
         tree.items(list).any(|node| self.name_keys.iter().any(|key| *key.as_bytes() == *node.key))
     }
 
-    /// Look at a document and take its content out. `event`: what more is content in it; `has_mark`: whether the mark counts.
-    pub fn see(&self, seen: &mut Seen, tree: &Tree<'_>, list: List, event: Option<&Event>, has_mark: bool) {
-        seen.nodes.clear();
-        seen.places.clear();
-        seen.taken.clear();
-        seen.promoted.clear();
-        seen.carrier = None;
-        (seen.marked, seen.said) = (false, false);
-        for index in tree.indexes(list) {
-            let Some(node) = tree.node(index) else { break };
+    /// Look at the keys of a document. `event`: what more is content in it; `has_mark`: whether the mark counts.
+    pub fn look(&self, tree: &Tree<'_>, list: List, event: Option<&Event>, has_mark: bool) -> Look {
+        let mut look = Look::default();
+        for (at, node) in tree.items(list).enumerate() {
             let known = self.keys.get(node.hash, node.key);
             let mut place = match known {
                 Some(known) => known.place.or_else(|| if known.promoted.is_none() { self.in_family(node.key) } else { None }),
@@ -234,40 +233,32 @@ impl Finder {
                 place = Some(*own);
             }
             if let Some(known) = known {
-                seen.marked |= known.marks && has_mark;
+                look.marked |= known.marks && has_mark;
                 if known.carrier {
-                    seen.carrier = Some(seen.nodes.len());
+                    look.carrier = Some(at);
                 }
-                if let Some(number) = known.promoted {
-                    seen.promoted.push((number, seen.nodes.len()));
-                }
+                look.promoted.extend(known.promoted.map(|number| (number, at)));
             }
-            seen.said |= place.is_some();
-            seen.nodes.push((index, true));
-            seen.places.push(place);
+            look.places.extend(place.map(|place| (place, at)));
         }
-        self.take(seen);
+        look.places.retain(|&(place, _)| look.marked || !self.is_marked(place));
+        look
     }
 
-    /// Look at a document that has the keys of the last one, in the same order.
-    pub fn see_again(&self, seen: &mut Seen, tree: &Tree<'_>, list: List) {
-        seen.taken.clear();
-        seen.nodes.clear();
-        seen.nodes.extend(tree.indexes(list).map(|index| (index, true)));
-        self.take(seen);
-    }
-
-    fn take(&self, seen: &mut Seen) {
-        if !seen.said {
-            return;
-        }
-        for ((index, stays), place) in seen.nodes.iter_mut().zip(&seen.places) {
-            let Some(place) = place.filter(|&place| seen.marked || !self.is_marked(place)) else { continue };
+    /// Take the content out of a document of these keys.
+    #[inline]
+    pub fn take(&self, seen: &mut Seen, look: &Look, tree: &Tree<'_>, list: List) {
+        let Seen { nodes, taken } = seen;
+        taken.clear();
+        nodes.clear();
+        nodes.extend(tree.indexes(list).map(|index| (index, true)));
+        for &(place, at) in &look.places {
+            let Some((index, stays)) = nodes.get_mut(at) else { break };
             *stays = false;
-            let mut family = seen.taken.iter_mut().filter(|taken| taken.place == place && self.family_of(place));
+            let mut family = taken.iter_mut().filter(|taken| taken.place == place && self.family_of(place));
             match family.next() {
                 Some(taken) => taken.nodes.push(*index),
-                None => seen.taken.push(Taken { place, nodes: vec![*index] }),
+                None => taken.push(Taken { place, nodes: vec![*index] }),
             }
         }
     }

@@ -106,8 +106,12 @@ pub fn double(out: &mut Vec<u8>, value: f64) {
 
 /// The shortest decimal that reads back, written as Python writes it.
 fn decimal(out: &mut Vec<u8>, value: f64) {
-    let mut buffer = ryu::Buffer::new();
+    let mut buffer = zmij::Buffer::new();
     let shortest = buffer.format_finite(value);
+    // Here both write digits and a point.
+    if (1e-3..PLAIN_DOUBLE_LIMIT).contains(&value.abs()) {
+        return out.extend_from_slice(shortest.as_bytes());
+    }
     let (sign, digits) = match shortest.strip_prefix('-') {
         Some(digits) => (&b"-"[..], digits),
         None => (&b""[..], shortest),

@@ -13,6 +13,7 @@ use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document;
 use crate::field;
 use crate::key::Keys;
+use crate::memory::Shape;
 use crate::op::LogOp;
 use crate::repair::repaired;
 use crate::spec::Spec;
@@ -170,19 +171,19 @@ impl<'a> LogRecord<'a> {
         (Some(self.trace_id).filter(|id| trace_id(id).is_some()), Some(self.span_id).filter(|id| is_span_id(id)))
     }
 
-    /// Make a document of its attributes, and repair its body. Whether its keys are those of the last record, in the same order.
-    pub fn read(&mut self, counts: &mut Counts) -> bool {
+    /// Make a document of its attributes, and repair its body. The keys of its attributes, if they are remembered.
+    pub fn read(&mut self, counts: &mut Counts) -> Option<Shape> {
         let (trace, span) = self.association();
         for (id, valid) in [(self.trace_id, trace.is_some()), (self.span_id, span.is_some())] {
             if !valid && !id.is_empty() {
                 counts.add(LOG_ID_DROPPED, 1);
             }
         }
-        let is_same = self.tree.read_attributes(&mut self.attributes, counts);
+        let shape = self.tree.read_attributes(&mut self.attributes, counts);
         if let Some(body) = &mut self.body {
             self.tree.read_value(body, counts);
         }
-        is_same
+        shape
     }
 
     fn text_or_null(out: &mut Vec<u8>, text: &[u8], max_bytes: usize, counts: &mut Counts) {

@@ -4,13 +4,14 @@ use bumpalo::Bump;
 
 use crate::accepted::{Terms, microseconds};
 use crate::batch::Batch;
-use crate::content::{Event, Finder, Seen};
+use crate::content::{Event, Finder, Look, Seen};
 use crate::content_rows::{Carrier, ContentRows, Origin};
 use crate::counts::{RECORD_MALFORMED, Rule};
 use crate::encoder::{RecordEncoder, Source, touched};
 use crate::limits::Limits;
 use crate::log::{self, Ids, LevelNames, LogRecord, Stored};
 use crate::measure;
+use crate::memory::{Shape, Shapes};
 use crate::op::{ContentOp, LogOp};
 use crate::schema::LOG_RECORD;
 use crate::source::Speaker;
@@ -64,9 +65,13 @@ pub struct Logs<'t, 'p> {
     ordinal: u64,
     record: LogRecord<'p>,
     seen: Seen,
-    /// Whether `seen` is of a record that is a message event.
-    saw_event: bool,
-    /// Whether an attribute of records with the last keys may name an event.
+    kinds: Shapes<Kind>,
+}
+
+/// What records of the same keys share.
+struct Kind {
+    look: Look,
+    /// Whether an attribute may name an event.
     is_named: bool,
 }
 
@@ -90,8 +95,7 @@ impl<'t, 'p> Logs<'t, 'p> {
             ordinal: 0,
             record: LogRecord::new(repaired),
             seen: Seen::default(),
-            saw_event: false,
-            is_named: false,
+            kinds: Shapes::default(),
         }
     }
 
@@ -110,8 +114,8 @@ impl<'t, 'p> Logs<'t, 'p> {
             return Err(rule);
         }
         let stored = Stored { time, time_source, id: self.ids.id(time, time_source, self.ordinal) };
-        let is_same = self.record.read(&mut batch.repaired);
-        self.said(batch, &stored, &source.prepared, is_same);
+        let shape = self.record.read(&mut batch.repaired);
+        self.said(batch, &stored, &source.prepared, shape);
         let mut repaired = std::mem::take(&mut batch.repaired);
         let (tables, record) = (self.tables, &self.record);
         batch.row(tables.records.place, |out| {
@@ -141,22 +145,20 @@ impl<'t, 'p> Logs<'t, 'p> {
         })
     }
 
-    fn said(&mut self, batch: &mut Batch<'_>, stored: &Stored, prepared: &Prepared, is_same: bool) {
-        let Logs { tables, content, record, seen, .. } = self;
-        if !is_same {
-            self.is_named = tables.finder.names_event(&record.tree, record.attributes);
-        }
-        let event = if self.is_named || !record.event_name.is_empty() { Self::event(tables, record) } else { None };
+    fn said(&mut self, batch: &mut Batch<'_>, stored: &Stored, prepared: &Prepared, shape: Option<Shape>) {
+        let Logs { tables, content, record, seen, kinds, .. } = self;
+        let (finder, tree) = (&tables.finder, &record.tree);
+        let mut list = record.attributes;
+        let kind =
+            kinds.get(shape, || Kind { look: finder.look(tree, list, None, false), is_named: finder.names_event(tree, list) });
+        let event = if kind.is_named || !record.event_name.is_empty() { Self::event(tables, record) } else { None };
         let (trace_id, span_id) = record.association();
         let origin = Origin { time_us: microseconds(stored.time), trace_id, span_id, log_id: Some(&stored.id) };
         let carriers = &tables.finder.carriers;
-        let mut list = record.attributes;
-        if is_same && event.is_none() && !self.saw_event {
-            tables.finder.see_again(seen, &record.tree, list);
-        } else {
-            tables.finder.see(seen, &record.tree, list, event, false);
+        match event {
+            None => finder.take(seen, &kind.look, tree, list),
+            _ => finder.take(seen, &finder.look(tree, list, event, false), tree, list),
         }
-        self.saw_event = event.is_some();
         if !seen.taken.is_empty() {
             let carrier = Carrier { name: &carriers.log_attribute, event_index: None };
             content.add(batch, &prepared.content, &origin, carrier, &record.tree, &seen.taken);

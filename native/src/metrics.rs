@@ -14,6 +14,7 @@ use crate::kind::Kind;
 use crate::known::{Known, Series, Shared};
 use crate::limits::Limits;
 use crate::measure;
+use crate::memory::Shapes;
 use crate::metric;
 use crate::op::{MetricOp, PointOp};
 use crate::point::Point;
@@ -82,8 +83,8 @@ pub struct Metrics<'t, 'p> {
     point: Point<'p>,
     labels: Vec<u8>,
     nodes: Vec<u32>,
-    /// Places of the attributes in the order of their keys.
-    order: Vec<usize>,
+    /// By their keys, places of the attributes in the order of those.
+    orders: Shapes<Vec<usize>>,
     kept: &'p Bump,
     room: Vec<u8>,
     known: Option<MutexGuard<'t, Known>>,
@@ -107,7 +108,7 @@ impl<'t, 'p> Metrics<'t, 'p> {
             point: Point::new(kept),
             labels: Vec::new(),
             nodes: Vec::new(),
-            order: Vec::new(),
+            orders: Shapes::default(),
             kept,
             room: Vec::new(),
             known,
@@ -159,17 +160,17 @@ impl<'t, 'p> Metrics<'t, 'p> {
     /// Make `labels` of the attributes of the point: their document, keys in order.
     fn read_labels(&mut self, counts: &mut Counts) {
         let tree = &mut self.point.tree;
-        let is_same = tree.read_attributes(&mut self.point.attributes, counts);
+        let shape = tree.read_attributes(&mut self.point.attributes, counts);
         self.nodes.clear();
         self.nodes.extend(tree.indexes(self.point.attributes));
         let node = |place: usize| tree.node(*self.nodes.get(place)?);
-        if !is_same {
-            self.order.clear();
-            self.order.extend(0..self.nodes.len());
-            self.order.sort_unstable_by_key(|&place| node(place).map(|node| node.key));
-        }
+        let order = self.orders.get(shape, || {
+            let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+            order.sort_unstable_by_key(|&place| node(place).map(|node| node.key));
+            order
+        });
         self.labels.clear();
-        document::members(&mut self.labels, tree, self.order.iter().filter_map(|&place| node(place)), true);
+        document::members(&mut self.labels, tree, order.iter().filter_map(|&place| node(place)), true);
     }
 
     /// Encode one point, or say the rule it breaks.

@@ -339,10 +339,11 @@ impl<'a> Point<'a> {
             if index > 0 {
                 out.push(b',');
             }
-            let mut object = Object::open(out);
-            document::double(object.member("quantile"), quantile);
-            document::double(object.member("value"), value);
-            object.close();
+            out.extend_from_slice(b"{\"quantile\":");
+            document::double(out, quantile);
+            out.extend_from_slice(b",\"value\":");
+            document::double(out, value);
+            out.push(b'}');
         }
         out.push(b']');
     }

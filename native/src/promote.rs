@@ -10,9 +10,8 @@ use crate::tree::{Tree, Value};
 
 struct Source {
     conversion: Conversion,
-    /// The number of its key among those of records, None for an attribute of the resource.
-    key: Option<usize>,
-    resource_key: String,
+    /// None for an attribute of records.
+    resource_key: Option<String>,
 }
 
 struct Column {
@@ -77,29 +76,37 @@ pub struct Promotion {
     conversions: Conversions,
     columns: Vec<Column>,
     key_numbers: HashMap<String, usize>,
+    /// By the number of a key, who reads it: column, rank among its sources, conversion.
+    readers: Vec<Vec<(usize, usize, Conversion)>>,
 }
 
 impl Promotion {
     /// Those of a table of the spec.
     pub fn new(spec: &Spec, table: &Table) -> Self {
         let mut key_numbers: HashMap<String, usize> = HashMap::new();
-        let (mut columns, mut begins) = (Vec::new(), true);
+        let mut readers: Vec<Vec<(usize, usize, Conversion)>> = Vec::new();
+        let (mut columns, mut begins): (Vec<Column>, _) = (Vec::new(), true);
         for column in &table.columns {
             if column.sources.is_empty() {
                 begins = true;
                 continue;
             }
             let mut sources = Vec::new();
-            for source in &column.sources {
-                let next = key_numbers.len();
-                let key = (!source.on_resource).then(|| *key_numbers.entry(source.key.clone()).or_insert(next));
-                sources.push(Source { conversion: source.conversion, key, resource_key: source.key.clone() });
+            for (rank, source) in column.sources.iter().enumerate() {
+                if !source.on_resource {
+                    let next = key_numbers.len();
+                    let number = *key_numbers.entry(source.key.clone()).or_insert(next);
+                    readers.resize_with(key_numbers.len(), Vec::new);
+                    readers.get_mut(number).into_iter().for_each(|of| of.push((columns.len(), rank, source.conversion)));
+                }
+                let resource_key = source.on_resource.then(|| source.key.clone());
+                sources.push(Source { conversion: source.conversion, resource_key });
             }
             let promotes = !column.sources.iter().any(|source| source.on_resource);
             columns.push(Column { sources, promotes, begins, max_bytes: column.max_bytes });
             begins = false;
         }
-        Promotion { conversions: Conversions::new(spec), columns, key_numbers }
+        Promotion { conversions: Conversions::new(spec), columns, key_numbers, readers }
     }
 
     /// The keys of records that are read, with their numbers.
@@ -114,9 +121,9 @@ impl Promotion {
         get: impl Fn(&str) -> Option<&'t Value<'a>>,
     ) -> Vec<Option<ResourceField>> {
         let first = |column: &Column| {
-            column.sources.iter().enumerate().filter(|(_, source)| source.key.is_none()).find_map(|(rank, source)| {
+            column.sources.iter().enumerate().find_map(|(rank, source)| {
                 let mut out = Vec::new();
-                let value = get(&source.resource_key)?;
+                let value = get(source.resource_key.as_ref()?)?;
                 self.conversions.write(source.conversion, &mut out, tree, value, column.max_bytes).map(|_| (rank, out))
             })
         };
@@ -125,14 +132,25 @@ impl Promotion {
 
     /// Plan for records of these promoted keys: `present` has their numbers and places among the attributes.
     pub fn plan<'a>(&self, present: &[(usize, usize)], resource: &[Option<ResourceField>]) -> Plan<'a> {
+        let mut readers: Vec<(usize, usize, Conversion, usize)> = Vec::new();
+        for &(key, place) in present {
+            let of = self.readers.get(key).map_or(&[][..], Vec::as_slice);
+            readers.extend(of.iter().map(|&(column, rank, conversion)| (column, rank, conversion, place)));
+        }
+        readers.sort_unstable_by_key(|&(column, rank, ..)| (column, rank));
+        let mut readers = readers.into_iter().peekable();
         let mut plan = Plan::default();
+        plan.steps.reserve(self.columns.len());
+        plan.places.reserve(self.columns.len());
+        plan.fixed.reserve(8 * self.columns.len());
+        plan.tries.reserve(readers.len());
         for (number, column) in self.columns.iter().enumerate() {
             let of_resource = resource.get(number).and_then(Option::as_ref);
             let better = of_resource.map_or(column.sources.len(), |(rank, _)| *rank);
             let (before, mut is_canonical) = (plan.tries.len(), true);
-            for (rank, source) in column.sources.iter().take(better).enumerate() {
-                if let Some(&(_, place)) = present.iter().find(|(key, _)| Some(*key) == source.key) {
-                    plan.tries.push((place, source.conversion));
+            while let Some((_, rank, conversion, place)) = readers.next_if(|(column, ..)| *column == number) {
+                if rank < better {
+                    plan.tries.push((place, conversion));
                     is_canonical &= rank == 0;
                 }
             }

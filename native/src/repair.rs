@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
 use crate::key::{hash, scan};
+use crate::memory::Shape;
 use crate::tree::{END, List, Node, Tree, Value};
 
 /// How many keys are compared with each other before they are put into a map.
@@ -18,17 +19,15 @@ impl<'a> Tree<'a> {
         self.unite_all(list, counts);
     }
 
-    /// The same for the attributes of a record itself. Whether its keys are those of the last record that was read, in the
-    /// same order.
-    pub fn read_attributes(&mut self, list: &mut List, counts: &mut Counts) -> bool {
-        let len = list.len;
+    /// The same for the attributes of a record itself. Its keys, if they are remembered.
+    pub fn read_attributes(&mut self, list: &mut List, counts: &mut Counts) -> Option<Shape> {
         self.read_unread(list, counts);
-        if self.memory.is_same(len) {
-            return true;
+        if let Some(shape) = self.memory.shape() {
+            return Some(shape);
         }
+        let len = list.len;
         self.unite_all(list, counts);
-        self.memory.read(len, list.len);
-        false
+        self.memory.name(list.len == len)
     }
 
     fn unite_all(&mut self, list: &mut List, counts: &mut Counts) {

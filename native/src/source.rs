@@ -19,6 +19,8 @@ use crate::tree::{List, Tree, Value};
 use crate::walk;
 
 const DAY_US: i64 = 86_400_000_000;
+/// What a row of sources mostly has beside two documents, at most.
+const ROOM: usize = 512;
 
 /// A resource or a scope, read: also its document as JSON, and what is beside it.
 pub struct Described {
@@ -171,7 +173,7 @@ impl Reading<'_> {
         let mut counts = Counts::default();
         let mut attributes = message.attributes;
         tree.read(&mut attributes, &mut counts);
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity((2 * described.message.len()).min(4096));
         document::object(&mut json, &tree, attributes, true);
         let get = |key: &str| tree.items(attributes).find(|node| node.key == key.as_bytes()).map(|node| &node.value);
         let service_name = match get("service.name") {
@@ -241,7 +243,8 @@ impl SourceTable {
 
     /// The row of a source; its id is that of the speaker from now on.
     pub fn seal(&self, speaker: &mut Speaker<'_>) -> Vec<u8> {
-        let (mut out, mut sealed) = (Vec::new(), Sealed::default());
+        let described = speaker.resource.json.len() + speaker.scope.json.len();
+        let (mut out, mut sealed) = (Vec::with_capacity(described + ROOM), Sealed::default());
         self.0.write(&mut out, &Default::default(), |out, op, max_bytes| {
             let start = out.len();
             match op {

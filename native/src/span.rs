@@ -10,6 +10,7 @@ use crate::counts::{
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
 use crate::document::{self, Object};
 use crate::field;
+use crate::memory::Shape;
 use crate::op::SpanOp;
 use crate::repair::repaired;
 use crate::tree::{List, Tree};
@@ -214,9 +215,9 @@ impl<'a> Span<'a> {
         Ok(trace)
     }
 
-    /// Make documents of its attributes, events and links. Whether its keys are those of the last span, in the same order.
-    pub fn read(&mut self, counts: &mut Counts) -> bool {
-        let is_same = self.tree.read_attributes(&mut self.attributes, counts);
+    /// Make documents of its attributes, events and links. The keys of its attributes, if they are remembered.
+    pub fn read(&mut self, counts: &mut Counts) -> Option<Shape> {
+        let shape = self.tree.read_attributes(&mut self.attributes, counts);
         for event in &mut self.events {
             self.tree.repair(&mut event.name, counts);
             self.tree.read(&mut event.attributes, counts);
@@ -231,7 +232,7 @@ impl<'a> Span<'a> {
             self.tree.repair(&mut link.trace_state, counts);
             self.tree.read(&mut link.attributes, counts);
         }
-        is_same
+        shape
     }
 
     /// Whether it is a request to its service: no parent, a remote parent, or kind SERVER or CONSUMER.

@@ -85,7 +85,8 @@ impl<Op: Copy> RecordTable<Op> {
 
     /// What all records of a source share.
     pub fn share(&self, speaker: &Speaker<'_>) -> SharedFields {
-        let mut fields = SharedFields::default();
+        let (bytes, ends) = (Vec::with_capacity(32 * self.shared.len()), Vec::with_capacity(self.shared.len()));
+        let mut fields = SharedFields { bytes, ends };
         for &(op, max_bytes) in &self.shared {
             speaker.write(&mut fields.bytes, op, max_bytes);
             fields.ends.push(fields.bytes.len());

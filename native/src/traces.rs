@@ -3,8 +3,8 @@
 use bumpalo::Bump;
 
 use crate::accepted::{Terms, microseconds};
-use crate::batch::{Batch, TraceTimes};
-use crate::content::{Finder, Seen};
+use crate::batch::{Batch, Id, TraceTimes};
+use crate::content::{Finder, Look, Seen};
 use crate::content_rows::{Carrier, ContentRows, Origin};
 use crate::counts::{END_BEFORE_START, RECORD_MALFORMED, Rule};
 use crate::document;
@@ -12,6 +12,7 @@ use crate::encoder::{RecordEncoder, Source, touched};
 use crate::field;
 use crate::limits::Limits;
 use crate::measure;
+use crate::memory::Shapes;
 use crate::op::{BesideOp, ContentOp, SpanOp};
 use crate::promote::{Plan, Promotion, ResourceField};
 use crate::schema::SPAN;
@@ -68,6 +69,14 @@ pub struct Prepared {
     resource: Vec<Option<ResourceField>>,
 }
 
+/// What spans of the same keys share.
+struct Kind<'p> {
+    look: Look,
+    /// How those of that source are promoted.
+    plan: Plan<'p>,
+    source: Id,
+}
+
 /// The encoder of traces.
 pub struct Traces<'t, 'p> {
     tables: &'t TraceTables,
@@ -78,8 +87,7 @@ pub struct Traces<'t, 'p> {
     times: TraceTimes,
     span: Span<'p>,
     seen: Seen,
-    /// How spans of the last keys are promoted; None until one of this source came.
-    plan: Option<Plan<'p>>,
+    kinds: Shapes<Kind<'p>>,
     room: Vec<u8>,
 }
 
@@ -102,7 +110,7 @@ impl<'t, 'p> Traces<'t, 'p> {
             times: TraceTimes::new(payload_bytes),
             span: Span::new(repaired),
             seen: Seen::default(),
-            plan: None,
+            kinds: Shapes::default(),
             room: Vec::new(),
         }
     }
@@ -125,7 +133,6 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
         envelope: &Envelope<'p>,
         source: Result<&Source<Prepared>, Rule>,
     ) -> Result<(), Malformed> {
-        self.plan = None;
         for (index, data) in walk::records(envelope.message).enumerate() {
             let data = data?;
             if let Err(rule) = source.and_then(|source| self.span(batch, data, source)) {
@@ -168,9 +175,21 @@ impl<'p> Traces<'_, 'p> {
         if let Some(rule) = self.content.full(batch) {
             return Err(rule);
         }
-        let is_same = self.span.read(&mut batch.repaired);
-        self.said(batch, &source.prepared, is_same);
-        self.row(batch, &source.prepared, is_same);
+        let shape = self.span.read(&mut batch.repaired);
+        let (tables, resource) = (self.tables, &source.prepared.resource);
+        let mut kinds = std::mem::take(&mut self.kinds);
+        let kind = kinds.get(shape, || {
+            let look = tables.finder.look(&self.span.tree, self.span.attributes, None, true);
+            let plan = tables.promotion.plan(&look.promoted, resource);
+            Kind { look, plan, source: source.id }
+        });
+        if kind.source != source.id {
+            kind.plan = tables.promotion.plan(&kind.look.promoted, resource);
+            kind.source = source.id;
+        }
+        self.said(batch, &source.prepared, &kind.look);
+        self.row(batch, &source.prepared, kind);
+        self.kinds = kinds;
         batch.name(self.sources, &source.id, &source.row);
         if 0 < self.span.end && self.span.end < self.span.start {
             batch.odd.add(END_BEFORE_START, 1);
@@ -182,7 +201,7 @@ impl<'p> Traces<'_, 'p> {
     }
 
     /// Take what was said out of the span and its events.
-    fn said(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, is_same: bool) {
+    fn said(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, look: &Look) {
         let Traces { tables, content, span, seen, .. } = self;
         let origin = Origin {
             time_us: microseconds(span.start),
@@ -192,11 +211,7 @@ impl<'p> Traces<'_, 'p> {
         };
         let carriers = &tables.finder.carriers;
         let mut of_events = Seen::default();
-        if is_same {
-            tables.finder.see_again(seen, &span.tree, span.attributes);
-        } else {
-            tables.finder.see(seen, &span.tree, span.attributes, None, true);
-        }
+        tables.finder.take(seen, look, &span.tree, span.attributes);
         let carrier = Carrier { name: &carriers.span_attribute, event_index: None };
         content.add(batch, &prepared.content, &origin, carrier, &span.tree, &seen.taken);
         for (index, event) in span.events.iter_mut().enumerate() {
@@ -204,7 +219,8 @@ impl<'p> Traces<'_, 'p> {
                 continue;
             }
             let own = tables.finder.events.find(event.name);
-            tables.finder.see(&mut of_events, &span.tree, event.attributes, own, false);
+            let look = tables.finder.look(&span.tree, event.attributes, own, false);
+            tables.finder.take(&mut of_events, &look, &span.tree, event.attributes);
             if !of_events.taken.is_empty() {
                 let carrier = Carrier { name: &carriers.span_event, event_index: Some(index) };
                 content.add(batch, &prepared.content, &origin, carrier, &span.tree, &of_events.taken);
@@ -213,14 +229,11 @@ impl<'p> Traces<'_, 'p> {
         }
     }
 
-    fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, is_same: bool) {
-        let Traces { tables, span, seen, plan, room, .. } = self;
-        let plan = match plan {
-            Some(plan) if is_same => plan,
-            _ => plan.insert(tables.promotion.plan(&seen.promoted, &prepared.resource)),
-        };
+    fn row(&mut self, batch: &mut Batch<'_>, prepared: &Prepared, kind: &mut Kind<'p>) {
+        let Traces { tables, span, seen, room, .. } = self;
+        let plan = &mut kind.plan;
         let (promotion, tree) = (&tables.promotion, &span.tree);
-        let mark = mark(span, seen);
+        let mark = mark(span, seen, kind.look.carrier);
         let role =
             tables.roles.role(span.name, mark, room, |out, column| promotion.field(out, plan, column, tree, &mut seen.nodes));
         let mut filling = plan.begin();
@@ -252,8 +265,8 @@ fn write_attributes(out: &mut Vec<u8>, span: &Span<'_>, seen: &Seen) {
 }
 
 /// The text of the mark of usage carriers, where it is still in the document.
-fn mark<'s>(span: &'s Span<'_>, seen: &Seen) -> Option<&'s [u8]> {
-    let &(node, stays) = seen.nodes.get(seen.carrier?)?;
+fn mark<'s>(span: &'s Span<'_>, seen: &Seen, carrier: Option<usize>) -> Option<&'s [u8]> {
+    let &(node, stays) = seen.nodes.get(carrier?)?;
     match span.tree.node(node).map(|node| &node.value) {
         Some(Value::Text(text)) if stays => Some(text),
         _ => None,

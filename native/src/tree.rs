@@ -92,6 +92,7 @@ impl<'a> Tree<'a> {
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
+        self.memory.begin();
     }
 
     /// Add a node to a list.

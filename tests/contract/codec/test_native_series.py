@@ -18,6 +18,9 @@ DAY_US = 86_400_000_000
 ROUNDS = 4
 """A series is kept when it comes for the second time and found the third."""
 
+SERIES_MAX = 32_768
+"""As `known.rs` says: with all of them kept, they are forgotten as a whole."""
+
 pytestmark = pytest.mark.native_codec
 
 
@@ -78,6 +81,33 @@ def test_attributes_apart_from_each_other() -> None:
     for field in (0x12, 0x12, 0x0A):
         raw = bytes([field, len(raw)]) + raw
     hold(Native(), raw)
+
+
+def test_one_metric_for_each_point() -> None:
+    native = Native()
+    apart = b"".join(request({"k": str(number % 30)}, name=f"m{number % 7}") for number in range(300))
+    hold(native, apart)
+    hold(native, request(*({"k": str(number)} for number in range(30)), name="m3"))
+
+
+def test_a_series_that_is_sent_exactly_twice() -> None:
+    """It is kept the second time, and never asked for."""
+    native = Native()
+    for number in range(200):
+        payload = request({"k": str(number)}, {"k": f"x{number}"})
+        wanted = encode(reference, payload)
+        assert encode(native, payload) == wanted
+        assert encode(native, payload) == wanted
+
+
+def test_more_series_than_are_kept() -> None:
+    native = Native()
+    payloads = [request(*({"k": f"{start + number}"} for number in range(12_000))) for start in range(0, 3 * 12_000, 12_000)]
+    assert len(payloads) * 12_000 > SERIES_MAX
+    wanted = [encode(reference, payload) for payload in payloads]
+    for _ in range(ROUNDS):
+        for payload, rows in zip(payloads, wanted, strict=True):
+            assert encode(native, payload) == rows
 
 
 def test_threads_share_one_codec() -> None:
