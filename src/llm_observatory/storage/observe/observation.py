@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
-import structlog
-
-from llm_observatory.errors import ObservatoryError, StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.observe import certificates, readings
+from llm_observatory.storage.observe.reading import Reader
 from llm_observatory.storage.observe.rollup_lag import rollup_lag
 from llm_observatory.storage.translate import translated
-
-_log = structlog.get_logger(__name__)
 
 STATEMENT_TIMEOUT, LOCK_TIMEOUT = "5s", "1s"
 LONGEST_SECONDS = 30.0
@@ -29,8 +24,6 @@ _SESSION = """
 SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
        set_config('application_name', current_setting('application_name') || ' observer', false)
 """
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -71,19 +64,9 @@ def own_certificates(settings: Settings) -> dict[str, Path]:
 async def observe(connection: AsyncConnection, settings: Settings) -> Observation:
     """Read everything. Raises StorageError when the connection is lost."""
     now = datetime.now(UTC)
-    seen = Observation(now)
+    read = Reader(connection)
+    seen = Observation(now, failed=read.failed)
     has = await readings.engine_has(connection)
-
-    async def read(name: str, ask: Callable[[], Awaitable[T]]) -> T | None:
-        try:
-            return await ask()
-        except ObservatoryError as error:
-            if connection.closed:
-                raise
-            seen.failed[name] = _words(error)
-            _log.warning("a reading failed", reading=name, error=seen.failed[name])
-            return None
-
     seen.database = await read("database", lambda: readings.database_state(connection))
     seen.left_over = await read("left_over", lambda: readings.left_over(connection, settings))
     seen.table_sizes = await read("table_sizes", lambda: readings.table_sizes(connection, has))
@@ -100,8 +83,3 @@ async def observe(connection: AsyncConnection, settings: Settings) -> Observatio
 
 async def _of_file(path: Path) -> datetime:
     return certificates.of_file(path)
-
-
-def _words(error: ObservatoryError) -> str:
-    said = str(error.__cause__).strip().splitlines() if isinstance(error, StorageError) and error.__cause__ else []
-    return f"{error}: {said[0]}" if said else str(error)

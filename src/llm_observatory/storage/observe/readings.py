@@ -27,6 +27,7 @@ class DatabaseState:
 
     size_bytes: int
     cache_hit_ratio: float | None
+    blocks_asked: int
     transactions_id_age: int
     connections: int
     max_connections: int
