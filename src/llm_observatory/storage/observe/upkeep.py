@@ -25,6 +25,8 @@ class Smallest:
 
     dead_tuples: int = 1_000
     index_bytes: int = 100 * 1024**2
+    unused_seconds: float = 7 * 86_400
+    """Statistics that began later know too little of what is used."""
     bloated_bytes: int = 100 * 1024**2
     slow_seconds: float = 1.0
 
@@ -52,11 +54,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class UnusedIndex:
-    """An index that no query used for so long."""
+    """An index that no query has used since the statistics began."""
 
     name: str
     bytes: int
-    since_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +174,8 @@ async def look(connection: AsyncConnection, settings: Settings, smallest: Smalle
         "dead_tuples", lambda: rows(connection, "dead_tuples", DeadTuples, least=smallest.dead_tuples)
     )
     found.invalid_indexes = await read("invalid_indexes", lambda: rows(connection, "invalid_indexes", Named))
-    found.unused_indexes = await read(
-        "unused_indexes", lambda: rows(connection, "unused_indexes", UnusedIndex, least_bytes=smallest.index_bytes)
-    )
+    unused = {"least_bytes": smallest.index_bytes, "least_seconds": smallest.unused_seconds}
+    found.unused_indexes = await read("unused_indexes", lambda: rows(connection, "unused_indexes", UnusedIndex, **unused))
     found.bloat = await read("bloat", lambda: rows(connection, "bloat", Bloat, least_bytes=smallest.bloated_bytes))
     found.waiting_locks = await read("waiting_locks", lambda: rows(connection, "waiting_locks", WaitingLock))
     found.transactions = await read("transactions", lambda: rows(connection, "transactions", Transaction))

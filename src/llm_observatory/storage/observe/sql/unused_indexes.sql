@@ -1,14 +1,14 @@
--- Large indexes that no query has used since the statistics began, with those of all partitions as one. Not what keeps rows
--- unique, which is used by writing.
+-- Large indexes that no query has used since the statistics began, if that is long ago, with those of all partitions as one. Not
+-- what keeps rows unique, which is used by writing.
 SELECT
     coalesce(pg_partition_root(indexrelid), indexrelid)::regclass::text AS name,
-    sum(pg_relation_size(indexrelid))::int8 AS bytes,
-    extract(epoch FROM now() - coalesce(
-        (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()), pg_postmaster_start_time()
-    ))::float8 AS since_seconds
+    sum(pg_relation_size(indexrelid))::int8 AS bytes
 FROM pg_stat_user_indexes
 JOIN pg_index USING (indexrelid)
 WHERE NOT indisunique
+    AND (
+        SELECT coalesce(stats_reset, pg_postmaster_start_time()) FROM pg_stat_database WHERE datname = current_database()
+    ) <= now() - make_interval(secs => %(least_seconds)s)
 GROUP BY coalesce(pg_partition_root(indexrelid), indexrelid)
 HAVING sum(idx_scan) = 0 AND sum(pg_relation_size(indexrelid)) >= %(least_bytes)s
 ORDER BY 2 DESC
