@@ -13,6 +13,7 @@ import typer
 
 from llm_observatory import metrics
 from llm_observatory.app.cli import cli
+from llm_observatory.operate.doctor import thresholds
 from llm_observatory.settings import COLLECTOR_OPTIONS, LIVE, Settings, shown
 from llm_observatory.tables import METRIC_LABELS, TABLES, VIEWS, Table, content
 from llm_observatory.tables.rollups import INPUT_BANDS, ROLLUP_VIEWS, RollupView
@@ -73,6 +74,12 @@ def test_the_reference_of_metrics_is_what_the_code_declares() -> None:
         [sys.executable, "-m", "llm_observatory.app.metrics_reference"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert (DOCS / "metrics-reference.md").read_text(encoding="utf-8") == made
+
+
+def test_every_threshold_of_doctor() -> None:
+    assert [(name, row[0].replace("`", "")) for name, row in table_rows("doctor.md").items()] == [
+        (name, limit.replace("`", "")) for name, limit in thresholds.table()
+    ]
 
 
 def test_the_guide_to_metrics_names_those_that_exist() -> None:
@@ -152,7 +159,8 @@ def test_every_decision_is_in_the_index_and_has_its_parts() -> None:
     index = (DOCS / "adr" / "README.md").read_text(encoding="utf-8")
     records = sorted(path for path in (DOCS / "adr").glob("*.md") if path.name != "README.md")
     assert [path.name for path in records] == re.findall(r"\]\((\d{4}-[^)]+)\)", index)
-    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    numbers = [int(path.name[:4]) for path in records]
+    assert numbers == sorted(set(numbers))
     for path in records:
         headings = re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert headings == ["Context", "Decision", "Rejected", "Consequences"], path.name
