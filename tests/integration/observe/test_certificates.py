@@ -76,9 +76,9 @@ async def test_as_a_server_shows_it(tmp_path: Path) -> None:
     assert x509.load_der_x509_certificate(shown).not_valid_after_utc == ENDS
 
 
-async def test_a_database_without_tls_has_none(database: str) -> None:
+async def test_a_database_has_one_where_it_is_reached_over_tls(database: str) -> None:
     connection = await connect(database)
     try:
-        assert await certificates.of_database(connection) is None
+        assert (await certificates.of_database(connection) is not None) == connection.pgconn.ssl_in_use
     finally:
         await connection.close()
