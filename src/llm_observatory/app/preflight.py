@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llm_observatory import codec
+from llm_observatory.app import self_telemetry
 from llm_observatory.errors import ConfigError, EmbeddedServerError
 from llm_observatory.settings import Settings
 from llm_observatory.storage.embedded import binaries, cluster, folder
@@ -18,7 +19,10 @@ from llm_observatory.storage.target import data_dir, target
 
 def demand(settings: Settings) -> None:
     """Raise ConfigError with all that is wrong with settings that are right by themselves."""
-    checks: list[Callable[[], object]] = [lambda: codec.select(settings.observatory_codec)]
+    checks: list[Callable[[], object]] = [
+        lambda: codec.select(settings.observatory_codec),
+        lambda: self_telemetry.demand(settings),
+    ]
     if not settings.embedded:
         checks.append(lambda: target(settings))
     faults: list[str] = []

@@ -35,6 +35,7 @@ from llm_observatory.app.lag import watch_loop_lag
 from llm_observatory.app.observer import Observer
 from llm_observatory.app.read_side import reading_place, reading_url
 from llm_observatory.app.reload import Reload
+from llm_observatory.app.self_telemetry import self_telemetry
 from llm_observatory.app.write_path import LiveLimits
 from llm_observatory.errors import ObservatoryError
 from llm_observatory.settings import Settings
@@ -140,6 +141,7 @@ async def serve(settings: Settings, console: Console, *, role: Role = "all", sha
             await begin(_background(tasks, "observer", failures.guard(observer.run(database.ready))))
         await begin(_background(tasks, "health", failures.guard(_watch(taken, asked, redis, health, console))))
         await begin(_drained(settings, health, taken, asked, stop))
+        await begin(self_telemetry(settings, tasks))
         await stop.wait()
     failures.raise_first()
     log.info("stopped")
