@@ -8,8 +8,12 @@ from llm_observatory.operate.doctor.advice import psql
 from llm_observatory.operate.doctor.findings import Database, Findings, unknown
 from llm_observatory.operate.doctor.line import Line
 from llm_observatory.operate.doctor.thresholds import shown
+from llm_observatory.tables import DEAD_LETTERS
 
 _MAINTENANCE = "look for `maintenance` in the log of the service: one process of `llm-observatory serve` does it"
+_ARRIVAL = next(column.name for column in DEAD_LETTERS.columns if column.role == "time")
+_SHOWN = ", ".join(column.name for column in DEAD_LETTERS.columns if column.role in ("fact", "time"))
+_NEWEST_LETTERS = f"SELECT {_SHOWN} FROM {DEAD_LETTERS.name} ORDER BY {_ARRIVAL} DESC LIMIT 10"
 _VACUUMED = "autovacuum comes by itself; at once: "
 
 
@@ -69,8 +73,7 @@ def dead_letters(found: Findings, database: Database) -> Iterator[Line]:
     if left is None:
         yield unknown("dead letters", database.seen.failed.get("left_over"))
         return
-    advice = psql("SELECT signal, received_at, error FROM dead_letters ORDER BY received_at DESC LIMIT 10")
-    yield found.thresholds.dead_letters.line("dead letters", left.dead_letters, f"{left.dead_letters:,}", advice)
+    yield found.thresholds.dead_letters.line("dead letters", left.dead_letters, f"{left.dead_letters:,}", psql(_NEWEST_LETTERS))
 
 
 def ledger(found: Findings, database: Database) -> Iterator[Line]:
