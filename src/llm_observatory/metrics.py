@@ -1,12 +1,14 @@
-"""Every Prometheus instrument of the service, declared once.
+"""Every Prometheus instrument of the service, declared once: name, labels, buckets and help.
 
-Names and labels are a contract with dashboards, alerts and the manual: `writer_type` = trace, metric, log, copy, and of lanes
-(buffers, flushes) also late; `method` = copy, insert; `status` = success, error; `state` = active, idle, max; `buffer_type` =
-rows, bytes.
-The `otelcol_receiver_*` counters keep the Collector's names, unsuffixed, so that its dashboards work.
+Names and labels are a contract with dashboards, alerts and the manual; `docs/metrics-reference.md` is made of them, and of
+`LABEL_VALUES` and `unit` at the end of this module. The `otelcol_receiver_*` counters keep the Collector's names, unsuffixed,
+so that its dashboards work. What is seen by looking at the database is an `ObservedGauge`, set by `storage/observe`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,7 +20,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.metrics_core import UnknownMetricFamily
+from prometheus_client.metrics_core import GaugeMetricFamily, UnknownMetricFamily
 from prometheus_client.registry import Collector
 
 # A second series for each, with the time it was made: of no use to anybody here.
@@ -44,6 +46,10 @@ class UnsuffixedCounter(Collector):
         self._values: dict[tuple[str, ...], float] = {}
         REGISTRY.register(self)
 
+    def describe(self) -> list[UnknownMetricFamily]:
+        """What it declares."""
+        return [UnknownMetricFamily(self._name, self._documentation, labels=self._labels)]
+
     def inc(self, amount: float, *labels: str) -> None:
         """Add `amount` to the series with these label values, in declaration order."""
         self._values[labels] = self._values.get(labels, 0.0) + amount
@@ -56,6 +62,34 @@ class UnsuffixedCounter(Collector):
         family = UnknownMetricFamily(self._name, self._documentation, labels=self._labels)
         for labels, value in sorted(self._values.items()):
             family.add_sample(self._name, dict(zip(self._labels, labels, strict=True)), value)
+        return [family]
+
+
+class ObservedGauge(Collector):
+    """A gauge whose series are those of the last observation: what was not seen is absent, which is not the same as zero."""
+
+    def __init__(self, name: str, documentation: str, labels: tuple[str, ...] = ()) -> None:
+        self._name, self._documentation, self._labels = name, documentation, labels
+        self._values: Mapping[tuple[str, ...], float] = {}
+        REGISTRY.register(self)
+
+    def show(self, value: float | None) -> None:
+        """The value of a gauge without labels; None: nothing is known."""
+        self._values = {} if value is None else {(): float(value)}
+
+    def show_by(self, values: Mapping[str, float]) -> None:
+        """The values of a gauge with one label, in place of all it had."""
+        self._values = {(label,): float(value) for label, value in values.items()}
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """What it declares."""
+        return [GaugeMetricFamily(self._name, self._documentation, labels=self._labels)]
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """The family as Prometheus scrapes it."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, value in sorted(self._values.items()):
+            family.add_metric(labels, value)
         return [family]
 
 
@@ -146,12 +180,12 @@ REQUEST_BYTES = Histogram(
 )
 HTTP_BODY_BYTES = Histogram(
     "otlp_http_body_bytes",
-    "Size of a body on the wire, by how it was compressed.",
+    "Size of a body on the wire, by how it was compressed; over gRPC the library does not tell it.",
     ("signal", "encoding", "compression"),
     buckets=_BYTES,
     registry=REGISTRY,
 )
-HTTP_CONNECTIONS = Gauge("otlp_http_connections", "Connections to the HTTP port.", registry=REGISTRY)
+HTTP_CONNECTIONS = Gauge("otlp_http_connections", "Connections to the HTTP port of OTLP.", registry=REGISTRY)
 REFUSED_REQUESTS = Counter(
     "ingest_refused_requests_total", "Requests answered with an error status.", ("signal", "reason"), registry=REGISTRY
 )
@@ -176,18 +210,171 @@ ROLLUP_PENDING_HOURS = Gauge(
     registry=REGISTRY,
 )
 
+OBSERVATIONS = Counter(
+    "storage_observations_total",
+    "Looks at the database; error when any of its readings failed.",
+    ("status",),
+    registry=REGISTRY,
+)
+OBSERVED_AT = ObservedGauge("storage_observation_timestamp_seconds", "When the database was last looked at with success.")
+DATABASE_SIZE = ObservedGauge("storage_database_size_bytes", "Size of the database on disk.")
+TABLE_SIZE = ObservedGauge(
+    "storage_table_size_bytes", "Size of a table with its indexes and TOAST, over all its partitions or chunks.", ("table",)
+)
+CACHE_HIT_RATIO = ObservedGauge(
+    "storage_cache_hit_ratio",
+    "Of blocks asked for those that were in shared buffers, since PostgreSQL's statistics were reset.",
+)
+TRANSACTIONS_ID_AGE = ObservedGauge(
+    "storage_transactions_id_age", "Age of the oldest transaction id that is not frozen, of all databases of the server."
+)
+BACKUP_LAST_SUCCESS = ObservedGauge(
+    "storage_backup_last_success_timestamp_seconds",
+    "When the newest backup of a kind was finished; absent where there is none.",
+    ("kind",),
+)
+BACKUP_SIZE = ObservedGauge(
+    "storage_backup_size_bytes", "What the newest backup of a kind takes; absent where there is none.", ("kind",)
+)
+WAL_ARCHIVE_ENABLED = ObservedGauge(
+    "storage_wal_archive_enabled", "1 where PostgreSQL archives its WAL (archive_mode), else 0."
+)
+WAL_ARCHIVE_LAST_SUCCESS = ObservedGauge(
+    "storage_wal_archive_last_success_timestamp_seconds", "When a WAL file was last archived; absent where none was."
+)
+WAL_ARCHIVE_FAILURES = ObservedGauge(
+    "storage_wal_archive_failures", "Failed tries to archive a WAL file since PostgreSQL's statistics were reset."
+)
+WAL_ARCHIVE_WAITING = ObservedGauge(
+    "storage_wal_archive_waiting_files", "WAL files that wait to be archived; absent where the login may not look (pg_monitor)."
+)
+CERTIFICATE_EXPIRY = ObservedGauge(
+    "storage_certificate_expiry_timestamp_seconds",
+    "When a certificate of TLS ends; absent where there is none.",
+    ("certificate",),
+)
+ROLLUP_LAG = ObservedGauge(
+    "storage_rollup_lag_seconds",
+    "For how long the oldest bucket that should be in a rollup is missing; 0 when none is.",
+    ("rollup",),
+)
+DEAD_LETTER_ROWS = ObservedGauge("storage_dead_letters", "Requests in the table dead_letters.")
+LEDGER_ROWS = ObservedGauge("storage_ledger_rows", "Requests in the table ingest_ledger, as PostgreSQL estimates it.")
+LEDGER_OLDEST_AGE = ObservedGauge(
+    "storage_ledger_oldest_age_seconds", "Age of the oldest row of ingest_ledger; absent when it is empty."
+)
+REPLICATION_LAG = ObservedGauge(
+    "storage_replication_lag_seconds",
+    "For how long a standby has not replayed what was written; absent where there is none, or the login may not look.",
+    ("replica",),
+)
+MAINTENANCE_MODE = ObservedGauge("storage_maintenance_mode", "1 while records are refused for maintenance, else 0.")
+
 RECEIVER_ACCEPTED = {
     noun: UnsuffixedCounter(f"otelcol_receiver_accepted_{noun}", f"{noun} committed.", ("receiver", "transport"))
     for noun in ("spans", "metric_points", "log_records")
 }
 RECEIVER_REFUSED = {
-    noun: UnsuffixedCounter(f"otelcol_receiver_refused_{noun}", f"{noun} refused.", ("receiver", "transport"))
+    noun: UnsuffixedCounter(
+        f"otelcol_receiver_refused_{noun}", f"{noun} whose client was told that they are not stored.", ("receiver", "transport")
+    )
     for noun in ("spans", "metric_points", "log_records")
 }
 RECEIVER_FAILED = {
-    noun: UnsuffixedCounter(f"otelcol_receiver_failed_{noun}", f"{noun} failed inside.", ("receiver", "transport"))
+    noun: UnsuffixedCounter(f"otelcol_receiver_failed_{noun}", f"{noun} lost to a failure inside.", ("receiver", "transport"))
     for noun in ("spans", "metric_points", "log_records")
 }
 RECEIVER_REQUESTS = UnsuffixedCounter(
-    "otelcol_receiver_requests", "Export requests by what became of them.", ("receiver", "transport", "outcome")
+    "otelcol_receiver_requests",
+    "Export requests; refused: the client was told why, or left before its answer; failure: nobody foresaw it.",
+    ("receiver", "transport", "outcome"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An instrument as it is scraped. `buckets` of a histogram, without the last one, which holds everything."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...]
+    help: str
+
+    @property
+    def unit(self) -> str:
+        """What the value counts or measures, in base units."""
+        if self.name in _UNITS:
+            return _UNITS[self.name]
+        return next((unit for suffix, unit in _SUFFIXES.items() if self.name.endswith(suffix)), "1")
+
+
+_SUFFIXES = {
+    "_timestamp_seconds": "seconds since 1970",
+    "_seconds": "seconds",
+    "_bytes": "bytes",
+    "_ratio": "ratio, 0 to 1",
+    "_age": "transactions",
+    "_hours": "hours",
+    "_rows": "rows",
+    "_files": "files",
+    "_connections": "connections",
+}
+_UNITS = {
+    "storage_batch_size": "records",
+    "storage_items_written_total": "records",
+    "storage_query_results": "rows",
+    "storage_buffer_size": "rows or bytes",
+    "storage_dead_letters": "rows",
+}
+
+
+def declared() -> Iterator[Declared]:
+    """Every instrument of this module, in order; the process and the interpreter are measured beside them."""
+    groups = (RECEIVER_ACCEPTED, RECEIVER_REFUSED, RECEIVER_FAILED)
+    unsuffixed = [RECEIVER_REQUESTS, *(counter for group in groups for counter in group.values())]
+    for found in (*globals().values(), *(counter for counter in unsuffixed if counter is not RECEIVER_REQUESTS)):
+        if isinstance(found, Counter | Gauge | Histogram | ObservedGauge | UnsuffixedCounter):
+            (family,) = found.describe()
+            name = family.name + ("_total" if isinstance(found, Counter) else "")
+            kind = "counter" if isinstance(found, UnsuffixedCounter) else family.type
+            buckets = tuple(found._upper_bounds[:-1]) if isinstance(found, Histogram) else ()  # noqa: SLF001
+            labels = found._labels if isinstance(found, ObservedGauge | UnsuffixedCounter) else found._labelnames  # noqa: SLF001
+            yield Declared(name, kind, tuple(labels), buckets, family.documentation)
+
+
+_SIGNALS = ("traces", "metrics", "logs")
+_LANES = ("trace", "metric", "log", "late")
+
+LABEL_VALUES: dict[str, tuple[str, ...]] = {
+    "writer_type": ("trace", "metric", "log", "copy"),
+    "storage_buffer_size writer_type": _LANES,
+    "storage_flushes_total writer_type": _LANES,
+    "storage_writes_total method": ("copy", "insert"),
+    "storage_write_duration_seconds method": ("copy", "insert"),
+    "status": ("success", "error"),
+    "state": ("active", "idle", "max"),
+    "buffer_type": ("rows", "bytes"),
+    "error_type": ("unavailable", "schema", "data", "missing_partition", "other"),
+    "signal": _SIGNALS,
+    "ingest_refused_requests_total signal": (*_SIGNALS, "none"),
+    "reason": (
+        "overloaded", "shutting_down", "slow_body", "storage_unavailable", "schema_mismatch", "data_rejected", "unexpected",
+        "invalid_payload", "unreadable_body", "request_too_large", "not_found", "method_not_allowed", "unsupported_media_type",
+        "header_too_large", "invalid_http",
+    ),
+    "receiver": ("otlp",),
+    "transport": ("grpc", "http"),
+    "outcome": ("success", "refused", "failure"),
+    "encoding": ("protobuf", "json"),
+    "compression": ("none", "gzip", "deflate", "zstd"),
+    "implementation": ("native", "reference"),
+    "query_cache_errors_total kind": ("slow", "failed", "rubbish"),
+    "kind": ("physical", "dump"),
+    "certificate": ("database", "otlp"),
+    "step": (
+        "reconcile", "partitions", "rollups", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
+    ),
+}  # fmt: skip
+"""What a label can be, by its name, or by metric and label where that differs. What other rooms name (tables, rules,
+repositories, calls) `app/metrics_reference.py` asks them for."""

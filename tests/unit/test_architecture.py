@@ -98,7 +98,9 @@ OPTIONAL = {"llm_observatory_codec"}
 
 def test_what_is_imported_is_what_is_declared() -> None:
     imported = imported_modules()
-    declared = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in tomllib.loads(PYPROJECT)["project"]["dependencies"]}
+    project = tomllib.loads(PYPROJECT)["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    declared = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in lines}
     brought = {name: set().union(*map(modules_of, [name, *EXTRAS.get(name, [])])) for name in declared - RUN_NOT_IMPORTED}
     assert {name for name, modules in brought.items() if not modules & imported} == set(), "declared and not imported"
     everything = set().union(*brought.values())

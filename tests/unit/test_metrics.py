@@ -7,6 +7,10 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_observatory import metrics
+from llm_observatory.app import metrics_reference
+
+MOST_SERIES = 3_000
+"""Of a process, with every label at every value. Prometheus bears millions; what grows beyond this was not meant to."""
 
 STORAGE = {
     "storage_writes_total": {"writer_type", "method", "status"},
@@ -25,22 +29,62 @@ STORAGE = {
 }
 """Design §8, to the letter."""
 
+OBSERVED = {
+    "storage_database_size_bytes": set(),
+    "storage_table_size_bytes": {"table"},
+    "storage_backup_last_success_timestamp_seconds": {"kind"},
+    "storage_backup_size_bytes": {"kind"},
+    "storage_wal_archive_enabled": set(),
+    "storage_wal_archive_last_success_timestamp_seconds": set(),
+    "storage_wal_archive_failures": set(),
+    "storage_wal_archive_waiting_files": set(),
+    "storage_certificate_expiry_timestamp_seconds": {"certificate"},
+    "storage_rollup_lag_seconds": {"rollup"},
+    "storage_dead_letters": set(),
+    "storage_ledger_rows": set(),
+    "storage_ledger_oldest_age_seconds": set(),
+    "storage_replication_lag_seconds": {"replica"},
+    "storage_maintenance_mode": set(),
+    "storage_cache_hit_ratio": set(),
+    "storage_transactions_id_age": set(),
+    "storage_observation_timestamp_seconds": set(),
+    "storage_observations_total": {"status"},
+}
+"""What comes from looking at the database: alerts and dashboards are written against these names."""
+
 OURS_BESIDE = {"storage_maintenance_runs_total": {"step", "status"}, "storage_rollup_pending_hours": set[str]()}
 
 
-def instruments() -> dict[str, set[str]]:
-    """Name and labels of every prometheus_client instrument declared in the module."""
-    found = {}
-    for value in vars(metrics).values():
-        name, labels = getattr(value, "_name", None), getattr(value, "_labelnames", None)
-        if name is not None and labels is not None:
-            found[name + ("_total" if value._type == "counter" else "")] = set(labels)
-    return found
-
-
 def test_storage_metrics_are_exactly_those_of_the_contract() -> None:
-    found = {name: labels for name, labels in instruments().items() if name.startswith("storage_")}
-    assert found == STORAGE | OURS_BESIDE
+    found = {metric.name: set(metric.labels) for metric in metrics.declared() if metric.name.startswith("storage_")}
+    assert found == STORAGE | OBSERVED | OURS_BESIDE
+
+
+def test_every_label_has_a_closed_set_and_all_of_them_are_few_series() -> None:
+    found = {metric.name: metrics_reference.series(metric) for metric in metrics.declared()}
+    assert min(found.values()) >= 1
+    assert sum(found.values()) < MOST_SERIES
+
+
+def test_a_label_that_nobody_declared_is_told() -> None:
+    with pytest.raises(KeyError):
+        metrics_reference.values("storage_writes_total", "tenant")
+
+
+def test_an_observed_gauge_has_the_series_of_its_last_observation() -> None:
+    gauge = metrics.REPLICATION_LAG
+    assert _page_of("storage_replication_lag_seconds") == []
+    gauge.show_by({"a": 1, "b": 2.5})
+    assert _page_of("storage_replication_lag_seconds") == ['{replica="a"} 1.0', '{replica="b"} 2.5']
+    gauge.show_by({"b": 0})
+    assert _page_of("storage_replication_lag_seconds") == ['{replica="b"} 0.0']
+    gauge.show_by({})
+    assert _page_of("storage_replication_lag_seconds") == []
+
+
+def _page_of(name: str) -> list[str]:
+    page = generate_latest(metrics.REGISTRY).decode()
+    return [line.removeprefix(name) for line in page.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "refused", "failed"])

@@ -281,6 +281,7 @@ LIMITS = {
     "DB_SSL_MODE": ("maybe",),
     "LOG_LEVEL": ("loud",),
     "OBSERVATORY_CODEC": ("rust",),
+    "SELF_TELEMETRY": ("logs",),
     "COPY_DIRECT_COMPRESS": ("2",),
     "GRPC_REFLECTION": ("2",),
     "METRICS_ENABLED": ("2",),

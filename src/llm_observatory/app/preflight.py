@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llm_observatory import codec
-from llm_observatory.app import access
+from llm_observatory.app import access, self_telemetry
 from llm_observatory.errors import ConfigError, EmbeddedServerError
 from llm_observatory.settings import Settings
 from llm_observatory.storage.embedded import binaries, cluster, folder
@@ -23,6 +23,7 @@ def demand(settings: Settings) -> None:
         lambda: codec.select(settings.observatory_codec),
         lambda: access.certificate(settings),
         lambda: access.tenant_of(settings, "ingest"),
+        lambda: self_telemetry.demand(settings),
     ]
     if not settings.embedded:
         checks.append(lambda: target(settings))

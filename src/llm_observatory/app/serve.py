@@ -32,8 +32,10 @@ from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health, Part, Reading
 from llm_observatory.app.intake import Intake, intake
 from llm_observatory.app.lag import watch_loop_lag
+from llm_observatory.app.observer import Observer
 from llm_observatory.app.read_side import reading_place, reading_url
 from llm_observatory.app.reload import Reload
+from llm_observatory.app.self_telemetry import self_telemetry
 from llm_observatory.app.write_path import LiveLimits
 from llm_observatory.errors import ObservatoryError
 from llm_observatory.settings import Settings
@@ -113,7 +115,8 @@ async def serve(settings: Settings, console: Console, *, role: Role = "all", sha
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as life:
         begin = life.enter_async_context
         life.enter_context(signals.handled(stop, reload.now))
-        refresh = _Refresh()
+        observer = Observer(database.connect_direct, settings) if role != "query" else None
+        refresh = _Refresh(observer)
         app = sidecar.application(health, refresh, metrics_enabled=settings.metrics_enabled)
         sidecar_port = await begin(sidecar.serving(app, settings.listen_host, settings.health_check_port, tasks))
         await begin(_background(tasks, "loop-lag", watch_loop_lag()))
@@ -132,8 +135,13 @@ async def serve(settings: Settings, console: Console, *, role: Role = "all", sha
         if role != "query":
             await begin(_background(tasks, "database", failures.guard(database.bring_up())))
             await begin(_background(tasks, "maintenance", failures.guard(_maintain(database, maintenance, stop))))
+        if observer is not None and settings.metrics_enabled:
+            reload.follow(observer)
+            life.callback(observer.close)
+            await begin(_background(tasks, "observer", failures.guard(observer.run(database.ready))))
         await begin(_background(tasks, "health", failures.guard(_watch(taken, asked, redis, health, console))))
         await begin(_drained(settings, health, taken, asked, stop))
+        await begin(self_telemetry(settings, tasks))
         await stop.wait()
     failures.raise_first()
     log.info("stopped")
@@ -158,13 +166,17 @@ def _ports(taken: Intake | None, asked: Answers | None, sidecar_port: int) -> Po
 
 
 class _Refresh:
-    """Brings the numbers of the read pool up to date, once there is one."""
+    """Brings the numbers of the read pool, once there is one, and of the database up to date."""
 
-    answers: Answers | None = None
+    def __init__(self, observer: Observer | None) -> None:
+        self._observer = observer
+        self.answers: Answers | None = None
 
     async def __call__(self) -> None:
         if self.answers is not None:
             self.answers.read_side.refresh_pool()
+        if self._observer is not None:
+            await self._observer.look()
 
 
 def _redis_probe(settings: Settings) -> RedisProbe | None:

@@ -1,6 +1,7 @@
 """Health and metrics over HTTP on HEALTH_CHECK_PORT: first to start, last to stop, so that both can be watched.
 
-Answers come from what `Health` holds; no request touches the database, however many there are.
+Answers come from what `Health` holds; however many ask, none of them touches the database, but for those that POST
+/admin/update_metrics, of whom one at a time does.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 import tenacity
 
-from llm_observatory import codec, metrics
+from llm_observatory import codec, metrics, spans
 from llm_observatory.codec.request import EncodedRequest
 from llm_observatory.errors import (
     DataRejected,
@@ -130,7 +131,8 @@ class Committer:
 
     async def _write(self, pending: list[Submission]) -> None:
         """One transaction; resolves what is stored. Raises StorageUnavailable when another process is storing some."""
-        outcomes = await self._store.write([submission.write for submission in pending])
+        with _span(pending):
+            outcomes = await self._store.write([submission.write for submission in pending])
         for submission, outcome in zip(pending, outcomes, strict=True):
             if not isinstance(outcome, Busy):
                 submission.resolve(outcome)
@@ -169,6 +171,23 @@ class Committer:
         answered = replace(request, answer=codec.answer(request.signal, refusal))
         submission.resolve(await self._store.bury(answered, submission.payload, cause))
         metrics.DEAD_LETTERS.labels(request.signal).inc()
+
+
+def _span(pending: list[Submission]) -> AbstractContextManager[None]:
+    """A span of one transaction; none of one that holds nothing but what we export about ourselves."""
+    if spans.Tracing.tracer is None or all(spans.is_own(submission.payload) for submission in pending):
+        return nullcontext()
+    return spans.span(
+        "write transaction",
+        "CLIENT",
+        {
+            "db.system.name": "postgresql",
+            "db.operation.name": "COPY",
+            "llm_observatory.signal": pending[0].write.signal,
+            "llm_observatory.requests": len(pending),
+            "llm_observatory.records": sum(submission.rows for submission in pending),
+        },
+    )
 
 
 def _was_answered(error: StorageError) -> bool:

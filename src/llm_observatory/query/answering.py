@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from typing import Any
 
 import grpc
 import structlog
 
-from llm_observatory import metrics
+from llm_observatory import metrics, spans
 from llm_observatory.errors import RETRY_AFTER_SECONDS, AccessDenied, InvalidQuery, ObservatoryError, QueryError, StorageError
 from llm_observatory.serving.grpc_port import authorization
 from llm_observatory.serving.status import MESSAGE_MAX_CHARACTERS, Refusal, trailers_of
@@ -92,7 +92,8 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
                 try:
                     ASKING_TENANT.set(self._tenant_of(authorization(context)))
                     async with asyncio.timeout(self._seconds(method, context)):
-                        return await behaviour(request, context)
+                        with self._span(method):
+                            return await behaviour(request, context)
                 except Exception as error:  # noqa: BLE001 - every one becomes a status
                     await _refuse(context, method, error)
 
@@ -105,16 +106,24 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
             with self._counted(method):
                 try:
                     ASKING_TENANT.set(self._tenant_of(authorization(context)))
-                    async with (
-                        asyncio.timeout(self._seconds(method, context)),
-                        aclosing(behaviour(request, context)) as messages,
-                    ):
-                        async for message in messages:
-                            await context.write(message)
+                    with self._span(method):
+                        async with (
+                            asyncio.timeout(self._seconds(method, context)),
+                            aclosing(behaviour(request, context)) as messages,
+                        ):
+                            async for message in messages:
+                                await context.write(message)
                 except Exception as error:  # noqa: BLE001 - every one becomes a status
                     await _refuse(context, method, error)
 
         return answer
+
+    def _span(self, method: str) -> AbstractContextManager[None]:
+        """Of a call that ends."""
+        if method in self._endless:
+            return nullcontext()
+        name = method.removeprefix("/")
+        return spans.span(name, "SERVER", {"rpc.system.name": "grpc", "rpc.method": name})
 
     def _seconds(self, method: str, context: Context) -> float | None:
         if method in self._endless:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from llm_observatory import metrics
+from llm_observatory import metrics, spans
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +26,8 @@ def measured(repository: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[
         async def call(*arguments: P.args, **keywords: P.kwargs) -> R:
             began = time.perf_counter()
             try:
-                found = await method(*arguments, **keywords)
+                with spans.span(f"{repository} {method.__name__}"):
+                    found = await method(*arguments, **keywords)
             finally:
                 duration.observe(time.perf_counter() - began)
             if isinstance(found, Sized):

@@ -87,6 +87,7 @@ SocketPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]{1,102}$")]
 
 SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+SelfTelemetry = Annotated[Literal["off", "traces", "metrics", "all"], BeforeValidator(_lower)]
 Codec = Annotated[Literal["auto", "native", "reference"], BeforeValidator(_lower)]
 ContentCapture = Annotated[Literal["full", "truncated", "off"], BeforeValidator(_lower)]
 
@@ -217,6 +218,9 @@ class Settings(BaseModel):
     shutdown_grace: Duration = Field(20 * SECOND, ge=2 * SECOND, le=600 * SECOND, description="from SIGTERM to exit")
     log_level: LogLevel = Field("info", description="lowest level written")
     metrics_enabled: bool = Field(default=True, description="serve /metrics")
+    self_telemetry: SelfTelemetry = Field(
+        "off", description="what is exported about this process by OTLP: traces, metrics, all"
+    )
     grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools such as grpcurl")
     observatory_codec: Codec = Field("auto", description="native if built, else reference")
     llm_observatory_data_dir: Path | None = Field(None, description="folder of the embedded PostgreSQL; the user's data folder")

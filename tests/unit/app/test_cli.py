@@ -20,6 +20,7 @@ from llm_observatory.app.cli.explain import explained
 from llm_observatory.errors import ConfigError, EmbeddedServerError, SchemaMismatch
 from llm_observatory.settings import OUR_PREFIXES, Settings
 from llm_observatory.storage import migrate
+from tests.plugins.service import free_port
 
 CANARY = "hunter2-canary"
 VERBS = (
@@ -29,6 +30,7 @@ VERBS = (
     "migrate status",
     "migrate verify",
     "check",
+    "doctor",
     "dsn",
     "version",
     "query usage",
@@ -82,6 +84,21 @@ def test_wrong_settings_end_every_verb_with_all_faults_and_code_2(
     assert "DATABASE_URL" in result.stderr
     assert CANARY not in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_doctor_with_nothing_that_runs_fails_and_says_so(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_CHECK_PORT", str(free_port()))
+    result = run.invoke(cli, ["doctor"])
+    assert result.exit_code == 1
+    assert "nothing listens there" in result.stdout
+    assert "is not running" in result.stdout
+    asked = json.loads(run.invoke(cli, ["doctor", "--json"]).stdout)
+    assert asked["status"] == "fail"
+    assert {check["check"]: check["status"] for check in asked["checks"]} == {
+        "service": "warn",
+        "database": "fail",
+        "disk, data": "ok",
+    }
 
 
 def test_dsn_prints_the_url_with_its_password_and_nothing_else(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The command line `llm-observatory`: verbs that read settings, call one thing and print what came of it.
 
-Exit codes: 0 done, 1 failed, 2 settings or arguments are wrong. What a script reads goes to stdout, everything else to stderr.
+Exit codes: 0 done, 1 failed, 2 settings or arguments are wrong, 3 (`doctor`) warnings. What a script reads goes to stdout,
+everything else to stderr.
 """
 
 from __future__ import annotations

@@ -193,6 +193,23 @@ def check(*, as_json: Json = False) -> None:
 
 
 @cli.command()
+def doctor(*, as_json: Json = False) -> None:
+    """Look at the service and its database as one would every morning; each line is ok, warn or fail, with the next step.
+
+    Exit code 0 when all is ok, 1 when anything failed, 3 when there are only warnings. Nothing is changed.
+    """
+    from llm_observatory.app.cli.doctor import examined
+    from llm_observatory.operate.doctor import show
+
+    report = examined(load())
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2))
+    else:
+        show(report)
+    raise typer.Exit(report.exit_code)
+
+
+@cli.command()
 def dsn() -> None:
     """Print the database's URL with its password, and nothing else: psql "$(llm-observatory dsn)"."""
     from llm_observatory.app.cli.database import running
