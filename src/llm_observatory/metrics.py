@@ -172,7 +172,12 @@ MAINTENANCE_RUNS = Counter(
 )
 ROLLUP_PENDING_HOURS = Gauge(
     "storage_rollup_pending_hours",
-    "Hours whose rollup tables are out of date; 0 where rollups are continuous aggregates.",
+    "Hours whose rollup tables are out of date; of usage corrections alone where rollups are continuous aggregates.",
+    registry=REGISTRY,
+)
+USAGE_PENDING_TRACES = Gauge(
+    "storage_usage_pending_traces",
+    "Traces, by hour, of which spans have come that were not looked at together yet.",
     registry=REGISTRY,
 )
 

@@ -18,18 +18,22 @@ from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_TRACES
-from llm_observatory.tables.rollups import LLM_USAGE
+from llm_observatory.tables.rollups import LLM_USAGE, SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP
 
 _measured = measured("usage_repository")
 _FOLDER = files(__package__) / "sql"
 _USAGE, _RATES, _SUMS = named(_FOLDER, "usage"), named(_FOLDER, "rates"), named(_FOLDER, "sums")
 _ROLLUP_PART, _RAW_PART = named(_FOLDER, "rollup_part"), named(_FOLDER, "raw_part")
+_CORRECTION_PART = named(_FOLDER, "correction_part")
 _PAGE, _CONVERSATIONS = named(_FOLDER, "page_of_conversations"), named(_FOLDER, "conversations")
 _TURNS, _CONTENT = named(_FOLDER, "turns"), named(_FOLDER, "content")
 
 _BAND = SQL(LLM_USAGE.keys[-1].raw)
-_STATE = SQL(", ").join(Identifier(column.name) for column in LLM_USAGE.state)
-_RAW_STATE = SQL(", ").join(SQL("{} AS {}").format(SQL(column.raw), Identifier(column.name)) for column in LLM_USAGE.state)
+_STATE = SQL(", ").join(Identifier(column.name) for column in SIGNED_USAGE)
+_RAW_STATE, _CORRECTED = (
+    SQL(", ").join(SQL("{} AS {}").format(SQL(column.raw), Identifier(column.name)) for column in columns)
+    for columns in (SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP.state)
+)
 _RATE_KEYS = 5
 """provider, response_model, request_model, service_tier, input_band."""
 
@@ -267,23 +271,24 @@ class UsageRepository:
 def _part(
     part: Part, step: int, keys: _Keys, conditions: Sequence[Composable], values: Values, more: Composable = _NOTHING
 ) -> Composed:
-    """Sums of one source; `more` are aggregates beside those of the rollups, from rows only."""
+    """Sums of one source and of its corrections; `more` are aggregates beside those of the rollups, from rows only."""
     raw = part.source == LLM_TRACES.name
     begin = _TIME if raw else _BUCKET
     bounds = _bounds(part.within, values)
     at = SQL("div({}, {}::numeric)::int8").format(begin, values.add(step)) if step else SQL("0::int8")
+    shared = {**bounds, "step": at, "groups": keys.columns}
     if not raw:
-        return _ROLLUP_PART.format(
-            **bounds, step=at, groups=keys.columns, state=_STATE, source=Identifier(part.source), conditions=also(conditions)
+        return SQL(" UNION ALL ").join(
+            _ROLLUP_PART.format(**shared, state=_STATE, source=Identifier(source), conditions=also(conditions))
+            for source in (part.source, part.source.replace(LLM_USAGE.name, USAGE_CORRECTIONS_ROLLUP.name))
         )
-    return _RAW_PART.format(
-        **bounds,
-        step=at,
-        groups=keys.columns,
-        input_band=_BAND,
-        state=SQL("{}{}").format(more, _RAW_STATE),
-        conditions=also([*conditions, *part.within.exact(values)]),
-        keys=SQL(", ").join(SQL(str(place)) for place in range(1, 2 + keys.number + _RATE_KEYS + 1)),
+    shared |= {
+        "conditions": also([*conditions, *part.within.exact(values)]),
+        "keys": SQL(", ").join(SQL(str(place)) for place in range(1, 2 + keys.number + _RATE_KEYS + 1)),
+    }
+    return SQL("{} UNION ALL {}").format(
+        _RAW_PART.format(**shared, input_band=_BAND, state=SQL("{}{}").format(more, _RAW_STATE)),
+        _CORRECTION_PART.format(**shared, state=SQL("{}{}").format(more, _CORRECTED)),
     )
 
 
