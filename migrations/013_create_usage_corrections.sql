@@ -61,5 +61,10 @@ COMMENT ON COLUMN usage_corrections.input_band IS 'Of the input tokens that are 
 COMMENT ON COLUMN usage_corrections.call_count IS 'This and what follows: to be added to the column of this name in llm_usage_hourly; mostly negative.';
 
 -- migrate:down
+-- With the rollup that storage/rollups made of it.
+DROP VIEW IF EXISTS usage_corrections_daily;
+DROP VIEW IF EXISTS usage_corrections_hourly;
+DROP TABLE IF EXISTS usage_corrections_daily_state;
+DROP TABLE IF EXISTS usage_corrections_hourly_state;
 DROP TABLE usage_corrections;
 DROP TABLE usage_pending;

@@ -90,7 +90,7 @@ async def test_every_statement_is_bounded_by_values_and_names_its_tenant() -> No
     await UsageRepository(asked).turns("default", "c", within, 5)
     for statement, parameters in asked.statements[:2] + asked.statements[-1:]:
         text = statement.as_string(None)
-        reads = len(re.findall(r"FROM \"?(?:llm_usage|llm_traces)", text))
+        reads = len(re.findall(r"FROM \"?(?:llm_usage|usage_corrections|llm_traces)", text))
         assert reads >= 1
         assert (
             reads == text.count("WHERE tenant = %(tenant)s AND") == len(re.findall(r"(?:timestamp|bucket) < %\(v\d+\)s", text))

@@ -31,7 +31,7 @@ def _signed(column: RollupColumn) -> str:
         return f"used.sign * used.{column.name}"
     # Of one span: its bucket, once less. Carriers have none.
     return (
-        f"CASE WHEN used.{column.name} IS NOT NULL"
+        f"CASE WHEN array_lower(used.{column.name}, 1) IS NOT NULL"
         f" THEN format('[%1$s:%1$s]={{%2$s}}', array_lower(used.{column.name}, 1), used.sign)::int8[] END"
     )
 

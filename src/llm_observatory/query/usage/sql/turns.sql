@@ -17,19 +17,21 @@ part AS MATERIALIZED (
            span.operation, model, span.agent_name, tool_name, span.user_id, ttft_ms, finish_reasons, status_code, error_type,
            status_message, day,
            usage_role IN ('call', 'carrier') AND coalesce(verdict = 'completed', true) AS counts,
-           coalesce(span.input_tokens, added.input_tokens) AS input_tokens,
+           coalesce(span.input_tokens, added.input_tokens::int8) AS input_tokens,
            coalesce(
                llm_fresh_input_tokens(span.input_tokens, span.cache_read_tokens, span.cache_write_tokens), added.fresh_input_tokens
            ) AS fresh_input_tokens,
-           coalesce(span.output_tokens, added.output_tokens) AS output_tokens,
-           coalesce(span.cache_read_tokens, added.cache_read_tokens) AS cache_read_tokens,
-           coalesce(span.cache_write_tokens, added.cache_write_tokens) AS cache_write_tokens,
+           coalesce(span.output_tokens, added.output_tokens::int8) AS output_tokens,
+           coalesce(span.cache_read_tokens, added.cache_read_tokens::int8) AS cache_read_tokens,
+           coalesce(span.cache_write_tokens, added.cache_write_tokens::int8) AS cache_write_tokens,
            coalesce(span.reported_cost_usd, added.reported_cost_usd) AS reported_cost_usd,
            coalesce(added.provider, span.provider) AS provider, coalesce(added.response_model, span.response_model) AS response_model,
            coalesce(added.request_model, span.request_model) AS request_model, span.service_tier,
            greatest(span.input_band, added.input_band) AS input_band
     FROM span
-    LEFT JOIN (SELECT * FROM usage_corrections WHERE tenant = %(tenant)s) AS added USING (trace_id, span_id)
+    LEFT JOIN (
+        SELECT * FROM usage_corrections WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end}
+    ) AS added USING (trace_id, span_id)
 ),
 {rates}
 SELECT trace_id, span_id, parent_span_id, timestamp, timestamp_nanos, duration_ns, service_name, span_name, operation, provider,
