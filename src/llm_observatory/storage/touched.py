@@ -13,7 +13,7 @@ COLLECT_ROWS = 20_000
 
 
 async def collect(connection: AsyncConnection, signals: Iterable[str], deadline: float) -> None:
-    """File the hours of `signals` that were touched as pending, the traces of all, take away their filters, until `time.monotonic` says so.
+    """File what was touched, until `time.monotonic` says so: hours of `signals`, and the traces, as pending, filters as empty.
 
     Never while an hour is computed: if that hour is filed already, its computing would take the entry away, and leave the day,
     which still looks open, for later: nobody would come later.

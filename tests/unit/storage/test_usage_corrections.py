@@ -1,4 +1,4 @@
-"""Which spans count otherwise than each says by itself: every pattern that emitters are known for, and what only looks like it."""
+"""Which spans count otherwise than each says by itself: every pattern of emitters, and what only looks like one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from llm_observatory.storage.usage_corrections import Decision, Span, decide
 MODEL = frozenset({"gpt-4o"})
 
 
-def span(number: int, under: int | None = None, role: str = "call", *, at: float = 0, to: float | None = 100, **given: Any) -> Span:
+def span(
+    number: int, under: int | None = None, role: str = "call", *, at: float = 0, to: float | None = 100, **given: Any
+) -> Span:
     """Times in seconds; `tokens` are input, output and what follows."""
     tokens = given.pop("tokens", (10, 5))
     made: dict[str, Any] = {"models": MODEL, "response_id": None, "detail": 0, **given}
@@ -64,7 +66,10 @@ def test_three_layers_are_one_call() -> None:
 @pytest.mark.parametrize("lacking", [(1,), (2,), (1, 2)])
 def test_without_an_id_model_usage_and_time_tell(lacking: tuple[int, ...]) -> None:
     ids: dict[int, str | None] = {number: None if number in lacking else "a" for number in (1, 2)}
-    trace = [span(1, response_id=ids[1]), span(2, 1, response_id=ids[2], at=1, to=99, models=frozenset({"gpt-4o", "gpt-4o-2024"}))]
+    trace = [
+        span(1, response_id=ids[1]),
+        span(2, 1, response_id=ids[2], at=1, to=99, models=frozenset({"gpt-4o", "gpt-4o-2024"})),
+    ]
     assert decided(*trace) == {2: ("duplicate", 1)}
 
 

@@ -61,7 +61,7 @@ Order = Literal["last_time", "cost"]
 
 
 class Sums(NamedTuple):
-    """Of calls, as `sql/sums.sql` has them. Tokens are whole; histograms are arrays in binary, one after the other."""
+    """Of calls, as `sql/sums.sql` has them. Tokens are whole; histograms are arrays as text, one after the other."""
 
     call_count: int
     error_count: int
@@ -76,8 +76,8 @@ class Sums(NamedTuple):
     reported_cost_usd: float | None
     timed_count: int
     duration_ns_sum: Decimal | None
-    duration_buckets: bytes | None
-    ttft_buckets: bytes | None
+    duration_buckets: str | None
+    ttft_buckets: str | None
 
 
 class UsageFound(NamedTuple):

@@ -48,10 +48,8 @@ class PendingHour(NamedTuple):
     hour: datetime
 
 
-async def work_off(
-    connection: AsyncConnection, now: datetime, oldest: datetime, tables: Sequence[Rollup] = ROLLUPS
-) -> int:
-    """Collect what changed and compute what is due of `tables`, for BUDGET_SECONDS at most. Returns how many hours were computed.
+async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime, tables: Sequence[Rollup] = ROLLUPS) -> int:
+    """Collect what changed and compute what is due of `tables`, for BUDGET_SECONDS at most. Returns how many were computed.
 
     Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
     """

@@ -10,7 +10,7 @@ A span says by itself whether it is a call (`usage_role`). Only with the whole t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from llm_observatory.storage.usage_corrections.spans import Call, Span, calls_around, line_up, same_usage
@@ -100,28 +100,33 @@ def _duplicates(calls: Mapping[bytes, Call], above: Mapping[bytes, bytes | None]
     """Spans of calls that another span counts for, and which."""
     around = {span_id: line_up(above, span_id) for span_id in calls}
     group = {span_id: {span_id} for span_id in calls}
-
-    def join(one: bytes, other: bytes) -> None:
-        group[one] |= group[other]
-        for member in group[other]:
-            group[member] = group[one]
-
     for span_id, call in calls.items():
         for outer in around[span_id]:
-            if call.response_id is not None and call.response_id == calls[outer].response_id and group[outer] is not group[span_id]:
-                join(outer, span_id)
+            if call.response_id is not None and call.response_id == calls[outer].response_id:
+                _join(group, outer, span_id)
     for span_id, call in calls.items():
         for outer in around[span_id]:
-            if group[outer] is not group[span_id] and _alike(calls[outer], call):
-                both = group[outer] | group[span_id]
-                if _is_a_line(both, around) and len({calls[place].response_id for place in both} - {None}) <= 1:
-                    join(outer, span_id)
-                    break
+            if _alike(calls[outer], call) and _may_be_one(group[outer] | group[span_id], calls, around):
+                _join(group, outer, span_id)
+                break
     instead: dict[bytes, bytes] = {}
     for members in {id(members): members for members in group.values()}.values():
         counts = max(members, key=lambda place: (calls[place].detail, -len(around[place]), place))
         instead |= dict.fromkeys(members - {counts}, counts)
     return instead
+
+
+def _join(group: dict[bytes, set[bytes]], one: bytes, other: bytes) -> None:
+    if group[one] is not group[other]:
+        group[one] |= group[other]
+        for member in group[other]:
+            group[member] = group[one]
+
+
+def _may_be_one(members: set[bytes], calls: Mapping[bytes, Call], around: Mapping[bytes, Sequence[bytes]]) -> bool:
+    """Whether each is nested in the other, for two calls beside each other are two, and no two have other ids."""
+    innermost = max(members, key=lambda place: len(around[place]))
+    return members <= {innermost, *around[innermost]} and len({calls[place].response_id for place in members} - {None}) <= 1
 
 
 def _alike(outer: Call, inner: Call) -> bool:
@@ -130,9 +135,3 @@ def _alike(outer: Call, inner: Call) -> bool:
         return False
     within = outer.span.start <= inner.span.start and outer.end is not None and inner.end is not None and inner.end <= outer.end
     return within and bool(outer.models & inner.models) and same_usage(outer.tokens, inner.tokens)
-
-
-def _is_a_line(members: set[bytes], around: Mapping[bytes, Iterable[bytes]]) -> bool:
-    """Whether each is nested in the other: two calls beside each other are two."""
-    innermost = max(members, key=lambda place: len(list(around[place])))
-    return members <= {innermost, *around[innermost]}

@@ -1,4 +1,4 @@
-"""The statement that files corrections, made of the declaration of what rollups sum up: there is no second arithmetic of usage."""
+"""The statement that files corrections, made of the declaration of what rollups sum up: usage is reckoned in one way only."""
 
 from __future__ import annotations
 
@@ -61,4 +61,4 @@ def statement() -> sql.Composed:
 
 
 def _text(declared: str) -> sql.SQL:
-    return sql.SQL(declared.replace("%", "%%"))  # type: ignore[arg-type]  # made of declared names
+    return sql.SQL(declared.replace("%", "%%"))  # made of declared names

@@ -72,13 +72,13 @@ def same_usage(one: Tokens, other: Tokens) -> bool:
 
 
 def calls_around(spans: Mapping[bytes, Span], calls: Iterable[bytes]) -> dict[bytes, bytes | None]:
-    """For each call the nearest call above it, whatever stands between; None at the top. Takes a circle of parents for a top."""
+    """For each call the nearest call above it, whatever stands between; None at the top, or where parents go in a circle."""
     wanted = set(calls)
     above: dict[bytes, bytes | None] = {}
     for begin in wanted:
         path: list[bytes] = []
         place: bytes | None = begin
-        while place in spans and place not in above:
+        while place is not None and place in spans and place not in above:
             above[place] = None  # until it is known: a circle ends here
             path.append(place)
             place = spans[place].parent_span_id

@@ -100,7 +100,9 @@ async def _correct(connection: AsyncConnection, around: _Around) -> None:
     ).fetchall()
     large = {trace_id for trace_id, fits in several if not fits}
     if large:
-        _log.warning("traces of too many spans are counted as they are", tenant=around.tenant, traces=len(large), spans=MAX_SPANS)
+        _log.warning(
+            "traces of too many spans are counted as they are", tenant=around.tenant, traces=len(large), spans=MAX_SPANS
+        )
     chosen = [trace_id for trace_id, fits in several if fits]
     spans = await _spans(connection, {**asked, "traces": chosen}) if chosen else {}
     decided = await asyncio.to_thread(_decide, spans, around.within(REACH))

@@ -92,7 +92,9 @@ class Dataset:
 
     async def _fill_rollups(self, connection: AsyncConnection) -> float:
         if await timescaledb(connection):
-            return sum([await elapsed(connection, _REFRESH, view.name, self.first - DAY, self.clock) for view in AGGREGATE_VIEWS])
+            return sum(
+                [await elapsed(connection, _REFRESH, view.name, self.first - DAY, self.clock) for view in AGGREGATE_VIEWS]
+            )
         began = datetime.now(UTC)
         await rows(connection, named(_SQL, "touched"), self.first, self.clock)
         while await rollups.work_off(connection, began + DAY, self.first):
