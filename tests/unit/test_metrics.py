@@ -25,7 +25,11 @@ STORAGE = {
 }
 """Design §8, to the letter."""
 
-OURS_BESIDE = {"storage_maintenance_runs_total": {"step", "status"}, "storage_rollup_pending_hours": set[str]()}
+OURS_BESIDE = {
+    "storage_maintenance_runs_total": {"step", "status"},
+    "storage_rollup_pending_hours": set[str](),
+    "storage_usage_pending_traces": set[str](),
+}
 
 
 def instruments() -> dict[str, set[str]]:
