@@ -206,7 +206,12 @@ MAINTENANCE_RUNS = Counter(
 )
 ROLLUP_PENDING_HOURS = Gauge(
     "storage_rollup_pending_hours",
-    "Hours whose rollup tables are out of date; 0 where rollups are continuous aggregates.",
+    "Hours whose rollup tables are out of date; of usage corrections alone where rollups are continuous aggregates.",
+    registry=REGISTRY,
+)
+USAGE_PENDING_TRACES = Gauge(
+    "storage_usage_pending_traces",
+    "Traces, by hour, of which spans have come that were not looked at together yet.",
     registry=REGISTRY,
 )
 
@@ -361,7 +366,7 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
     "reason": (
         "overloaded", "shutting_down", "slow_body", "storage_unavailable", "schema_mismatch", "data_rejected", "unexpected",
         "invalid_payload", "unreadable_body", "request_too_large", "not_found", "method_not_allowed", "unsupported_media_type",
-        "header_too_large", "invalid_http",
+        "header_too_large", "invalid_http", "unauthenticated", "permission_denied",
     ),
     "receiver": ("otlp",),
     "transport": ("grpc", "http"),
@@ -373,7 +378,7 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
     "kind": ("physical", "dump"),
     "certificate": ("database", "otlp"),
     "step": (
-        "reconcile", "partitions", "rollups", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
+        "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
     ),
 }  # fmt: skip
 """What a label can be, by its name, or by metric and label where that differs. What other rooms name (tables, rules,

@@ -19,7 +19,7 @@ from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import detect
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
-from llm_observatory.tables import ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS
 from tests.plugins import brute_force
 from tests.plugins.brute_force import assert_rollups_say_what_the_rows_say
 from tests.plugins.database import execute
@@ -170,7 +170,7 @@ class Store:
             await engine.follow_changes(connection, datetime.now(UTC))
             if isinstance(engine, TimescaleDB) and engine.edition.community:
                 # The finer first, or the coarser would be a run behind.
-                await self._run_jobs(connection, "policy_refresh_continuous_aggregate", [view.name for view in ROLLUP_VIEWS])
+                await self._run_jobs(connection, "policy_refresh_continuous_aggregate", [view.name for view in AGGREGATE_VIEWS])
         finally:
             await connection.close()
 
@@ -183,7 +183,7 @@ class Store:
             await engine.reconcile(connection, settings)
             await engine.drop_expired(connection, time_us(datetime.now(UTC)))
             if isinstance(engine, TimescaleDB) and engine.edition.community:
-                relations = ["llm_traces", "llm_metrics", *(view.name for view in ROLLUP_VIEWS)]
+                relations = ["llm_traces", "llm_metrics", *(view.name for view in AGGREGATE_VIEWS)]
                 await self._run_jobs(connection, "policy_retention", relations)
         finally:
             await connection.close()

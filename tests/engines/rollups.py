@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from llm_observatory.tables import ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS
 from tests.contract.test_rollups import Store, spread
 from tests.engines.capability import NO, YES, Section
 from tests.engines.target import Target, noon
@@ -38,7 +38,7 @@ WHERE hypertable_name = %s AND proc_name = %s
     tried="what each of them is.",
 )
 async def rollups_are(target: Target) -> str:
-    names = [view.name for view in ROLLUP_VIEWS]
+    names = [view.name for view in AGGREGATE_VIEWS]
     tables = await target.one(_TABLES, [f"{name}_state" for name in names])
     found = tables or await target.one(_CONTINUOUS, names)
     assert found == len(names)

@@ -23,7 +23,8 @@ from llm_observatory.tables import INGEST_LEDGER
 from tests.plugins.database import execute
 
 STEPS = [
-    "reconcile", "partitions", "rollups", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
+    "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed",
+    "dead_letters", "analyze",
 ]  # fmt: skip
 
 Make = Callable[..., Maintenance]

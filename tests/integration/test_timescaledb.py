@@ -22,7 +22,7 @@ from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
-from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME
 from llm_observatory.tables.rollups import GRAINS, RollupView
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import payload_of, session_on, write_request
@@ -74,7 +74,7 @@ async def test_every_policy_is_there_once(connection: AsyncConnection) -> None:
     jobs = await fetch(connection, JOBS)
     of_facts = {(table, kind) for table in HYPERTABLES for kind in ("policy_compression", "policy_retention")}
     of_rollups = {
-        (view.name, kind) for view in ROLLUP_VIEWS for kind in ("policy_refresh_continuous_aggregate", "policy_retention")
+        (view.name, kind) for view in AGGREGATE_VIEWS for kind in ("policy_refresh_continuous_aggregate", "policy_retention")
     }
     assert [(job[0], job[1]) for job in jobs] == sorted(of_facts | of_rollups)
 
@@ -134,7 +134,7 @@ async def test_any_retention_has_policies_that_timescaledb_takes(connection: Asy
     engine = await engine_on(connection)
     await engine.reconcile(connection, settings)
     assert await engine.reconcile(connection, settings) == []
-    for view in ROLLUP_VIEWS:
+    for view in AGGREGATE_VIEWS:
         window = refresh_window(view.grain, settings, settings.retention)
         assert window.start - window.end >= (timedelta(hours=2) if view.grain == "hourly" else timedelta(days=2))
 

@@ -21,6 +21,8 @@ class Lock(IntEnum):
     """Transaction lock: one at a time computes an hour of the rollup tables, or files which hours changed."""
     MOVE = _NAMESPACE | 4
     """Session lock: one process moves partitions to TimescaleDB."""
+    USAGE_CORRECTIONS = _NAMESPACE | 5
+    """Transaction lock: one at a time decides which spans of traces count otherwise than they say."""
 
 
 async def try_session_lock(connection: AsyncConnection, lock: Lock) -> bool:

@@ -18,7 +18,7 @@ from psycopg import sql
 from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
-from llm_observatory.storage import log_feed, prune, search_filters
+from llm_observatory.storage import log_feed, prune, search_filters, usage_corrections
 from llm_observatory.storage.clock import Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
@@ -26,9 +26,10 @@ from llm_observatory.storage.each import each
 from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
+from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED
+from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED, USAGE_CORRECTIONS
 
 _log = structlog.get_logger(__name__)
 
@@ -156,6 +157,7 @@ class Maintenance:
             "reconcile": self._reconcile,
             "partitions": self._make_ahead,
             "rollups": self._follow_changes,  # of what is about to expire, too
+            "usage_corrections": self._correct_usage,
             "search_filters": self._build_search_filters,
             "retention": self._drop_expired,
             "ledger": self._prune_ledger,
@@ -200,7 +202,10 @@ class Maintenance:
     async def _drop_expired(self, connection: AsyncConnection) -> None:
         if self._clock.doubtful:
             return
-        await (await self._engine.get(connection)).drop_expired(connection, time_us(await _now(connection)))
+        now = await _now(connection)
+        await (await self._engine.get(connection)).drop_expired(connection, time_us(now))
+        # With the spans that they are of; the days that both are summed up in outlive them.
+        await prune.delete_before(connection, USAGE_CORRECTIONS, await rows_whole_since(connection, self._settings, now))
 
     async def _prune_ledger(self, connection: AsyncConnection) -> None:
         if self._monotonic() - self._quiet_from < QUIET_SECONDS:
@@ -211,6 +216,10 @@ class Maintenance:
     async def _build_search_filters(self, connection: AsyncConnection) -> None:
         now = self._clock.believed(await _now(connection))
         await search_filters.work_off(connection, now, now - self._settings.retention)
+
+    async def _correct_usage(self, connection: AsyncConnection) -> None:
+        oldest = await rows_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))
+        await usage_corrections.work_off(connection, oldest)
 
     async def _prune_log_feed(self, connection: AsyncConnection) -> None:
         await prune.delete_before(connection, LOG_FEED, await _now(connection) - log_feed.KEPT)

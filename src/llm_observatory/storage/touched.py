@@ -1,4 +1,4 @@
-"""The queue of what changed: collected by one at a time, for the rollups that are tables and for the filters of searches."""
+"""The queue of what changed: collected by one at a time, for rollups that are tables, filters of searches, and traces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLLECT_ROWS = 20_000
 
 
 async def collect(connection: AsyncConnection, signals: Iterable[str], deadline: float) -> None:
-    """File the hours of `signals` that were touched as pending, take away the filters of all, until `time.monotonic` says so.
+    """File what was touched, until `time.monotonic` says so: hours of `signals`, and the traces, as pending, filters as empty.
 
     Never while an hour is computed: if that hour is filed already, its computing would take the entry away, and leave the day,
     which still looks open, for later: nobody would come later.

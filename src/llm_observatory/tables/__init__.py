@@ -23,9 +23,10 @@ from llm_observatory.tables.content import LLM_CONTENT
 from llm_observatory.tables.logs import LLM_LOGS
 from llm_observatory.tables.metrics import LLM_METRICS
 from llm_observatory.tables.operations import BACKUPS, MAINTENANCE_MODE
-from llm_observatory.tables.rollups import ROLLUP_VIEWS, ROLLUPS
+from llm_observatory.tables.rollups import AGGREGATE_VIEWS, ROLLUP_VIEWS, ROLLUPS
 from llm_observatory.tables.spec import render
 from llm_observatory.tables.traces import LLM_TRACES, TRACE_INDEX
+from llm_observatory.tables.usage import USAGE_CORRECTIONS, USAGE_PENDING
 from llm_observatory.tables.views import VIEWS
 
 TABLES: tuple[Table, ...] = (
@@ -36,6 +37,8 @@ TABLES: tuple[Table, ...] = (
     LLM_LOGS,
     INGEST_TOUCHED,
     ROLLUP_PENDING,
+    USAGE_PENDING,
+    USAGE_CORRECTIONS,
     TELEMETRY_SOURCES,
     METRIC_LABELS,
     INGEST_LEDGER,
@@ -54,6 +57,7 @@ SPEC: str = render(TABLES)
 """What both codecs read at start."""
 
 __all__ = [
+    "AGGREGATE_VIEWS",
     "BACKUPS",
     "BY_NAME",
     "DEAD_LETTERS",
@@ -76,6 +80,8 @@ __all__ = [
     "TABLES",
     "TELEMETRY_SOURCES",
     "TRACE_INDEX",
+    "USAGE_CORRECTIONS",
+    "USAGE_PENDING",
     "VIEWS",
     "Column",
     "PgType",

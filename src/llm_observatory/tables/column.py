@@ -191,14 +191,14 @@ class Table:
     """One table. `kept_for` names the setting that says for how long; such tables are partitioned by `timestamp`.
 
     `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger,
-    price, operation. The rest is
+    price, operation, correction (of facts, made behind ingest). The rest is
     about the columnstore, for those that are partitioned: `segments` names the dimension that has at least a row for each of
     its segments (None: a tenant is one), `order_by` says how rows are sorted inside a segment, `sparse_indexes` of which
     columns the values of a batch of rows are known without decompressing it.
     """
 
     name: str
-    kind: Literal["fact", "index", "dimension", "queue", "ledger", "price", "operation"]
+    kind: Literal["fact", "index", "dimension", "queue", "ledger", "price", "operation", "correction"]
     columns: tuple[Column, ...]
     kept_for: Literal["retention", "content_retention"] | None = None
     segments: Literal["telemetry_sources", "metric_labels"] | None = None

@@ -40,7 +40,8 @@ class RollupColumn:
 class Rollup:
     """One rollup: rows of `source` that `where` lets in, by hour (`NAME_hourly`) and, if `daily`, by day (`NAME_daily`).
 
-    `signal` is whose records fill the source. `index` are the keys that follow tenant in its index.
+    `signal` is whose records fill the source. `index` are the keys that follow tenant in its index. `always_tables`: its source
+    is no hypertable, so that there is no continuous aggregate of it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Rollup:
     derived: tuple[RollupColumn, ...] = ()
     daily: bool
     index: str = "service_name"
+    always_tables: bool = False
 
     @property
     def grains(self) -> tuple[Grain, ...]:
@@ -199,6 +201,23 @@ LLM_USAGE = Rollup(
 )
 """Calls of providers and what they used. `input_band` is the price tier: the highest of INPUT_BANDS below them, else 0."""
 
+SIGNED_USAGE = tuple(column for column in LLM_USAGE.state if column.merge in {"sum", "log_histogram_merge"})
+"""What of it can be corrected: of a least and a greatest nothing can be taken away."""
+
+USAGE_CORRECTIONS_ROLLUP = Rollup(
+    name="usage_corrections",
+    source="usage_corrections",
+    signal="corrections",
+    daily=True,
+    keys=tuple(RollupColumn(key.name, key.type, f"{key.name}::{key.type}") for key in LLM_USAGE.keys),
+    state=tuple(
+        RollupColumn(column.name, column.type, f"{column.merge}({column.name})::{column.type}", column.merge)
+        for column in SIGNED_USAGE
+    ),
+    always_tables=True,
+)
+"""What is to be added to LLM_USAGE, column by column, so that each call of a provider counts once."""
+
 USAGE_DIMENSIONS = {
     "service": "service_name",
     "provider": "coalesce(provider, '')",
@@ -239,6 +258,11 @@ METRIC_STATS = Rollup(
 something for delta temporality, for cumulative the difference of last and first does. `first_…` and `last_…` are
 `[seconds since 1970, value]` and `[seconds since 1970, count, sum]`."""
 
-ROLLUPS: tuple[Rollup, ...] = (TRACE_METRICS, LLM_USAGE, METRIC_STATS)
+ROLLUPS: tuple[Rollup, ...] = (TRACE_METRICS, LLM_USAGE, USAGE_CORRECTIONS_ROLLUP, METRIC_STATS)
+
+ALWAYS_TABLES: tuple[Rollup, ...] = tuple(rollup for rollup in ROLLUPS if rollup.always_tables)
 
 ROLLUP_VIEWS: tuple[RollupView, ...] = tuple(RollupView(rollup, grain) for rollup in ROLLUPS for grain in rollup.grains)
+
+AGGREGATE_VIEWS: tuple[RollupView, ...] = tuple(view for view in ROLLUP_VIEWS if not view.rollup.always_tables)
+"""Those that are continuous aggregates where there are any."""

@@ -24,14 +24,14 @@ from tests.plugins.query import Query
 
 
 class Asked:
-    """A reader that finds nothing and remembers what it was asked."""
+    """A reader that finds nothing, but that something is to be corrected, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.statements: list[tuple[Statement, Parameters]] = []
 
     async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
         self.statements.append((statement, parameters))
-        return []
+        return [(True,)] if "SELECT EXISTS" in statement.as_string(None) else []
 
     async def fields(self, statement: Statement, parameters: Parameters) -> list[Fields]:
         self.statements.append((statement, parameters))
@@ -88,9 +88,9 @@ async def test_every_statement_is_bounded_by_values_and_names_its_tenant() -> No
     await of_usage(asked, within, [UsageGroup.USAGE_GROUP_MODEL])
     await UsageRepository(asked).conversations("default", within, [], Values(), order="last_time", after=None, limit=5)
     await UsageRepository(asked).turns("default", "c", within, 5)
-    for statement, parameters in asked.statements[:2] + asked.statements[-1:]:
+    for statement, parameters in asked.statements[1:3] + asked.statements[-1:]:
         text = statement.as_string(None)
-        reads = len(re.findall(r"FROM \"?(?:llm_usage|llm_traces)", text))
+        reads = len(re.findall(r"FROM \"?(?:llm_usage|usage_corrections|llm_traces)", text))
         assert reads >= 1
         assert (
             reads == text.count("WHERE tenant = %(tenant)s AND") == len(re.findall(r"(?:timestamp|bucket) < %\(v\d+\)s", text))

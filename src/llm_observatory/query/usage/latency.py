@@ -1,18 +1,18 @@
-"""Quantiles of logarithmic histograms, merged here: in the database, in PL/pgSQL, a histogram costs 150 µs, here 10."""
+"""Quantiles of logarithmic histograms, merged here: in the database, in PL/pgSQL, a histogram costs 150 µs, here 10.
+
+They come as text: PostgreSQL writes an array in 5 µs that it sends in binary, without its NULLs, in 14, and psycopg reads bytes
+by way of hexadecimal digits.
+"""
 
 from __future__ import annotations
 
 import math
-import struct
 from bisect import bisect_left
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Sequence
 from itertools import accumulate
 from operator import add
 from typing import NamedTuple
 
-_HEADER = struct.Struct(">iiI")
-_BOUNDS = struct.Struct(">ii")
 _PER_DOUBLING = 23.083120654223414
 """Buckets for a factor of e: 16 / ln 2. This and the next as in migration 008."""
 _MIDDLE = 0.9783425376737737
@@ -22,12 +22,22 @@ class Histogram(NamedTuple):
     """How many values each bucket has, from the bucket `begin` on."""
 
     begin: int
-    counts: tuple[int, ...]
+    counts: Sequence[int]
 
 
-def merged(histograms: bytes | None) -> Histogram:
-    """The sum of `int8[]` without NULL in PostgreSQL's binary form, one after the other (`array_send`)."""
-    parts = list(_parts(histograms or b""))
+class _Numbers(dict[str, int]):
+    """Small numbers as they are written: a look-up takes half as long as reading one."""
+
+    def __missing__(self, written: str) -> int:
+        return int(written)
+
+
+_number = _Numbers({str(number): number for number in range(4096)} | {"NULL": 0}).__getitem__
+
+
+def merged(histograms: str | None) -> Histogram:
+    """The sum of `int8[]` as PostgreSQL writes them, `[89:91]={2,NULL,17}`, with a blank between one and the next."""
+    parts = [_part(text) for text in (histograms or "").split(" ") if text not in {"", "{}"}]
     if len(parts) <= 1:
         return parts[0] if parts else Histogram(0, ())
     begin = min(part.begin for part in parts)
@@ -35,31 +45,19 @@ def merged(histograms: bytes | None) -> Histogram:
     for part in parts:
         place = slice(part.begin - begin, part.begin - begin + len(part.counts))
         total[place] = map(add, total[place], part.counts)
-    return Histogram(begin, tuple(total))
+    return Histogram(begin, total)
 
 
-def _parts(data: bytes) -> Iterator[Histogram]:
-    place = 0
-    while place < len(data):
-        dimensions, _, _ = _HEADER.unpack_from(data, place)
-        place += _HEADER.size
-        if dimensions:
-            length, begin = _BOUNDS.unpack_from(data, place)
-            elements = _elements(length)
-            yield Histogram(begin, elements.unpack_from(data, place + _BOUNDS.size))
-            place += _BOUNDS.size + elements.size
-
-
-@cache
-def _elements(length: int) -> struct.Struct:
-    """So many int8, each after its length in bytes. There are at most 1,700 buckets (migration 008)."""
-    return struct.Struct(">" + "4xq" * length)
+def _part(text: str) -> Histogram:
+    bounds, _, members = text.rpartition("=")
+    begin = int(bounds[1 : bounds.index(":")]) if bounds else 1
+    return Histogram(begin, list(map(_number, members[1:-1].split(","))))
 
 
 def quantiles(histogram: Histogram, *of: float) -> list[float | None]:
     """As `log_histogram_quantile` of migration 008; None of nothing."""
     below = list(accumulate(histogram.counts))
-    if not below or not below[-1]:
+    if not below or below[-1] <= 0:
         return [None] * len(of)
     places = (bisect_left(below, max(part * below[-1], 1)) for part in of)
     return [math.exp((histogram.begin + place) / _PER_DOUBLING) * _MIDDLE for place in places]

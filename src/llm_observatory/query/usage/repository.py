@@ -18,18 +18,22 @@ from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_TRACES
-from llm_observatory.tables.rollups import LLM_USAGE
+from llm_observatory.tables.rollups import LLM_USAGE, SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP
 
 _measured = measured("usage_repository")
 _FOLDER = files(__package__) / "sql"
 _USAGE, _RATES, _SUMS = named(_FOLDER, "usage"), named(_FOLDER, "rates"), named(_FOLDER, "sums")
 _ROLLUP_PART, _RAW_PART = named(_FOLDER, "rollup_part"), named(_FOLDER, "raw_part")
+_CORRECTION_PART, _ANY_CORRECTION = named(_FOLDER, "correction_part"), named(_FOLDER, "any_correction")
 _PAGE, _CONVERSATIONS = named(_FOLDER, "page_of_conversations"), named(_FOLDER, "conversations")
 _TURNS, _CONTENT = named(_FOLDER, "turns"), named(_FOLDER, "content")
 
 _BAND = SQL(LLM_USAGE.keys[-1].raw)
-_STATE = SQL(", ").join(Identifier(column.name) for column in LLM_USAGE.state)
-_RAW_STATE = SQL(", ").join(SQL("{} AS {}").format(SQL(column.raw), Identifier(column.name)) for column in LLM_USAGE.state)
+_STATE = SQL(", ").join(Identifier(column.name) for column in SIGNED_USAGE)
+_RAW_STATE, _CORRECTED = (
+    SQL(", ").join(SQL("{} AS {}").format(SQL(column.raw), Identifier(column.name)) for column in columns)
+    for columns in (SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP.state)
+)
 _RATE_KEYS = 5
 """provider, response_model, request_model, service_tier, input_band."""
 
@@ -57,7 +61,7 @@ Order = Literal["last_time", "cost"]
 
 
 class Sums(NamedTuple):
-    """Of calls, as `sql/sums.sql` has them. Tokens are whole; histograms are arrays in binary, one after the other."""
+    """Of calls, as `sql/sums.sql` has them. Tokens are whole; histograms are arrays as text, one after the other."""
 
     call_count: int
     error_count: int
@@ -72,8 +76,8 @@ class Sums(NamedTuple):
     reported_cost_usd: float | None
     timed_count: int
     duration_ns_sum: Decimal | None
-    duration_buckets: bytes | None
-    ttft_buckets: bytes | None
+    duration_buckets: str | None
+    ttft_buckets: str | None
 
 
 class UsageFound(NamedTuple):
@@ -166,7 +170,12 @@ class UsageRepository:
         """Sums by step (nanoseconds, 0: all in one) and groups, as they are answered; one more than `limit` if there are."""
         names = [Identifier(f"group_{place}") for place in range(len(groups))]
         keyed = SQL("").join(SQL("{} AS {}, ").format(of, name) for name, of in zip(names, groups, strict=True))
-        sources = [_part(part, step, _Keys(keyed, len(names)), conditions, values) for part in parts]
+        corrected = await self._any_correction(tenant, parts)
+        sources = [
+            source
+            for part in parts
+            for source in _part(part, step, _Keys(keyed, len(names)), conditions, values, corrected=corrected)
+        ]
         statement = _USAGE.format(
             parts=SQL(" UNION ALL ").join(sources),
             rates=_RATES,
@@ -177,6 +186,12 @@ class UsageRepository:
         found = await self._reader.rows(statement, {**values.parameters, "tenant": tenant, "limit": limit + 1})
         width = 1 + len(groups)
         return [UsageFound(row[0], row[1:width], Sums(*row[width:])) for row in found]
+
+    async def _any_correction(self, tenant: str, parts: Sequence[Part]) -> bool:
+        """Whether something is to be added in the range of all parts."""
+        start, end = parts[0].within.parameters["start_time"], parts[-1].within.parameters["end_time"]
+        found = await self._reader.rows(_ANY_CORRECTION, {"tenant": tenant, "start": start, "end": end})
+        return found == [(True,)]
 
     @_measured
     async def conversations(
@@ -196,8 +211,10 @@ class UsageRepository:
             return []
         chosen = SQL("{}::text[]").format(values.add(ids))
         only = SQL("conversation_id = ANY({})").format(chosen)
-        part = _part(Part("llm_traces", within), 0, _CONVERSATION_KEYS, [*conditions, only], values, _SPAN_OF_TIME)
-        statement = _CONVERSATIONS.format(parts=part, rates=_RATES, sums=_SUMS, ids=chosen)
+        part = _part(
+            Part("llm_traces", within), 0, _CONVERSATION_KEYS, [*conditions, only], values, corrected=True, more=_SPAN_OF_TIME
+        )
+        statement = _CONVERSATIONS.format(parts=SQL(" UNION ALL ").join(part), rates=_RATES, sums=_SUMS, ids=chosen)
         found = await self._reader.rows(statement, {**values.parameters, "tenant": tenant})
         return [
             ConversationFound(
@@ -265,26 +282,35 @@ class UsageRepository:
 
 
 def _part(
-    part: Part, step: int, keys: _Keys, conditions: Sequence[Composable], values: Values, more: Composable = _NOTHING
-) -> Composed:
-    """Sums of one source; `more` are aggregates beside those of the rollups, from rows only."""
+    part: Part,
+    step: int,
+    keys: _Keys,
+    conditions: Sequence[Composable],
+    values: Values,
+    *,
+    corrected: bool,
+    more: Composable = _NOTHING,
+) -> list[Composed]:
+    """Sums of one source and of its corrections, if they are to be read; `more` are aggregates beside, from rows only."""
     raw = part.source == LLM_TRACES.name
     begin = _TIME if raw else _BUCKET
-    bounds = _bounds(part.within, values)
-    at = SQL("div({}, {}::numeric)::int8").format(begin, values.add(step)) if step else SQL("0::int8")
+    shared: dict[str, Composable] = {
+        **_bounds(part.within, values),
+        "step": SQL("div({}, {}::numeric)::int8").format(begin, values.add(step)) if step else SQL("0::int8"),
+        "groups": keys.columns,
+    }
     if not raw:
-        return _ROLLUP_PART.format(
-            **bounds, step=at, groups=keys.columns, state=_STATE, source=Identifier(part.source), conditions=also(conditions)
-        )
-    return _RAW_PART.format(
-        **bounds,
-        step=at,
-        groups=keys.columns,
-        input_band=_BAND,
-        state=SQL("{}{}").format(more, _RAW_STATE),
-        conditions=also([*conditions, *part.within.exact(values)]),
-        keys=SQL(", ").join(SQL(str(place)) for place in range(1, 2 + keys.number + _RATE_KEYS + 1)),
-    )
+        sources = [part.source, part.source.replace(LLM_USAGE.name, USAGE_CORRECTIONS_ROLLUP.name)]
+        shared |= {"state": _STATE, "conditions": also(conditions)}
+        return [_ROLLUP_PART.format(**shared, source=Identifier(source)) for source in sources[: 1 + corrected]]
+    shared |= {
+        "conditions": also([*conditions, *part.within.exact(values)]),
+        "keys": SQL(", ").join(SQL(str(place)) for place in range(1, 2 + keys.number + _RATE_KEYS + 1)),
+    }
+    found = [_RAW_PART.format(**shared, input_band=_BAND, state=SQL("{}{}").format(more, _RAW_STATE))]
+    if corrected:
+        found.append(_CORRECTION_PART.format(**shared, state=SQL("{}{}").format(more, _CORRECTED)))
+    return found
 
 
 def _bounds(within: TimeRange, values: Values) -> dict[str, Composable]:

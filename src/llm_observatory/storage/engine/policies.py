@@ -20,7 +20,7 @@ from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.kept import kept_for, refresh_window, rollup_kept_for
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.locks import Lock, transaction_lock
-from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME
 
 HOUR = timedelta(hours=1)
 REFRESH_EVERY = timedelta(minutes=10)
@@ -78,7 +78,7 @@ def wanted(settings: Settings, edition: Edition, whole: timedelta) -> Iterator[t
             compress = Policy("policy_compression", HOUR, (("compress_after", settings.compress_after),))
             drop = Policy("policy_retention", HOUR, (("drop_after", kept_for(table, settings)),))
             yield table.name, (compress, drop, *([Policy("policy_compaction", COMPACT_EVERY)] if compact else []))
-    for view in ROLLUP_VIEWS:
+    for view in AGGREGATE_VIEWS:
         window = refresh_window(view.grain, settings, whole)
         refresh = (("start_offset", window.start), ("end_offset", window.end))
         batches = (("buckets_per_batch", BUCKETS_PER_BATCH),) if edition.refreshes_in_batches else ()

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
-from llm_observatory.storage import rollups, touched
+from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
@@ -23,15 +23,12 @@ from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
-from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
-from llm_observatory.tables.rollups import GRAINS, Grain
+from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, ROLLUP_VIEWS
+from llm_observatory.tables.rollups import ALWAYS_TABLES, GRAINS, Grain
 
 _log = structlog.get_logger(__name__)
 
 HYPERTABLES = tuple(table.name for table in BY_NAME.values() if table.partitioned)
-
-COLLECT_SECONDS = 5.0
-"""Of a round. Continuous aggregates know themselves what changed: the queue is read for the filters of searches only."""
 
 RESTORE_SECONDS = 1800.0
 """Between two rounds over chunks that are written to: each compresses whole segments again."""
@@ -76,6 +73,9 @@ class TimescaleDB:
         """See Engine. Under the Timescale licence that is what retention policies do."""
         now = moment(now_us)
         await remember_what_is_dropped(connection, self._settings, now)
+        expiring = [view for view in ROLLUP_VIEWS if view.rollup.always_tables or not self.edition.community]
+        for view in expiring:
+            await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
         if self.edition.community:
             return []
         dropped: list[str] = []
@@ -85,8 +85,6 @@ class TimescaleDB:
             dropped.extend(chunk for (chunk,) in await cursor.fetchall())
 
         await each(connection, "retention", HYPERTABLES, drop)
-        for view in ROLLUP_VIEWS:
-            await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
         if dropped:
             _log.info("expired chunks dropped", count=len(dropped))
         return dropped
@@ -133,7 +131,7 @@ class TimescaleDB:
             changed.extend(await set_policies(connection, relation, policies[relation]))
 
         # What is refreshed first: were rows dropped before their window is narrower, the next refresh would empty their sums.
-        await each(connection, "policies", [view.name for view in ROLLUP_VIEWS], work)
+        await each(connection, "policies", [view.name for view in AGGREGATE_VIEWS], work)
         await each(connection, "policies", HYPERTABLES, work)
         return changed
 
@@ -149,12 +147,12 @@ class TimescaleDB:
 
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
+        since = await rows_whole_since(connection, self._settings, now)
         if not self.edition.community:
-            since = await rows_whole_since(connection, self._settings, now)
             await rollups.work_off(connection, now, since)
             return
         parts: dict[str, Callable[[], Awaitable[object]]] = {
-            "touched hours": partial(touched.collect, connection, (), time.monotonic() + COLLECT_SECONDS),
+            "rollups that are tables": partial(rollups.work_off, connection, now, since, ALWAYS_TABLES),
             "chunks that are over": partial(compaction.compact, connection, now, self._settings),
         }
         if self._settings.copy_direct_compress and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:

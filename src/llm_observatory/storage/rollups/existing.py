@@ -53,14 +53,15 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
     async def ensure_one(name: str) -> None:
         rollup = rollups[name]
         await _put_back(connection, rollup)
-        if await _as_it_should_be(connection, rollup, form):
+        own: Form = "tables" if rollup.always_tables else form
+        if await _as_it_should_be(connection, rollup, own):
             return
         async with connection.transaction():
             await connection.execute(_LIMITS, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
             await transaction_lock(connection, Lock.RECONCILE)
-            if not await _as_it_should_be(connection, rollup, form):
-                await _make(connection, rollup, form, since)
-                made.append(f"rollup {name}: {form}")
+            if not await _as_it_should_be(connection, rollup, own):
+                await _make(connection, rollup, own, since)
+                made.append(f"rollup {name}: {own}")
         await _put_back(connection, rollup)
 
     await each(connection, "rollups", rollups, ensure_one)

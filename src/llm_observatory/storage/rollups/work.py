@@ -21,7 +21,7 @@ from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables.rollups import ROLLUPS, RollupView
+from llm_observatory.tables.rollups import ROLLUPS, Rollup, RollupView
 
 _log = structlog.get_logger(__name__)
 
@@ -48,15 +48,15 @@ class PendingHour(NamedTuple):
     hour: datetime
 
 
-async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime) -> int:
-    """Collect what changed and compute what is due, for BUDGET_SECONDS at most. Returns how many hours were computed.
+async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime, tables: Sequence[Rollup] = ROLLUPS) -> int:
+    """Collect what changed and compute what is due of `tables`, for BUDGET_SECONDS at most. Returns how many were computed.
 
     Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
     """
     deadline = time.monotonic() + BUDGET_SECONDS
     computed = 0
     with translated():
-        await touched.collect(connection, {rollup.signal for rollup in ROLLUPS}, deadline)
+        await touched.collect(connection, {rollup.signal for rollup in tables}, deadline)
         due = {"oldest": oldest, "over": now - _HOUR, "settled": now - SETTLE}
         hours = [PendingHour(*row) for row in await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()]
         for place, hour in enumerate(hours):

@@ -18,7 +18,7 @@ from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.search_filters.work import SETTLE
-from llm_observatory.tables import ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS
 
 _SQL = files(__package__) / "sql"
 _DEFAULTS = Settings()
@@ -92,7 +92,9 @@ class Dataset:
 
     async def _fill_rollups(self, connection: AsyncConnection) -> float:
         if await timescaledb(connection):
-            return sum([await elapsed(connection, _REFRESH, view.name, self.first - DAY, self.clock) for view in ROLLUP_VIEWS])
+            return sum(
+                [await elapsed(connection, _REFRESH, view.name, self.first - DAY, self.clock) for view in AGGREGATE_VIEWS]
+            )
         began = datetime.now(UTC)
         await rows(connection, named(_SQL, "touched"), self.first, self.clock)
         while await rollups.work_off(connection, began + DAY, self.first):

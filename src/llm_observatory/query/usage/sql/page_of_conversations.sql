@@ -1,4 +1,4 @@
-WITH part AS MATERIALIZED (
+WITH call AS MATERIALIZED (
     SELECT DISTINCT ON (trace_id, span_id)
            conversation_id, {time} AS started, (timestamp AT TIME ZONE 'UTC')::date AS day, input_tokens,
            llm_fresh_input_tokens(input_tokens, cache_read_tokens, cache_write_tokens) AS fresh_input_tokens,
@@ -10,6 +10,16 @@ WITH part AS MATERIALIZED (
     WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND usage_role IN ('call', 'carrier')
       AND conversation_id <> '' {conditions}
     ORDER BY trace_id, span_id, timestamp
+),
+part AS MATERIALIZED (
+    SELECT * FROM call
+    UNION ALL
+    SELECT conversation_id, {time} AS started, (timestamp AT TIME ZONE 'UTC')::date AS day, input_tokens, fresh_input_tokens,
+           cache_read_tokens, cache_write_tokens, output_tokens,
+           coalesce(provider, '') AS provider, coalesce(response_model, '') AS response_model,
+           coalesce(request_model, '') AS request_model, coalesce(service_tier, '') AS service_tier, input_band
+    FROM usage_corrections
+    WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND conversation_id <> '' {conditions}
 ),
 {rates},
 conversation AS (

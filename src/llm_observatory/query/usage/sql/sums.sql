@@ -14,5 +14,5 @@ coalesce(sum(call_count - unreported_count) FILTER (WHERE input_usd IS NULL), 0)
 sum(reported_cost_usd) AS reported_cost_usd,
 sum(timed_count)::int8 AS timed_count,
 sum(duration_ns_sum) AS duration_ns_sum,
-string_agg(array_send(array_replace(duration_buckets, NULL, 0)), ''::bytea) AS duration_buckets,
-string_agg(array_send(array_replace(ttft_buckets, NULL, 0)), ''::bytea) AS ttft_buckets
+string_agg(duration_buckets::text, ' ') AS duration_buckets,
+string_agg(ttft_buckets::text, ' ') AS ttft_buckets

@@ -1,0 +1,6 @@
+-- One billed span alone is what it says. A trace of very many spans is left as it is.
+SELECT trace_id, count(*) <= %(most)s AS fits
+FROM llm_traces
+WHERE tenant = %(tenant)s AND trace_id = ANY(%(traces)s) AND timestamp >= %(first)s AND timestamp < %(last)s
+GROUP BY trace_id
+HAVING count(*) FILTER (WHERE usage_role IN ('call', 'carrier')) > 1

@@ -1,0 +1,53 @@
+"""What only a whole trace tells about who pays: the queue of traces to look at, and what is to be added to the calls."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from llm_observatory.tables.column import TENANT, Column, PgType, Table
+from llm_observatory.tables.rollups import LLM_USAGE, SIGNED_USAGE
+
+USAGE_PENDING = Table(
+    name="usage_pending",
+    kind="queue",
+    columns=(
+        TENANT,
+        Column(name="hour", type="timestamptz", op="none", role="time"),
+        Column(name="trace_id", type="uuid", op="none", role="id"),
+        Column(name="pending_since", type="timestamptz", op="none"),
+    ),
+)
+"""Traces whose spans are to be looked at together: what was collected from `ingest_touched`, an hour each."""
+
+_COUNTS = {"call_count", "error_count", "unreported_count", "timed_count", "ttft_count"}
+DIMENSIONS_BESIDE_KEYS = ("agent_name", "user_id", "conversation_id")
+"""By what usage is told apart beside the keys of the rollup."""
+
+BAND = LLM_USAGE.keys[-1]
+
+USAGE_CORRECTIONS = Table(
+    name="usage_corrections",
+    kind="correction",
+    columns=(
+        TENANT,
+        Column(name="timestamp", type="timestamptz", op="none", role="time"),
+        Column(name="timestamp_nanos", type="int2", op="none"),
+        Column(name="trace_id", type="uuid", op="none", role="id"),
+        Column(name="span_id", type="bytea", op="none", role="id"),
+        Column(name="verdict", type="text", op="none", role="label"),
+        Column(name="other_span_id", type="bytea", op="none", nullable=True, role="id"),
+        *(
+            Column(name=key.name, type="text", op="none", nullable=key.name != LLM_USAGE.index, role="label")
+            for key in LLM_USAGE.keys
+            if key is not BAND
+        ),
+        Column(name=BAND.name, type="int8", op="none"),
+        *(Column(name=name, type="text", op="none", nullable=True, role="label") for name in DIMENSIONS_BESIDE_KEYS),
+        *(
+            Column(name=column.name, type=cast("PgType", column.type), op="none", nullable=column.name not in _COUNTS)
+            for column in SIGNED_USAGE
+        ),
+    ),
+)
+"""One row per span that counts otherwise than it says by itself. With the calls and carriers of `llm_traces`, each call of a
+provider is summed once."""
