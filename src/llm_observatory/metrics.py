@@ -137,6 +137,9 @@ DEAD_LETTERS = Counter(
     "ingest_dead_letters_total", "Requests the database refused, kept in dead_letters.", ("signal",), registry=REGISTRY
 )
 INFLIGHT_BYTES = Gauge("ingest_inflight_bytes", "Bytes admitted and not yet committed or refused.", registry=REGISTRY)
+INFLIGHT_LIMIT_BYTES = Gauge(
+    "ingest_inflight_limit_bytes", "What ingest_inflight_bytes is kept below: INGEST_MAX_INFLIGHT_BYTES.", registry=REGISTRY
+)
 REQUEST_BYTES = Histogram(
     "otlp_request_bytes",
     "Size of a request after decompression, as protobuf or JSON.",
