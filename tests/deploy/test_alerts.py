@@ -1,4 +1,4 @@
-"""The files of deploy/prometheus and deploy/alertmanager: what their own tools say, and that they fit the service and each other."""
+"""The files of deploy/prometheus and deploy/alertmanager: their tools take them, that they fit the service and each other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -94,7 +95,7 @@ def test_alerts_fire_and_are_silent_as_promtool_has_it(path: Path) -> None:
     assert "SUCCESS" in run("promtool", "test", "rules", path)
 
 
-@pytest.mark.parametrize("alert, severity", GRADES, ids=lambda value: str(value))
+@pytest.mark.parametrize("alert, severity", GRADES, ids=str)
 def test_every_alert_has_a_firing_and_a_silent_case(alert: str, severity: str) -> None:
     of_this = [severities for name, severities in cases() if name == alert]
     assert any(severity in severities for severities in of_this)
@@ -118,10 +119,41 @@ def test_rules_only_read_what_is_there(path: Path) -> None:
 
 def test_mtail_counts_what_the_alerts_read() -> None:
     program_text = (DEPLOY / "mtail" / "postgresql.mtail").read_text(encoding="utf-8")
-    counted = {name: set(labels.split(", ")) for name, labels in re.findall(r"^counter (\w+) by (.+)$", program_text, re.MULTILINE)}
+    counted = {
+        name: set(labels.split(", ")) for name, labels in re.findall(r"^counter (\w+) by (.+)$", program_text, re.MULTILINE)
+    }
     read = {name for rule in rules() for name in names_in(rule["expr"]) if name.startswith("postgresql_log_")}
     assert read == counted.keys()
     assert counted == {"postgresql_log_failed_logins_total": {"reason"}, "postgresql_log_ddl_total": {"role", "verb"}}
+
+
+LOG = """\
+2026-11-28 12:00:00.123 UTC [77] user=eve,db=d,app=,client=10.0.0.9 FATAL:  password authentication failed for user "eve"
+2026-11-28 12:00:01.123 UTC [78] user=eve,db=d,app=,client=10.0.0.9 FATAL:  no pg_hba.conf entry for host "10.0.0.9"
+2026-11-28 12:00:02.123 UTC [79] user=eve,db=d,app=,client=10.0.0.9 FATAL:  role "eve" does not exist
+2026-11-28 12:00:03.123 UTC [80] user=eve,db=d,app=psql,client= FATAL:  terminating connection due to administrator command
+2026-11-28 12:00:04.123 UTC [81] user=eve,db=d,app=psql,client= LOG:  statement: DROP TABLE llm_logs;
+2026-11-28 12:00:05.123 UTC [81] user=eve,db=d,app=psql,client= LOG:  execute <unnamed>: drop view v
+2026-11-28 12:00:06.123 UTC [81] user=eve,db=d,app=psql,client= LOG:  AUDIT: SESSION,1,1,DDL,CREATE TABLE,,,create table t(),
+2026-11-28 12:00:07.123 UTC [81] user=eve,db=d,app=psql,client= LOG:  duration: 1200.1 ms  statement: SELECT 'DROP TABLE t'
+"""
+"""As PostgreSQL writes with the log_line_prefix of audit.conf."""
+
+
+def test_mtail_finds_failed_logins_and_ddl_in_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "postgresql.log"
+    log.write_text(LOG, encoding="utf-8")
+    page = run(
+        "mtail", "-one_shot", "-one_shot_format=prometheus", "-progs", DEPLOY / "mtail" / "postgresql.mtail", "-logs", log
+    )
+    samples = {line.replace('prog="postgresql.mtail",', "") for line in page.splitlines() if not line.startswith("#")}
+    assert samples == {
+        'postgresql_log_ddl_total{role="eve",verb="create"} 1',
+        'postgresql_log_ddl_total{role="eve",verb="drop"} 2',
+        'postgresql_log_failed_logins_total{reason="credentials"} 1',
+        'postgresql_log_failed_logins_total{reason="no_role"} 1',
+        'postgresql_log_failed_logins_total{reason="not_allowed"} 1',
+    }
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}")
@@ -183,3 +215,18 @@ def test_secrets_are_files() -> None:
     text = ALERTMANAGER.read_text(encoding="utf-8")
     secret = re.compile(r"^\s*-?\s*(\w*(?:password|url|key)\w*):", re.MULTILINE)
     assert {name for name in secret.findall(text) if not name.endswith("_file")} == set()
+
+
+def sql_of_runbooks() -> dict[str, str]:
+    """Every statement that a runbook tells to run."""
+    blocks = re.compile(r"^```sql run\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    found = {path.stem: blocks.findall(path.read_text(encoding="utf-8")) for path in sorted(RUNBOOKS.glob("*.md"))}
+    return {f"{page} {number}": block for page, many in found.items() for number, block in enumerate(many, 1)}
+
+
+def test_sql_of_runbooks_runs(database: str) -> None:
+    statements = sql_of_runbooks()
+    assert len(statements) > 20
+    with psycopg.connect(database, autocommit=True) as connection:
+        for statement in statements.values():
+            assert connection.execute(statement.encode()).description is not None, statement

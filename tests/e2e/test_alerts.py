@@ -50,7 +50,9 @@ def test_a_lost_database_reaches_the_pager_and_so_does_its_return(
 
         server.stop()
         wait_for(
-            lambda: webhook.receivers("StorageDatabaseUnreachable", "firing") == {"pager", "chat"}, 60, "pager and chat are told"
+            lambda: webhook.receivers("StorageDatabaseUnreachable", "firing") == {"pager", "chat"},
+            60,
+            "pager and chat are told",
         )
         fired = next(alert for _, alert in webhook.received if alert["labels"]["alertname"] == "StorageDatabaseUnreachable")
         assert fired["labels"].keys() == {"alertname", "severity", "component", "instance", "job"}, "no external labels"
@@ -58,7 +60,9 @@ def test_a_lost_database_reaches_the_pager_and_so_does_its_return(
 
         assert server.start() == conninfo
         wait_for(
-            lambda: webhook.receivers("StorageDatabaseUnreachable", "resolved") == {"pager", "chat"}, 60, "they hear that it is back"
+            lambda: webhook.receivers("StorageDatabaseUnreachable", "resolved") == {"pager", "chat"},
+            60,
+            "they hear that it is back",
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -45,7 +45,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def hurried_rules(folder: Path, pause: str) -> None:
-    """The real rule files, in `folder`, with every `for` and interval cut to `pause`: expressions, labels and words are as they are."""
+    """The real rule files, in `folder`, with every `for` and interval cut to `pause`; the rest is as it is."""
     folder.mkdir()
     for path in RULES:
         document = loaded(path)
@@ -87,7 +87,7 @@ class Webhook:
         """Where it listens for `receiver`."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/{receiver}"
 
-    def __enter__(self) -> Webhook:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -137,7 +137,7 @@ def _with_templates(folder: Path) -> Path:
 
 @contextmanager
 def prometheus(folder: Path, target: str, to: str, pause: str) -> Iterator[str]:
-    """A real one that scrapes the service at `target` and sends alerts to `to`: the real configuration, hurried. Its address."""
+    """A real one that scrapes the service at `target` and sends alerts to `to`, by the real files, hurried; its address."""
     document = loaded(PROMETHEUS)
     document["global"] |= {"scrape_interval": pause, "scrape_timeout": pause, "evaluation_interval": pause}
     targets = folder / "targets"
@@ -153,7 +153,7 @@ def prometheus(folder: Path, target: str, to: str, pause: str) -> Iterator[str]:
     hurried_rules(folder / "rules", pause)
     command = [
         program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'prometheus'}",
-        f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.no-lockfile",
+        f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
     with _running(command, folder / "prometheus.log", f"http://127.0.0.1:{port}/-/ready"):
         yield f"http://127.0.0.1:{port}"
