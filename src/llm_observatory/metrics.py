@@ -171,6 +171,9 @@ DEAD_LETTERS = Counter(
     "ingest_dead_letters_total", "Requests the database refused, kept in dead_letters.", ("signal",), registry=REGISTRY
 )
 INFLIGHT_BYTES = Gauge("ingest_inflight_bytes", "Bytes admitted and not yet committed or refused.", registry=REGISTRY)
+INFLIGHT_LIMIT_BYTES = Gauge(
+    "ingest_inflight_limit_bytes", "What ingest_inflight_bytes is kept below: INGEST_MAX_INFLIGHT_BYTES.", registry=REGISTRY
+)
 REQUEST_BYTES = Histogram(
     "otlp_request_bytes",
     "Size of a request after decompression, as protobuf or JSON.",
@@ -378,7 +381,8 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
     "kind": ("physical", "dump"),
     "certificate": ("database", "otlp"),
     "step": (
-        "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed", "dead_letters", "analyze",
+        "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed",
+        "dead_letters", "analyze",
     ),
 }  # fmt: skip
 """What a label can be, by its name, or by metric and label where that differs. What other rooms name (tables, rules,

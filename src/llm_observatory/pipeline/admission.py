@@ -39,6 +39,7 @@ class Admission:
         self._queue: dict[_Waiter, None] = {}
         """Who waits for the shared part, in the order of coming."""
         metrics.INFLIGHT_BYTES.set_function(lambda: self.used)
+        metrics.INFLIGHT_LIMIT_BYTES.set(limit)
 
     @property
     def used(self) -> int:
