@@ -6,7 +6,7 @@ SHELL := /bin/sh
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := src tests proto/generate.py $(wildcard demo benchmarks)
+SOURCES := src tests proto/generate.py $(wildcard demo benchmarks dashboards)
 # What tests need beside .venv, each with a lock file of its own: packages of npm, and a client that .venv cannot hold.
 NODE_PACKAGES := tests/wasm tests/node
 PYTHON_CLIENT := tests/python
