@@ -103,22 +103,27 @@ class Traffic:
         spans = [span for _ in range(count) for span in self._trace(app, at)]
         return ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=_resource(app), scope_spans=[ScopeSpans(spans=spans)])])
 
-    def _trace(self, app: App, at: int) -> Iterator[Span]:
+    def _trace(self, app: App, at: int) -> list[Span]:
         draw = self._random
         trace_id, root_id = draw.randbytes(16), draw.randbytes(8)
         user = f"user-{min(int(draw.expovariate(3 / app.users)), app.users - 1) + 1:02}"
-        begin = at - draw.randrange(30 * SECOND)
-        now = begin
+        now, spans = 0, []
         for _ in range(1 + int(draw.expovariate(0.8))):
             call = self._call(app, now, user)
-            call.trace_id, call.span_id, call.parent_span_id = trace_id, draw.randbytes(8), root_id
+            call.span_id, call.parent_span_id = draw.randbytes(8), root_id
             now = call.end_time_unix_nano + draw.randrange(SECOND // 5)
-            yield call
+            spans.append(call)
         said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": app.agent, "user.id": user}
-        yield Span(
-            trace_id=trace_id, span_id=root_id, name=f"invoke_agent {app.agent}", kind=Span.SPAN_KIND_SERVER,
-            start_time_unix_nano=begin, end_time_unix_nano=now, attributes=attributes(said),
+        root = Span(
+            span_id=root_id, name=f"invoke_agent {app.agent}", kind=Span.SPAN_KIND_SERVER, end_time_unix_nano=now,
+            attributes=attributes(said),
         )  # fmt: skip
+        begin = at - now - draw.randrange(30 * SECOND)
+        for span in (*spans, root):
+            span.trace_id = trace_id
+            span.start_time_unix_nano += begin
+            span.end_time_unix_nano += begin
+        return [*spans, root]
 
     def _call(self, app: App, begin: int, user: str) -> Span:
         draw = self._random
