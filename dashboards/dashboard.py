@@ -38,7 +38,9 @@ def dashboard(
     made = DashboardBuilder(title).uid(uid).description(description).tags([TAG]).readonly()
     made.time(f"now-{shows}", "now").refresh("30s").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
     made.variables(list(variables))
-    made.link(DashboardLink("LLM Observatory").type(DashboardLinkType.DASHBOARDS).tags([TAG]).include_vars(True).keep_time(True))
+    made.link(
+        DashboardLink("LLM Observatory").type(DashboardLinkType.DASHBOARDS).tags([TAG]).include_vars(True).keep_time(True)
+    )
     built = made.build()
     built.panels = _placed(sections)
     return built

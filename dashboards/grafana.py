@@ -6,7 +6,9 @@ For tests and pictures, which have no Grafana.
 from __future__ import annotations
 
 import json
+import math
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +36,11 @@ class Shown:
     def promql(self, expr: str) -> str:
         """An expression as Prometheus gets it."""
         rate = max(self.step + self.scrape, 4 * self.scrape)
-        given = {"__rate_interval": _duration(rate), "__interval": _duration(self.step), "__range": _duration(self.end - self.begin)}
+        given = {
+            "__rate_interval": _duration(rate),
+            "__interval": _duration(self.step),
+            "__range": _duration(self.end - self.begin),
+        }
         return self._filled(expr, given)
 
     def sql(self, statement: str) -> str:
@@ -100,6 +106,11 @@ class Series(NamedTuple):
     values: tuple[float, ...]
     labels: Mapping[str, str]
 
+    @classmethod
+    def of(cls, name: str, points: Sequence[tuple[float, float]], labels: Mapping[str, str]) -> Series:
+        """From pairs of time and value."""
+        return cls(name, tuple(time for time, _ in points), tuple(value for _, value in points), labels)
+
 
 class Prometheus:
     """A Prometheus by its HTTP API."""
@@ -135,8 +146,7 @@ def _series(found: Mapping[str, Any], legend: str) -> Series:
     labels: dict[str, str] = found["metric"]
     points = [(float(time), float(value)) for time, value in found.get("values", [found.get("value")])]
     name = re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda part: labels.get(part[1], ""), legend)
-    kept = [point for point in points if point[1] == point[1]]  # NaN: nothing was there
-    return Series(name, tuple(time for time, _ in kept), tuple(value for _, value in kept), labels)
+    return Series.of(name, [point for point in points if not math.isnan(point[1])], labels)
 
 
 class Table(NamedTuple):
@@ -156,4 +166,4 @@ class Table(NamedTuple):
                 if row[number] is not None:
                     name = self.columns[number] if named is None else str(row[named])
                     found.setdefault(name, []).append((row[place].timestamp(), float(row[number])))
-        return [Series(name, *zip(*points, strict=True), {}) for name, points in found.items()]
+        return [Series.of(name, points, {}) for name, points in found.items()]

@@ -52,53 +52,117 @@ def _glance() -> list[Panel]:
     def one(title: str, description: str, unit: str, query: Sql) -> Panel:
         return number(about(title, description, unit, query, span=3, height=5))
 
-    spent = {"needs": TOKENS, "priced": True}
     month = f"{_SPENT} / extract(epoch FROM {TO} - {FROM})::float8 * {_MONTH_SECONDS}"
     return [
-        one("Calls", "Calls of providers; agent and chain spans that repeat their usage are not counted.", "short",
-            usage({"calls": "sum(call_count)"}, needs=["call_count"])),
-        one("Input tokens", "Those from a provider's cache included.", "short",
-            usage({"tokens": "sum(input_tokens)"}, needs=["input_tokens"])),
-        one("Output tokens", "Those of reasoning included.", "short",
-            usage({"tokens": "sum(output_tokens)"}, needs=["output_tokens"])),
-        one("Cost", "By model_prices, as they are now; what has no price is not in it.", "currencyUSD", usage({"cost": _SPENT}, **spent)),
-        one("A month like this", "The cost of thirty days, if they go on as the range that is shown.", "currencyUSD",
-            usage({"cost": month}, **spent)),
-        number(about("Calls without a price", "Calls with tokens whose model has no price: their cost is unknown, not 0. "
-                     "`llm-observatory prices set` gives it one.", "short",
-                     usage({"calls": UNPRICED}, needs=[*TOKENS, "call_count", "unreported_count"], priced=True), span=3, height=5),
-               steps=any_is(WARNING)),
-        number(about("Errors", "Of calls those that failed.", "percentunit",
-                     usage({"errors": _ERRORS}, needs=["call_count", "error_count"]), span=3, height=5), steps=rising(0.02, 0.1)),
-        one("First token, p95", "Time to the first chunk of streamed answers: 95 of 100 came sooner.", "ms",
-            usage({"ttft": percentile("ttft_buckets", 0.95)}, needs=["ttft_buckets"])),
-    ]  # fmt: skip
+        one(
+            "Calls",
+            "Calls of providers; agent and chain spans that repeat their usage are not counted.",
+            "short",
+            usage({"calls": "sum(call_count)"}, needs=["call_count"]),
+        ),
+        one(
+            "Input tokens",
+            "Those from a provider's cache included.",
+            "short",
+            usage({"tokens": "sum(input_tokens)"}, needs=["input_tokens"]),
+        ),
+        one(
+            "Output tokens",
+            "Those of reasoning included.",
+            "short",
+            usage({"tokens": "sum(output_tokens)"}, needs=["output_tokens"]),
+        ),
+        one(
+            "Cost",
+            "By model_prices, as they are now; what has no price is not in it.",
+            "currencyUSD",
+            usage({"cost": _SPENT}, needs=TOKENS, priced=True),
+        ),
+        one(
+            "A month like this",
+            "The cost of thirty days, if they go on as the range that is shown.",
+            "currencyUSD",
+            usage({"cost": month}, needs=TOKENS, priced=True),
+        ),
+        number(
+            about(
+                "Calls without a price",
+                "Calls with tokens whose model has no price: their cost is unknown, not 0. "
+                "`llm-observatory prices set` gives it one.",
+                "short",
+                usage({"calls": UNPRICED}, needs=[*TOKENS, "call_count", "unreported_count"], priced=True),
+                span=3,
+                height=5,
+            ),
+            steps=any_is(WARNING),
+        ),
+        number(
+            about(
+                "Errors",
+                "Of calls those that failed.",
+                "percentunit",
+                usage({"errors": _ERRORS}, needs=["call_count", "error_count"]),
+                span=3,
+                height=5,
+            ),
+            steps=rising(0.02, 0.1),
+        ),
+        one(
+            "First token, p95",
+            "Time to the first chunk of streamed answers: 95 of 100 came sooner.",
+            "ms",
+            usage({"ttft": percentile("ttft_buckets", 0.95)}, needs=["ttft_buckets"]),
+        ),
+    ]
 
 
 def _spent_by(dimension: str, what: str) -> Panel:
     end = "ORDER BY 2 DESC NULLS LAST LIMIT 10"
     return bars(
-        about(f"Cost by {dimension}", f"The ten {what} that cost most.", "currencyUSD",
-              usage({"cost": _SPENT}, needs=TOKENS, by=[dimension], priced=True, end=end), span=6, height=9),
+        about(
+            f"Cost by {dimension}",
+            f"The ten {what} that cost most.",
+            "currencyUSD",
+            usage({"cost": _SPENT}, needs=TOKENS, by=[dimension], priced=True, end=end),
+            span=6,
+            height=9,
+        ),
         category=dimension,
-    )  # fmt: skip
+    )
 
 
 def _cost() -> list[Panel]:
     by_model = usage({"cost": _SPENT}, needs=TOKENS, by=["model"], stepped=True, priced=True)
-    kinds = {"input": ("fresh_input_tokens", "input_usd"), "cache read": ("cache_read_tokens", "cache_read_usd"),
-             "cache write": ("cache_write_tokens", "cache_write_usd"), "output": ("output_tokens", "output_usd")}  # fmt: skip
+    kinds = {
+        "input": ("fresh_input_tokens", "input_usd"),
+        "cache read": ("cache_read_tokens", "cache_read_usd"),
+        "cache write": ("cache_write_tokens", "cache_write_usd"),
+        "output": ("output_tokens", "output_usd"),
+    }
     by_kind = {kind: f"coalesce(sum({tokens} * {rate}), 0)::float8" for kind, (tokens, rate) in kinds.items()}
     return [
-        series(about("Cost by model over time", "In each step of the graph.", "currencyUSD", by_model, span=12, height=9),
-               stacked=True, bars=True),
+        series(
+            about("Cost by model over time", "In each step of the graph.", "currencyUSD", by_model, span=12, height=9),
+            stacked=True,
+            bars=True,
+        ),
         _spent_by("model", "models"),
         _spent_by("service", "services"),
-        series(about("Cost by kind of token over time", "What is paid for: input that no cache had to do with, the provider's cache, output.",
-                     "currencyUSD", usage(by_kind, needs=TOKENS, stepped=True, priced=True), span=12, height=9), stacked=True, bars=True),
+        series(
+            about(
+                "Cost by kind of token over time",
+                "What is paid for: input that no cache had to do with, the provider's cache, output.",
+                "currencyUSD",
+                usage(by_kind, needs=TOKENS, stepped=True, priced=True),
+                span=12,
+                height=9,
+            ),
+            stacked=True,
+            bars=True,
+        ),
         _spent_by("agent", "agents"),
         _spent_by("user", "users"),
-    ]  # fmt: skip
+    ]
 
 
 def _calls() -> list[Panel]:
@@ -110,14 +174,38 @@ def _calls() -> list[Panel]:
     }
     cached = {"share": "sum(cache_read_tokens)::float8 / nullif(sum(input_tokens), 0)"}
     return [
-        series(about("Calls by model", "In each step of the graph.", "short",
-                     usage({"calls": "sum(call_count)"}, needs=["call_count"], by=["model"], stepped=True), span=8),
-               stacked=True, bars=True),
-        series(about("Tokens by kind", "In each step. input: those that no cache had to do with; output: those of reasoning included.",
-                     "short", usage(tokens, needs=TOKENS, stepped=True), span=8), stacked=True, bars=True),
-        series(about("Input from the provider's cache", "Of all input tokens, by model: cached ones cost a fraction.", "percentunit",
-                     usage(cached, needs=["cache_read_tokens", "input_tokens"], by=["model"], stepped=True), span=8)),
-    ]  # fmt: skip
+        series(
+            about(
+                "Calls by model",
+                "In each step of the graph.",
+                "short",
+                usage({"calls": "sum(call_count)"}, needs=["call_count"], by=["model"], stepped=True),
+                span=8,
+            ),
+            stacked=True,
+            bars=True,
+        ),
+        series(
+            about(
+                "Tokens by kind",
+                "In each step. input: those that no cache had to do with; output: those of reasoning included.",
+                "short",
+                usage(tokens, needs=TOKENS, stepped=True),
+                span=8,
+            ),
+            stacked=True,
+            bars=True,
+        ),
+        series(
+            about(
+                "Input from the provider's cache",
+                "Of all input tokens, by model: cached ones cost a fraction.",
+                "percentunit",
+                usage(cached, needs=["cache_read_tokens", "input_tokens"], by=["model"], stepped=True),
+                span=8,
+            )
+        ),
+    ]
 
 
 def _latency() -> list[Panel]:
@@ -125,15 +213,43 @@ def _latency() -> list[Panel]:
         return {"p50": percentile(buckets, 0.5), "p95": percentile(buckets, 0.95)}
 
     return [
-        series(about("Latency", "Of all calls: half of them, and 95 of 100, took less.", "ms",
-                     usage(both("duration_buckets"), needs=["duration_buckets"], stepped=True), span=6)),
-        series(about("Latency p95 by model", "To the end of the answer.", "ms",
-                     usage({"p95": percentile("duration_buckets", 0.95)}, needs=["duration_buckets"], by=["model"], stepped=True), span=6)),
-        series(about("Time to first token", "Of streamed answers whose instrumentation reports it.", "ms",
-                     usage(both("ttft_buckets"), needs=["ttft_buckets"], stepped=True), span=6)),
-        series(about("Time to first token p95 by model", "Of streamed answers whose instrumentation reports it.", "ms",
-                     usage({"p95": percentile("ttft_buckets", 0.95)}, needs=["ttft_buckets"], by=["model"], stepped=True), span=6)),
-    ]  # fmt: skip
+        series(
+            about(
+                "Latency",
+                "Of all calls: half of them, and 95 of 100, took less.",
+                "ms",
+                usage(both("duration_buckets"), needs=["duration_buckets"], stepped=True),
+                span=6,
+            )
+        ),
+        series(
+            about(
+                "Latency p95 by model",
+                "To the end of the answer.",
+                "ms",
+                usage({"p95": percentile("duration_buckets", 0.95)}, needs=["duration_buckets"], by=["model"], stepped=True),
+                span=6,
+            )
+        ),
+        series(
+            about(
+                "Time to first token",
+                "Of streamed answers whose instrumentation reports it.",
+                "ms",
+                usage(both("ttft_buckets"), needs=["ttft_buckets"], stepped=True),
+                span=6,
+            )
+        ),
+        series(
+            about(
+                "Time to first token p95 by model",
+                "Of streamed answers whose instrumentation reports it.",
+                "ms",
+                usage({"p95": percentile("ttft_buckets", 0.95)}, needs=["ttft_buckets"], by=["model"], stepped=True),
+                span=6,
+            )
+        ),
+    ]
 
 
 def _errors() -> list[Panel]:
@@ -149,13 +265,36 @@ def _errors() -> list[Panel]:
     """
     needs = ["call_count", "error_count"]
     return [
-        series(about("Errors by model", "Of its calls those that failed. Warning from 2 %, bad from 10 %.", "percentunit",
-                     usage({"errors": _ERRORS}, needs=needs, by=["model"], stepped=True), span=6), steps=rising(0.02, 0.1)),
-        series(about("Errors by service", "Of its calls those that failed. Warning from 2 %, bad from 10 %.", "percentunit",
-                     usage({"errors": _ERRORS}, needs=needs, by=["service"], stepped=True), span=6), steps=rising(0.02, 0.1)),
-        listing(about("What went wrong", "error.type of the calls that failed, or what they said. Read from the spans.", "short", Sql(kinds),
-                      span=12)),
-    ]  # fmt: skip
+        series(
+            about(
+                "Errors by model",
+                "Of its calls those that failed. Warning from 2 %, bad from 10 %.",
+                "percentunit",
+                usage({"errors": _ERRORS}, needs=needs, by=["model"], stepped=True),
+                span=6,
+            ),
+            steps=rising(0.02, 0.1),
+        ),
+        series(
+            about(
+                "Errors by service",
+                "Of its calls those that failed. Warning from 2 %, bad from 10 %.",
+                "percentunit",
+                usage({"errors": _ERRORS}, needs=needs, by=["service"], stepped=True),
+                span=6,
+            ),
+            steps=rising(0.02, 0.1),
+        ),
+        listing(
+            about(
+                "What went wrong",
+                "error.type of the calls that failed, or what they said. Read from the spans.",
+                "short",
+                Sql(kinds),
+                span=12,
+            )
+        ),
+    ]
 
 
 _TABLE = {
@@ -176,13 +315,24 @@ _TABLE_UNITS = {"errors": "percentunit", "cost": "currencyUSD"} | dict.fromkeys(
 
 def _tables() -> list[Panel]:
     needs = [*TOKENS, "call_count", "error_count", "duration_buckets", "ttft_buckets"]
-    beyond = {"agent": " Read from the spans: long ranges take their time.", "user": " Read from the spans: long ranges take their time."}
+    beyond = {
+        "agent": " Read from the spans: long ranges take their time.",
+        "user": " Read from the spans: long ranges take their time.",
+    }
     return [
-        listing(about(f"By {dimension}", "Calls, tokens, cost, latency and time to first token, the dearest first." + beyond.get(dimension, ""),
-                      "short", usage(_TABLE, needs=needs, by=[dimension], priced=True, end="ORDER BY cost DESC NULLS LAST LIMIT 100"),
-                      span=12, height=9), units=_TABLE_UNITS)
+        listing(
+            about(
+                f"By {dimension}",
+                "Calls, tokens, cost, latency and time to first token, the dearest first." + beyond.get(dimension, ""),
+                "short",
+                usage(_TABLE, needs=needs, by=[dimension], priced=True, end="ORDER BY cost DESC NULLS LAST LIMIT 100"),
+                span=12,
+                height=9,
+            ),
+            units=_TABLE_UNITS,
+        )
         for dimension in ("model", "service", "agent", "user")
-    ]  # fmt: skip
+    ]
 
 
 def _traces() -> Panel:
@@ -197,10 +347,22 @@ def _traces() -> Panel:
         "cost": _SPENT,
     }
     more = {"first_time": "min(timestamp)", "first_service": "min(service_name)", "users": "string_agg(DISTINCT user_id, ', ')"}
-    dearest = usage(columns, needs=[*TOKENS, "call_count", "error_count"], spans={"trace": "encode(uuid_send(trace_id), 'hex')"},
-                    more=more, priced=True, end="ORDER BY cost DESC NULLS LAST LIMIT 20")  # fmt: skip
+    dearest = usage(
+        columns,
+        needs=[*TOKENS, "call_count", "error_count"],
+        spans={"trace": "encode(uuid_send(trace_id), 'hex')"},
+        more=more,
+        priced=True,
+        end="ORDER BY cost DESC NULLS LAST LIMIT 20",
+    )
     return listing(
-        about("Most expensive traces", "`llm-observatory query trace ID` shows one. Read from the spans: long ranges take their time.",
-              "short", dearest, span=24, height=10),
+        about(
+            "Most expensive traces",
+            "`llm-observatory query trace ID` shows one. Read from the spans: long ranges take their time.",
+            "short",
+            dearest,
+            span=24,
+            height=10,
+        ),
         units={"cost": "currencyUSD"},
-    )  # fmt: skip
+    )

@@ -11,7 +11,7 @@ import math
 import random
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import grpc
@@ -38,6 +38,12 @@ from llm_observatory.api.v1.trace_query_service_pb2_grpc import TraceQueryServic
 from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServiceStub
 
 SECOND, HOUR = 1_000_000_000, 3_600_000_000_000
+PAUSE_SECONDS = 1.5
+
+TRACES: Any = TraceServiceStub
+METRICS: Any = MetricsServiceStub
+LOGS: Any = LogsServiceStub
+"""Their types are unknown."""
 
 
 class Model(NamedTuple):
@@ -101,7 +107,9 @@ class Traffic:
     def traces(self, app: App, at: int, count: int) -> ExportTraceServiceRequest:
         """Conversations of an agent that end at `at` (nanoseconds), with their calls."""
         spans = [span for _ in range(count) for span in self._trace(app, at)]
-        return ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=_resource(app), scope_spans=[ScopeSpans(spans=spans)])])
+        return ExportTraceServiceRequest(
+            resource_spans=[ResourceSpans(resource=_resource(app), scope_spans=[ScopeSpans(spans=spans)])]
+        )
 
     def _trace(self, app: App, at: int) -> list[Span]:
         draw = self._random
@@ -115,9 +123,12 @@ class Traffic:
             spans.append(call)
         said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": app.agent, "user.id": user}
         root = Span(
-            span_id=root_id, name=f"invoke_agent {app.agent}", kind=Span.SPAN_KIND_SERVER, end_time_unix_nano=now,
+            span_id=root_id,
+            name=f"invoke_agent {app.agent}",
+            kind=Span.SPAN_KIND_SERVER,
+            end_time_unix_nano=now,
             attributes=attributes(said),
-        )  # fmt: skip
+        )
         begin = at - now - draw.randrange(30 * SECOND)
         for span in (*spans, root):
             span.trace_id = trace_id
@@ -153,10 +164,13 @@ class Traffic:
             }
             took = first + answer / model.per_second
         return Span(
-            name=f"chat {model.name}", kind=Span.SPAN_KIND_CLIENT, attributes=attributes(said),
-            start_time_unix_nano=begin, end_time_unix_nano=begin + int(took * SECOND),
+            name=f"chat {model.name}",
+            kind=Span.SPAN_KIND_CLIENT,
+            attributes=attributes(said),
+            start_time_unix_nano=begin,
+            end_time_unix_nano=begin + int(took * SECOND),
             status=Status(code=Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_UNSET),
-        )  # fmt: skip
+        )
 
     def logs(self, app: App, at: int, count: int) -> ExportLogsServiceRequest:
         """What the service writes; one record in two hundred is from a clock that is a year behind, and is rejected."""
@@ -164,12 +178,16 @@ class Traffic:
         records = [
             LogRecord(
                 time_unix_nano=at - (365 * 24 * HOUR if draw.random() < 0.005 else draw.randrange(SECOND)),
-                severity_number=SeverityNumber.SEVERITY_NUMBER_WARN if draw.random() < 0.05 else SeverityNumber.SEVERITY_NUMBER_INFO,
+                severity_number=SeverityNumber.SEVERITY_NUMBER_WARN
+                if draw.random() < 0.05
+                else SeverityNumber.SEVERITY_NUMBER_INFO,
                 body=AnyValue(string_value=f"answered {app.agent} request {draw.randrange(10**6)}"),
             )
             for _ in range(count)
         ]
-        return ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=_resource(app), scope_logs=[ScopeLogs(log_records=records)])])
+        return ExportLogsServiceRequest(
+            resource_logs=[ResourceLogs(resource=_resource(app), scope_logs=[ScopeLogs(log_records=records)])]
+        )
 
     def metrics(self, app: App, at: int, count: int) -> ExportMetricsServiceRequest:
         """How long the queues of its workers are."""
@@ -204,19 +222,19 @@ class Driver:
             at = now - int(ago)
             for app in APPS:
                 busy = 1 + math.sin(at / HOUR * math.pi / 3 + len(app.service)) * 0.7
-                count = max(1, int(busy * self._random.uniform(3, 7)))
-                TraceServiceStub(self._sends).Export(self._traffic.traces(app, at, count), timeout=30)
+                count = max(1, int(busy * self._random.uniform(10, 22)))
+                TRACES(self._sends).Export(self._traffic.traces(app, at, count), timeout=30)
 
     def round(self) -> None:
         """One request of each signal for each service, some of them over HTTP or twice, and one question of each kind."""
         for app in APPS:
             at = time.time_ns()
             traces = self._traffic.traces(app, at, self._random.randint(1, 4))
-            self._export(TraceServiceStub(self._sends), "traces", traces)
+            self._export(TRACES(self._sends), "traces", traces)
             if self._random.random() < 0.1:
-                TraceServiceStub(self._sends).Export(traces, timeout=30)
-            self._export(LogsServiceStub(self._sends), "logs", self._traffic.logs(app, at, self._random.randint(2, 20)))
-            self._export(MetricsServiceStub(self._sends), "metrics", self._traffic.metrics(app, at, 8))
+                TRACES(self._sends).Export(traces, timeout=30)
+            self._export(LOGS(self._sends), "logs", self._traffic.logs(app, at, self._random.randint(2, 20)))
+            self._export(METRICS(self._sends), "metrics", self._traffic.metrics(app, at, 8))
         self._ask()
 
     def _export(self, stub: Any, signal: str, request: Any) -> None:
@@ -250,7 +268,7 @@ class Driver:
     @staticmethod
     def _ask_what_is_refused(traces: TraceQueryServiceStub) -> None:
         try:
-            traces.SearchTraces(traces_pb.SearchTracesRequest(page_token="no token"), timeout=30)
+            traces.SearchTraces(traces_pb.SearchTracesRequest(page_token="of nobody"), timeout=30)  # noqa: S106  no secret
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise
@@ -266,11 +284,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="how long it goes on (%(default)s)")
     given = parser.parse_args()
     driver = Driver(given.otlp, given.http, given.query)
-    driver.tell_of(given.hours, 400)
+    driver.tell_of(given.hours, 1_200)
     end = time.monotonic() + given.minutes * 60
     while time.monotonic() < end:
         driver.round()
-        time.sleep(0.2)
+        time.sleep(PAUSE_SECONDS)
     driver.close()
 
 

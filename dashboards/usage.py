@@ -1,7 +1,8 @@
 """SQL about calls of language models: the query service's own pieces, with Grafana's macros in place of its parameters.
 
-A range of up to a day is read from the spans, to the second; of up to a month from the sums by hour, in whole hours; a longer one
-from the sums by day, in whole days (of UTC). What the rollups do not tell apart (agent, user, trace) is always read from the spans.
+A range of up to a day is read from the spans, to the second; of up to a month from the sums by hour, in whole hours; a longer
+one from the sums by day, in whole days (of UTC). What the rollups do not tell apart (agent, user, trace) is always read from
+the spans.
 """
 
 from __future__ import annotations
@@ -53,15 +54,18 @@ def usage(
 ) -> Sql:
     """One row for each group `by` dimensions of USAGE_DIMENSIONS; `stepped` one for each step of the panel, too.
 
-    `columns` are aggregates over state columns of the rollup (`needs`), and over rates where `priced`. Only spans have
-    what `spans`, expressions by which sums are grouped, and `more`, aggregates beside those of the rollup, ask for. `end` follows GROUP BY.
+    `columns` are aggregates over state columns of the rollup (`needs`), and over rates where `priced`. Only spans have what
+    `spans`, expressions by which sums are grouped, and `more`, aggregates beside those of the rollup, ask for. `end` follows
+    GROUP BY.
     """
     groups = {name: USAGE_DIMENSIONS[name] for name in by} | dict(spans or {})
     rolled_up = set(by) <= set(ROLLED_UP_DIMENSIONS) and not spans and not more
     parts = [_rows(groups, {name: _STATE[name] for name in needs} | dict(more or {}), stepped=stepped, only_short=rolled_up)]
     if rolled_up:
         parts += [
-            _sums("llm_usage_hourly", "interval '1 hour'", f"{_LENGTH} > {_DAY} AND {_LENGTH} <= {_MONTH}", groups, needs, stepped),
+            _sums(
+                "llm_usage_hourly", "interval '1 hour'", f"{_LENGTH} > {_DAY} AND {_LENGTH} <= {_MONTH}", groups, needs, stepped
+            ),
             _sums("llm_usage_daily", "interval '1 day'", f"{_LENGTH} > {_MONTH}", groups, needs, stepped),
         ]
     text = "WITH part AS MATERIALIZED (\n" + "UNION ALL\n".join(parts) + ")"

@@ -109,7 +109,9 @@ def demanded(query: Query) -> bool:
 def test_every_prometheus_query_shows_something(run: Run) -> None:
     asked = grafana.queries("prometheus")
     empty = [
-        query.name for query in asked if not any(one.values for one in run.prometheus.ask(query.target, run.shown[query.dashboard]))
+        query.name
+        for query in asked
+        if not any(one.values for one in run.prometheus.ask(query.target, run.shown[query.dashboard]))
     ]
     assert [name for name in empty if name in {query.name for query in asked if demanded(query)}] == []
     assert EMPTY_WHEN_ALL_IS_WELL.keys() <= {query.name for query in asked}
@@ -151,7 +153,10 @@ def test_usage_is_what_the_spans_say(run: Run, back: timedelta) -> None:
         " WHERE usage_role = 'call' AND timestamp >= %s AND timestamp < %s", shown.begin, shown.end,
     )[0]  # fmt: skip
     assert calls > 0
-    glance = {title: run.postgres.ask(by_title("llm-usage", title).target, shown).rows[0][0] for title in ("Calls", "Errors", "Input tokens")}
+    glance = {
+        title: run.postgres.ask(by_title("llm-usage", title).target, shown).rows[0][0]
+        for title in ("Calls", "Errors", "Input tokens")
+    }
     assert (glance["Calls"], glance["Errors"], glance["Input tokens"]) == (calls, pytest.approx(failed / calls), tokens)
     for dimension in ("model", "service", "agent", "user"):
         table = run.postgres.ask(by_title("llm-usage", f"By {dimension}").target, shown)
@@ -184,7 +189,7 @@ def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
     assert [row[2] for row in statements] == sorted((row[2] for row in statements), reverse=True)
     execute(run.service.dsn(), "DROP EXTENSION pg_stat_statements")
     try:
-        hint, *running = run.postgres.ask(query.target, shown).rows
+        hint, *_ = run.postgres.ask(query.target, shown).rows
     finally:
         execute(run.service.dsn(), "CREATE EXTENSION pg_stat_statements")
     assert "CREATE EXTENSION pg_stat_statements" in hint[0]

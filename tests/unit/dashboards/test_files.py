@@ -68,7 +68,9 @@ def test_a_dashboard_is_complete(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_every_panel_says_what_it_shows(uid: str) -> None:
-    sources = {f"${{{variable['name']}}}" for variable in dashboards()[uid]["templating"]["list"] if variable["type"] == "datasource"}
+    sources = {
+        f"${{{variable['name']}}}" for variable in dashboards()[uid]["templating"]["list"] if variable["type"] == "datasource"
+    }
     for panel in panels(dashboards()[uid]):
         assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
@@ -126,7 +128,12 @@ def test_promtool_understands_every_expression(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
     ran = subprocess.run(
-        [program("promtool"), "check", "rules", file], env=environment(), capture_output=True, text=True, timeout=30, check=False
+        [program("promtool"), "check", "rules", file],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert f"{len(PROMQL)} rules found" in ran.stdout
@@ -135,7 +142,9 @@ def test_promtool_understands_every_expression(tmp_path: Path) -> None:
 def test_promtool_says_what_is_no_expression(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "x", "rules": [{"record": "r", "expr": "sum(rate(a[5m])"}]}]}))
-    ran = subprocess.run([program("promtool"), "check", "rules", file], env=environment(), capture_output=True, timeout=30, check=False)
+    ran = subprocess.run(
+        [program("promtool"), "check", "rules", file], env=environment(), capture_output=True, timeout=30, check=False
+    )
     assert ran.returncode != 0
 
 
@@ -143,7 +152,13 @@ def _shown(query: Query) -> str:
     from datetime import UTC, datetime, timedelta
 
     end = datetime(2026, 11, 28, 12, tzinfo=UTC)
-    variables = {"time_range": "5m", "writer_type": ".*", "repository": ".*", "batch_size": "10000", "inflight_limit": "67108864"}
+    variables = {
+        "time_range": "5m",
+        "writer_type": ".*",
+        "repository": ".*",
+        "batch_size": "10000",
+        "inflight_limit": "67108864",
+    }
     return Shown(end - timedelta(hours=1), end, timedelta(seconds=15), variables=variables).promql(query.target["expr"])
 
 
@@ -159,7 +174,11 @@ def test_names_of_metrics_are_found() -> None:
     assert grafana.names_of_metrics(expr) == {"a_bucket", "d", "e_total", "f"}
 
 
-COUNTERS = [query for query in PROMQL if any(name.endswith(("_total", "_bucket", "_count")) for name in grafana.names_of_metrics(query.target["expr"]))]
+COUNTERS = [
+    query
+    for query in PROMQL
+    if any(name.endswith(("_total", "_bucket", "_count")) for name in grafana.names_of_metrics(query.target["expr"]))
+]
 
 
 @pytest.mark.parametrize("query", COUNTERS, ids=lambda query: query.name)
