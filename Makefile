@@ -25,7 +25,7 @@ ARGS ?=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto lock clean
+.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto dashboards pictures lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,12 @@ fix: $(READY) ## format and mend what can be mended by itself
 
 proto: $(READY) ## make src/llm_observatory/api/ from proto/ anew
 	$(BIN)/python proto/generate.py
+
+dashboards: $(READY) ## make dashboards/*.json from their declarations anew
+	$(BIN)/python -m dashboards
+
+pictures: $(READY) ## draw the dashboards to docs/images; ARGS='--prometheus URL --dsn URL' of a running service
+	$(BIN)/python -m dashboards.pictures $(ARGS)
 
 lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 	$(BIN)/uv lock

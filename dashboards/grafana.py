@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::(\w+))?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::(\w+))?\}|([a-zA-Z_]\w*))")
 _MACRO = re.compile(r"\$(__\w+)\(([^)]*)\)")
 """As Grafana finds them: an argument holds no parenthesis."""
 
@@ -116,7 +116,7 @@ class Prometheus:
     """A Prometheus by its HTTP API."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
 
     def ask(self, target: Mapping[str, Any], shown: Shown) -> list[Series]:
         """The answer to one query of a panel. Raises ValueError with Prometheus' words when it is not understood."""
@@ -130,7 +130,7 @@ class Prometheus:
         return [_series(one, legend) for one in found]
 
     def _get(self, what: str, **parameters: object) -> list[dict[str, Any]]:
-        url = f"{self._url}/api/v1/{what}"
+        url = f"{self.url}/api/v1/{what}"
         try:
             with urllib.request.urlopen(url, urllib.parse.urlencode(parameters).encode(), timeout=30) as reply:  # noqa: S310  loopback or the caller's
                 answer = json.load(reply)

@@ -14,6 +14,7 @@ from dashboards.pictures.drawing import COLORS, DIM, NAMED, SMALL, SOFT, Drawing
 
 
 def number(axes: Axes, drawing: Drawing) -> None:
+    """One number, or several below each other, colored by thresholds; words stand for values."""
     axes.axis("off")
     words = {
         value: result
@@ -34,6 +35,7 @@ def number(axes: Axes, drawing: Drawing) -> None:
 
 
 def dial(axes: Axes, drawing: Drawing) -> None:
+    """Half a ring, filled by the share of the greatest value."""
     value, most = drawing.series[0].values[-1], drawing.panel["fieldConfig"]["defaults"]["max"]
     share = min(1.0, max(0.0, value / most))
     axes.set_aspect("equal")
@@ -59,6 +61,7 @@ def dial(axes: Axes, drawing: Drawing) -> None:
 
 
 def ring(axes: Axes, drawing: Drawing) -> None:
+    """Parts of a whole, with their numbers beside it."""
     found = [one for one in drawing.series if one.values[-1] > 0]
     if not found:
         empty(axes, "none")
@@ -107,6 +110,7 @@ def _named_bars(axes: Axes, names: Sequence[str], parts: Sequence[tuple[str, Seq
 
 
 def ranking(axes: Axes, drawing: Drawing) -> None:
+    """A bar for each series, the greatest on top."""
     found = sorted(drawing.series, key=lambda one: -one.values[-1])[: int(drawing.inches[1] / 0.14)]
     plain = len(drawing.steps) < 2
     colors = cycle()[: len(found)] if plain else [drawing.color(one.values[-1]) for one in found]
@@ -114,6 +118,7 @@ def ranking(axes: Axes, drawing: Drawing) -> None:
 
 
 def bars(axes: Axes, drawing: Drawing) -> None:
+    """A bar for each row of a table, made of its numbers."""
     (table,) = drawing.answers
     assert isinstance(table, Table)
     category = table.columns.index(drawing.panel["options"]["xField"])

@@ -59,9 +59,11 @@ def _series_of(answer: Sequence[Series] | Table, kind: str) -> Sequence[Series]:
 
 
 def empty(axes: Axes, words: str) -> None:
+    """Say why nothing is drawn."""
     axes.axis("off")
     axes.text(0.5, 0.5, words, ha="center", va="center", color=DIM, fontsize=9, transform=axes.transAxes)
 
 
 def cycle() -> list[str]:
+    """Colors for any number of series."""
     return list(COLORS) * 20

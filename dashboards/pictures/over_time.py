@@ -37,6 +37,7 @@ def _time_axis(axes: Axes, drawing: Drawing) -> None:
 
 
 def lines(axes: Axes, drawing: Drawing) -> None:
+    """Lines, areas or bars, with thresholds and a legend."""
     custom = drawing.panel["fieldConfig"]["defaults"]["custom"]
     bars, stacked = custom["drawStyle"] == "bars", custom["stacking"]["mode"] == "normal"
     found = drawing.series
@@ -110,6 +111,7 @@ def _legend(axes: Axes, drawing: Drawing, handles: Sequence[Any], names: Sequenc
 
 
 def heat(axes: Axes, drawing: Drawing) -> None:
+    """Cells of color: a row for each bucket, or for each series."""
     found = drawing.series
     of_buckets = drawing.panel["targets"][0].get("format") == "heatmap"
     if of_buckets:

@@ -23,7 +23,7 @@ CELL = (0.56, 0.27)
 HEAD, FOOT, GAP = 0.5, 0.3, 0.05
 """Inches above and below the panels, and around each."""
 DPI = 90
-SHADES = 96
+SHADES = 128
 """Colors of a file: a third of the bytes, and nothing is seen of it."""
 
 
@@ -64,7 +64,7 @@ def _save(dashboard: Mapping[str, Any], shown: Shown, ask: Callable[[Mapping[str
             _panel(figure, panel, shown, ask(panel), box)
     drawn = BytesIO()
     figure.savefig(drawn, dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(SHADES).save(file, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
 
 
 def _range(shown: Shown) -> str:

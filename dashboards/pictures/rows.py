@@ -10,6 +10,7 @@ from dashboards.pictures.units import shown
 
 
 def table(axes: Axes, drawing: Drawing) -> None:
+    """As many rows as have room; long cells are cut."""
     (table,) = drawing.answers
     assert isinstance(table, Table)
     axes.axis("off")

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import grpc
 import psycopg
 import pytest
+from PIL import Image
 
 from dashboards.grafana import Prometheus, Shown, chosen
+from dashboards.pictures.__main__ import main as draw
 from dashboards.postgres import Postgres
 from dashboards.traffic import Driver
 from llm_observatory.api.v1.selection_pb2 import TimeRange
@@ -179,6 +181,15 @@ def test_cost_is_that_of_the_query_service(run: Run) -> None:
     assert {model: cost for model, cost in costs.items() if cost is not None} == pytest.approx(told)
     assert len(told) == len(costs) - 1
     assert costs["house-llama-70b"] is None
+
+
+def test_a_picture_is_drawn_of_it(run: Run, tmp_path: Path) -> None:
+    draw(["--prometheus", run.prometheus.url, "--dsn", run.service.dsn(), "--scrape", "1", "--minutes", "2", "--into", str(tmp_path),
+          "--only", "query-performance"])  # fmt: skip
+    (file,) = tmp_path.iterdir()
+    assert file.name == "query-performance.png"
+    with Image.open(file) as picture:
+        assert picture.size[0] == 1209
 
 
 def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
