@@ -124,7 +124,7 @@ def _connections() -> list[Panel]:
                 "Busy, idle, and how many there may be; committers have their own.",
                 "short",
                 PromQL("sum by (state) (storage_pool_connections)", "{{state}}"),
-                span=7,
+                span=6,
             )
         ),
         shares(
@@ -133,7 +133,7 @@ def _connections() -> list[Panel]:
                 "Its connections, busy and idle.",
                 "short",
                 PromQL('sum by (state) (storage_pool_connections{state=~"active|idle"})', "{{state}}"),
-                span=5,
+                span=4,
             )
         ),
         series(
@@ -152,7 +152,7 @@ def _connections() -> list[Panel]:
                 "Who is connected to the database, of pg_stat_activity. A login without pg_monitor sees little of others.",
                 "short",
                 statement("sessions"),
-                span=7,
+                span=9,
             ),
             units={"oldest transaction": "s"},
         ),

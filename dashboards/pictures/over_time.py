@@ -41,7 +41,7 @@ def lines(axes: Axes, drawing: Drawing) -> None:
     custom = drawing.panel["fieldConfig"]["defaults"]["custom"]
     bars, stacked = custom["drawStyle"] == "bars", custom["stacking"]["mode"] == "normal"
     found = drawing.series
-    if stacked:  # the greatest first: what the legend has no room for matters least
+    if stacked or len(found) > 5:  # the greatest first: what the legend has no room for matters least
         found.sort(key=lambda one: -sum(one.values))
     handles: list[Any] = []
     if stacked:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from dashboards.grafana import Shown
+from dashboards.grafana import Shown, Values
 from tests.plugins import grafana
 
 RANGES = (timedelta(hours=1), timedelta(days=3), timedelta(days=60))
@@ -16,9 +16,9 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 def statements() -> dict[str, str]:
     """Every statement over a range that is read from spans, from hours and from days."""
-    found = {}
+    found: dict[str, str] = {}
     for back in RANGES:
-        variables = {"tenant": "default", "service": ["", "a'b"], "environment": [""]}
+        variables: dict[str, Values] = {"tenant": "default", "service": ["", "a'b"], "environment": [""]}
         shown = Shown(NOW - back, NOW, back / 100, variables=variables)
         found |= {f"{query.name}, {back}": shown.sql(query.target["rawSql"]) for query in grafana.queries("postgres")}
     return found

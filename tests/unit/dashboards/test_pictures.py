@@ -46,13 +46,8 @@ def pixels(file: Path, panel: dict[str, Any], dashboard: dict[str, Any]) -> Any:
     lines = max(each["gridPos"]["y"] + each["gridPos"]["h"] for each in dashboard["panels"])
     picture = Image.open(file).convert("RGB")
     above = picture.height - (0.3 + (lines - place["y"]) * CELL[1]) * DPI
-    box = (
-        place["x"] * CELL[0] * DPI + 8,
-        above + 30,
-        (place["x"] + place["w"]) * CELL[0] * DPI - 8,
-        above + place["h"] * CELL[1] * DPI - 8,
-    )
-    return np.asarray(picture.crop(tuple(int(edge) for edge in box)))
+    left, right = place["x"] * CELL[0] * DPI + 8, (place["x"] + place["w"]) * CELL[0] * DPI - 8
+    return np.asarray(picture.crop((left, above + 30, right, above + place["h"] * CELL[1] * DPI - 8)))
 
 
 def test_every_kind_of_panel_is_drawn_and_says_when_it_has_no_data(tmp_path: Path) -> None:
