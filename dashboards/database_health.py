@@ -133,7 +133,7 @@ def _connections() -> list[Panel]:
                 "Its connections, busy and idle.",
                 "short",
                 PromQL('sum by (state) (storage_pool_connections{state=~"active|idle"})', "{{state}}"),
-                span=4,
+                span=5,
             )
         ),
         series(
@@ -152,7 +152,7 @@ def _connections() -> list[Panel]:
                 "Who is connected to the database, of pg_stat_activity. A login without pg_monitor sees little of others.",
                 "short",
                 statement("sessions"),
-                span=9,
+                span=8,
             ),
             units={"oldest transaction": "s"},
         ),

@@ -68,7 +68,7 @@ def ring(axes: Axes, drawing: Drawing) -> None:
         return
     total = sum(one.values[-1] for one in found)
     box = axes.get_position()
-    axes.set_position((box.x0, box.y0, box.width * 0.5, box.height))
+    axes.set_position((box.x0, box.y0, box.width * 0.42, box.height))
     wedges, *_ = axes.pie(
         [one.values[-1] for one in found],
         colors=COLORS,

@@ -64,7 +64,7 @@ def _save(dashboard: Mapping[str, Any], shown: Shown, ask: Callable[[Mapping[str
             _panel(figure, panel, shown, ask(panel), box)
     drawn = BytesIO()
     figure.savefig(drawn, dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE, kmeans=2).save(file, optimize=True)
 
 
 def _range(shown: Shown) -> str:
