@@ -6,7 +6,7 @@ SHELL := /bin/sh
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := src tests proto/generate.py $(wildcard demo benchmarks)
+SOURCES := src tests proto/generate.py $(wildcard demo benchmarks dashboards)
 # What tests need beside .venv, each with a lock file of its own: packages of npm, and a client that .venv cannot hold.
 NODE_PACKAGES := tests/wasm tests/node
 PYTHON_CLIENT := tests/python
@@ -25,7 +25,7 @@ ARGS ?=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto lock clean
+.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto dashboards pictures lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,12 @@ fix: $(READY) ## format and mend what can be mended by itself
 
 proto: $(READY) ## make src/llm_observatory/api/ and docs/reference/api.md from proto/ anew
 	$(BIN)/python proto/generate.py
+
+dashboards: $(READY) ## make dashboards/*.json from their declarations anew
+	$(BIN)/python -m dashboards
+
+pictures: $(READY) ## draw the dashboards to docs/images; ARGS='--prometheus URL --dsn URL' of a running service
+	$(BIN)/python -m dashboards.pictures $(ARGS)
 
 lock: $(READY) ## write uv.lock anew after a change of pyproject.toml
 	$(BIN)/uv lock
