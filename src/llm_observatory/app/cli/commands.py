@@ -14,6 +14,7 @@ import typer
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
+from llm_observatory.app.cli.maintenance import maintenance
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
 from llm_observatory.errors import ConfigError, ObservatoryError
@@ -30,6 +31,7 @@ cli = typer.Typer(
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(bench, name="bench")
+cli.add_typer(maintenance, name="maintenance")
 cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
