@@ -14,9 +14,11 @@ import typer
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
+from llm_observatory.app.cli.maintain import maintain
 from llm_observatory.app.cli.maintenance import maintenance
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
+from llm_observatory.app.cli.tune import tune
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
@@ -31,10 +33,12 @@ cli = typer.Typer(
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(bench, name="bench")
+cli.add_typer(maintain, name="maintain")
 cli.add_typer(maintenance, name="maintenance")
 cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
+cli.command()(tune)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
