@@ -143,7 +143,7 @@ class Database:
         probe = self._prepared_probe()
         self._health.postgres.succeeded(await probe.ping())
         await self._look_for_maintenance(probe)
-        found = (*(await probe.facts()).faults, *await migrate.verify(self._target.write, with_rollups=False))
+        found = (*(await probe.facts()).faults, *await migrate.verify(self._target.write, for_records=True))
         if found != self._health.faults:
             log.log(30 if found else 20, "the database was inspected", faults=list(found))
         self._health.faults = found

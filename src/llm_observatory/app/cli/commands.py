@@ -6,6 +6,7 @@ import asyncio
 import json
 import platform
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import structlog
@@ -89,13 +90,33 @@ def _serve(role: Role, *, share_port: bool) -> None:
 
 
 @migrate.command()
-def up() -> None:
+def up(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL of what is pending; change nothing.")] = False,
+    backup_before: Annotated[
+        bool,
+        typer.Option("--backup-before", help="Dump the database first, if anything is pending; without a dump, no change."),
+    ] = False,
+    backup_file: Annotated[
+        Path | None,
+        typer.Option("--backup-file", help="Where --backup-before writes; a new file in the data folder without it."),
+    ] = None,
+) -> None:
     """Apply what is pending, then the settings of retention and partitions. Safe to run from several places at once."""
+    from llm_observatory.app.cli import migration
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
+    if backup_file is not None and not backup_before:
+        message = "--backup-file is where --backup-before writes"
+        raise typer.BadParameter(message)
     settings = load()
     with reach(settings, _progress) as target:
+        if dry_run:
+            migration.show_plan(target.direct)
+            return
+        if backup_before:
+            migration.back_up(target.direct, backup_file or migration.backup_file(settings), _progress)
         asyncio.run(migrations.up(target.direct, _progress, settings))
     typer.echo("The schema is current.")
 

@@ -113,7 +113,7 @@ RULES: tuple[Rule, ...] = (
     Rule("promises", "full_page_writes", _always("on"), "without it a crash tears pages; the service refuses to store"),
     Rule("promises", "synchronous_commit", _always("on"), "the service sets it for each commit; this is for everybody else"),
     Rule("wal", "wal_buffers", lambda m: "64MB" if m.memory >= 16 * GIB else "16MB", "a group commit is a few MB at once"),
-    Rule("wal", "max_wal_size", lambda m: _size(_max_wal_size(m)), "checkpoints by time and not by volume while records flood in"),
+    Rule("wal", "max_wal_size", lambda m: _size(_max_wal_size(m)), "checkpoints by time, not by volume, in a flood"),
     Rule("wal", "min_wal_size", lambda m: _size(_max_wal_size(m) // 4), "files that are used again instead of made anew"),
     Rule("wal", "checkpoint_timeout", _always("15min"), "fewer full pages in the WAL"),
     Rule("wal", "checkpoint_completion_target", _always("0.9"), "spread over the time until the next"),
