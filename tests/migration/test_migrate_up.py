@@ -95,12 +95,8 @@ async def test_without_its_backup_nothing_is_migrated(database: str, tmp_path: P
 
 def test_a_dump_that_breaks_off_leaves_nothing(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = tmp_path / "pg_dump"
-    failing.write_text(
-        '#!/bin/sh
-[ "$1" = --version ] && { echo "pg_dump (PostgreSQL) 99.1"; exit; }
-echo no room >&2; exit 1
-'
-    )
+    says = '#!/bin/sh\n[ "$1" = --version ] && { echo "pg_dump (PostgreSQL) 99.1"; exit; }\necho no room >&2; exit 1\n'
+    failing.write_text(says)
     failing.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.chdir(tmp_path)
