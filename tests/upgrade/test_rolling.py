@@ -60,7 +60,7 @@ def assert_stored_once(database: str, *loads: Load) -> None:
     ids = [str(uuid.UUID(bytes=trace_id)) for load in loads for trace_id in load.acknowledged]
     with psycopg.connect(database) as connection:
         counted = "SELECT trace_id::text, count(*) FROM llm_traces WHERE trace_id = ANY(%s::uuid[]) GROUP BY 1"
-        stored = dict(connection.execute(counted, [ids]).fetchall())
+        stored: dict[str, int] = dict(connection.execute(counted, [ids]).fetchall())
     assert Counter(ids).most_common(1)[0][1] == 1
     assert stored == dict.fromkeys(ids, loads[0].spans)
 
