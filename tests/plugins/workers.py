@@ -17,7 +17,9 @@ from typing import Any, TextIO
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-ROOMS = ("tests/e2e/", "tests/conformance/", "tests/integration/", "tests/migration/", "tests/contract/", "tests/unit/")
+ROOMS = (
+    "tests/upgrade/", "tests/e2e/", "tests/conformance/", "tests/integration/", "tests/migration/", "tests/contract/", "tests/unit/",
+)  # fmt: skip
 """By the time that a test of theirs takes."""
 
 TOGETHER = ("tests/conformance/",)
