@@ -18,8 +18,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOMS = (
-    "tests/upgrade/", "tests/e2e/", "tests/conformance/", "tests/integration/", "tests/migration/", "tests/contract/", "tests/unit/",
-)  # fmt: skip
+    "tests/upgrade/",
+    "tests/e2e/",
+    "tests/conformance/",
+    "tests/integration/",
+    "tests/migration/",
+    "tests/contract/",
+    "tests/unit/",
+)
 """By the time that a test of theirs takes."""
 
 TOGETHER = ("tests/conformance/",)
