@@ -58,13 +58,13 @@ async def work_off(
     *,
     signals: Collection[str] = SIGNALS,
     settle: timedelta = SETTLE,
-    seconds: float = BUDGET_SECONDS,
+    seconds: float | None = None,
 ) -> int:
-    """Collect what changed and compute what is due of `signals`, for `seconds` at most. Returns how many hours were computed.
+    """Collect what changed and compute what is due of `signals`, for `seconds` (BUDGET_SECONDS) at most. Returns how many.
 
     Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     computed = 0
     with translated():
         await touched.collect(connection, SIGNALS, deadline)
