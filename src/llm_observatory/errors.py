@@ -9,7 +9,8 @@ ObservatoryError
 │   ├── InvalidPayload       INVALID_ARGUMENT, never retried
 │   ├── RequestTooLarge      RESOURCE_EXHAUSTED without RetryInfo, never retried
 │   └── Overloaded           UNAVAILABLE + RetryInfo
-│       └── ShuttingDown     UNAVAILABLE + RetryInfo
+│       ├── ShuttingDown     UNAVAILABLE + RetryInfo
+│       └── UnderMaintenance UNAVAILABLE + RetryInfo; the message is the operator's reason
 ├── QueryError               what a caller of the query service gets to hear
 │   ├── InvalidQuery         INVALID_ARGUMENT, with the field
 │   ├── NotFound             NOT_FOUND
@@ -105,6 +106,17 @@ class ShuttingDown(Overloaded):
 
     def __init__(self, message: str = "the service is shutting down") -> None:
         super().__init__(message)
+
+
+class UnderMaintenance(Overloaded):
+    """An operator had records refused, for `reason`.
+
+    The hint is that of every refusal: a Collector backs off by itself, and an SDK, which has ten seconds in all, gets as many
+    tries as it can have.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the service takes no records during maintenance: {reason}")
 
 
 class QueryError(ObservatoryError):

@@ -61,7 +61,7 @@ class Service:
             "HEALTH_CHECK_PORT": str(self.health_port),
             **settings,
         }
-        self._role = role
+        self.arguments = ["serve", "--role", role]
         self._process: subprocess.Popen[bytes] | None = None
         self._dsn: str | None = None
 
@@ -86,12 +86,20 @@ class Service:
         assert self._process is not None
         return self._process
 
+    def share_ports(self, other: Service | None = None) -> Service:
+        """Let it listen on its OTLP ports together with others, or on those of `other`."""
+        self.arguments.append("--share-port")
+        if other is not None:
+            self.grpc_port, self.http_port = other.grpc_port, other.http_port
+            self.environment |= {"OTLP_GRPC_PORT": str(self.grpc_port), "OTLP_HTTP_PORT": str(self.http_port)}
+        return self
+
     def start(self, *, wait: bool = True) -> Service:
         """Start the process; with `wait` until it is ready."""
         self._dsn = None
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "llm_observatory", "serve", "--role", self._role],
+                [sys.executable, "-m", "llm_observatory", *self.arguments],
                 cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         if wait:

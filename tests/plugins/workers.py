@@ -18,7 +18,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOMS = (
-    "tests/e2e/", "tests/conformance/", "tests/integration/", "tests/migration/",
+    "tests/upgrade/", "tests/e2e/", "tests/conformance/", "tests/integration/", "tests/migration/",
     "tests/contract/", "tests/deploy/", "tests/unit/",
 )  # fmt: skip
 """By the time that a test of theirs takes."""

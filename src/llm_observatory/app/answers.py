@@ -28,7 +28,7 @@ class Answers:
     port: int
 
     async def probe(self) -> None:
-        """See how the database is, and tell the clients of `grpc.health.v1`."""
+        """See how the database is, and tell the clients of `grpc.health.v1`. Maintenance stops no questions."""
         await self.read_side.probe()
         self.server.set_serving(serving=not self.health.query_reasons)
 

@@ -13,7 +13,7 @@ import structlog
 
 from llm_observatory import metrics
 from llm_observatory.app.health import Health
-from llm_observatory.errors import EmbeddedServerError, StorageError, StorageUnavailable
+from llm_observatory.errors import EmbeddedServerError, SchemaMismatch, StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -92,6 +92,7 @@ class Database:
             probe = self._prepared_probe()
             self._health.postgres.succeeded(await probe.ping())
             metrics.DATABASE_UP.set(1)
+            await self._look_for_maintenance(probe)
             if was_down or time.monotonic() >= self._inspect_at:
                 await self._inspect()
         except StorageError as error:
@@ -141,11 +142,26 @@ class Database:
         assert self._target is not None  # noqa: S101 - set by the start
         probe = self._prepared_probe()
         self._health.postgres.succeeded(await probe.ping())
-        found = (*(await probe.facts()).faults, *await migrate.verify(self._target.write, with_rollups=False))
+        await self._look_for_maintenance(probe)
+        found = (*(await probe.facts()).faults, *await migrate.verify(self._target.write, for_records=True))
         if found != self._health.faults:
             log.log(30 if found else 20, "the database was inspected", faults=list(found))
         self._health.faults = found
         self._inspect_at = time.monotonic() + INSPECT_SECONDS
+
+    async def _look_for_maintenance(self, probe: DatabaseProbe) -> None:
+        """What was known last holds while it cannot be read."""
+        try:
+            found = await probe.maintenance_mode()
+        except SchemaMismatch as error:
+            # Taken back by `migrate down`, for one: the inspection says so, and this alone refuses nothing.
+            log.debug("the maintenance mode cannot be read", reason=words(error))
+            return
+        known, self._health.maintenance = self._health.maintenance, found
+        if found is not None and found != known:
+            log.warning("records are refused for maintenance", reason=found.reason, since=found.since.isoformat())
+        elif found is None and known is not None:
+            log.info("records are taken in again after maintenance", reason=known.reason)
 
     def _prepared_probe(self) -> DatabaseProbe:
         assert self._target is not None  # noqa: S101 - set by the start

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from llm_observatory import codec
+from llm_observatory.storage.maintenance_mode import MaintenanceMode
 from llm_observatory.storage.pool import PoolStats
 
 Status = Literal["healthy", "degraded", "unhealthy"]
@@ -74,6 +75,8 @@ class Health:
     """Why nothing may be stored although the database answers: server settings, pending migrations, the schema."""
     refusal: str | None = "no row was sent yet"
     """Why a row that is known to be good cannot be written."""
+    maintenance: MaintenanceMode | None = None
+    """On, as far as is known: while the database is away, what it said last. None: off."""
     draining: bool = False
     ingests: bool = True
     """Whether this process takes records in."""
@@ -83,7 +86,15 @@ class Health:
     @property
     def reasons(self) -> list[str]:
         """Why the process is not ready, most important first. Empty: ready."""
-        return [*self._draining, *(self._why_nothing_is_stored if self.ingests else self._why_nothing_is_answered)]
+        if not self.ingests:
+            return self.query_reasons
+        maintenance = [] if self.maintenance is None else [f"maintenance: {self.maintenance.reason}"]
+        return [*self._draining, *maintenance, *self._why_nothing_is_stored]
+
+    @property
+    def under_maintenance(self) -> str | None:
+        """For what records are refused although they could be stored; None: they are not."""
+        return None if self.maintenance is None else self.maintenance.reason
 
     @property
     def query_reasons(self) -> list[str]:
@@ -116,10 +127,10 @@ class Health:
 
     @property
     def status(self) -> Status:
-        """`degraded` when something optional is missing or little is left."""
+        """`degraded` when something optional is missing, little is left, or an operator had records refused."""
         if self._why_nothing_is_stored if self.ingests else self._why_nothing_is_answered:
             return "unhealthy"
-        if self._why_nothing_is_answered:
+        if self._why_nothing_is_answered or self.maintenance is not None:
             return "degraded"
         crowded = self.pool is not None and self.pool.as_dict()["near_capacity"]
         return "degraded" if crowded or (self.redis is not None and self.redis.error is not None) else "healthy"
@@ -139,5 +150,13 @@ class Health:
             "database": database,
             "pool_stats": pool.as_dict(),
             **query,
+            **self._shown_maintenance,
             "codec": codec.chosen().name,
         }
+
+    @property
+    def _shown_maintenance(self) -> dict[str, Any]:
+        if self.maintenance is None:
+            return {}
+        since = self.maintenance.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"maintenance": {"reason": self.maintenance.reason, "since": since}}

@@ -41,6 +41,6 @@ async def intake(
 ) -> AsyncIterator[Intake]:
     """Listen and commit while the block runs. Stop the servers and drain ingest first, as `write_path` says."""
     async with write_path(settings, database.connect, engine, health, tasks) as (ingest, check):
-        servers = otlp_servers(settings, ingest, share_port=share_port)
+        servers = otlp_servers(settings, ingest, share_port=share_port, maintenance=lambda: health.under_maintenance)
         grpc_port, http_port = await servers.start(settings, share_port=share_port)
         yield Intake(database, ingest, check, servers, grpc_port, http_port)

@@ -9,7 +9,7 @@ from pathlib import Path
 from llm_observatory.app import access, descriptors
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
-from llm_observatory.otlp.entrance import Entrance
+from llm_observatory.otlp.entrance import Entrance, Maintenance, no_maintenance
 from llm_observatory.otlp.grpc_options import connection_options
 from llm_observatory.otlp.grpc_receiver import GrpcReceiver
 from llm_observatory.otlp.grpc_server import GrpcServer
@@ -50,13 +50,16 @@ class OtlpServers:
             both.create_task(self.http.stop(grace))
 
 
-def otlp_servers(settings: Settings, ingest: Ingest, *, share_port: bool) -> OtlpServers:
-    """The servers as the settings want them."""
+def otlp_servers(
+    settings: Settings, ingest: Ingest, *, share_port: bool, maintenance: Maintenance = no_maintenance
+) -> OtlpServers:
+    """The servers as the settings want them; `maintenance` as Entrance takes it."""
     if share_port:
         settings = settings.sharing_ports()
     certificate, tenant_of = access.certificate(settings), access.tenant_of(settings, "ingest")
     http_age = settings.otlp_http_max_connection_age
-    entrance = Entrance(ingest, settings.read_slots, read_deadline=settings.otlp_read_timeout.total_seconds())
+    read_deadline = settings.otlp_read_timeout.total_seconds()
+    entrance = Entrance(ingest, settings.read_slots, read_deadline=read_deadline, maintenance=maintenance)
     return OtlpServers(
         GrpcServer(
             GrpcReceiver(entrance, SIGNALS, tenant_of=tenant_of),

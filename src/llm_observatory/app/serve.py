@@ -193,12 +193,14 @@ async def _watch(
     """Probe for ever; clients of `grpc.health.v1` hear of every change."""
     serving = said = False
     while True:
-        if taken is not None:
-            await taken.probe()
-        if asked is not None:
-            await asked.probe()
-        if redis is not None and health.redis is not None:
-            await redis.probe(health.redis)
+        # At once: what one waits for keeps nobody from hearing of the others, of maintenance for one.
+        async with asyncio.TaskGroup() as probes:
+            if taken is not None:
+                probes.create_task(taken.probe())
+            if asked is not None:
+                probes.create_task(asked.probe())
+            if redis is not None and health.redis is not None:
+                probes.create_task(redis.probe(health.redis))
         if health.ready != serving:
             serving = health.ready
             if serving:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from llm_observatory import metrics
-from llm_observatory.errors import ObservatoryError, Overloaded, ShuttingDown
+from llm_observatory.errors import ObservatoryError, Overloaded, ShuttingDown, UnderMaintenance
 from llm_observatory.otlp.read_slots import Reader, ReadSlots, Slot
 from llm_observatory.otlp.receive import RECEIVER, Ingest, receive
 from llm_observatory.pipeline.signal import Signal
@@ -56,11 +56,28 @@ class Arrival:
     decode: Callable[[bytes, float], Awaitable[bytes]] | None = None
 
 
-class Entrance:
-    """The entrance of one process."""
+Maintenance = Callable[[], str | None]
+"""For what maintenance records are refused now; None while they are taken in."""
 
-    def __init__(self, ingest: Ingest, read_slots: int, *, read_deadline: float = READ_DEADLINE_SECONDS) -> None:
+
+def no_maintenance() -> str | None:
+    """Records are taken in."""
+    return None
+
+
+class Entrance:
+    """The entrance of one process. `maintenance` is asked for every call, before its body is read."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        read_slots: int,
+        *,
+        read_deadline: float = READ_DEADLINE_SECONDS,
+        maintenance: Maintenance = no_maintenance,
+    ) -> None:
         self._ingest = ingest
+        self._maintenance = maintenance
         self._slots = ReadSlots(read_slots)
         self._read_deadline = read_deadline
         self._draining = False
@@ -174,26 +191,33 @@ class Entrance:
     async def _enter(self, arrival: Arrival, hold_until: float) -> Slot:
         """Wait for permission to read the body."""
         signal = arrival.signal
-        if self._draining:
-            raise ShuttingDown
+        self._demand_open()
         if self.waiting >= MAX_WAITING_CALLS and self._waiting[signal] >= MAX_WAITING_CALLS // RESERVED_WAITING_DIVISOR:
             raise Overloaded
         self._waiting[signal] += 1
         try:
             await self._ingest.admit(signal, hold_until)
-            if self._draining:
-                raise ShuttingDown
+            self._demand_open()
             slot = await self._slots.acquire(Reader(arrival.connection, signal.name), hold_until)
             try:
                 # The room may be gone since: a body is not read to be refused. Of a hundred requests of 60 MiB that came
                 # at once one in two minutes was stored without this, each behind dozens that were read in vain.
                 await self._ingest.admit(signal, hold_until)
+                self._demand_open()
             except BaseException:
                 slot.release()
                 raise
             return slot
         finally:
             self._waiting[signal] -= 1
+
+    def _demand_open(self) -> None:
+        """Raise ShuttingDown or UnderMaintenance unless calls are let in. Bodies on their way are taken as any."""
+        if self._draining:
+            raise ShuttingDown
+        reason = self._maintenance()
+        if reason is not None:
+            raise UnderMaintenance(reason)
 
     async def _read(self, arrival: Arrival, slot: Slot) -> bytes:
         try:

@@ -23,6 +23,8 @@ _TYPE_NAMES = {
 
 _MIGRATIONS_TABLE = "schema_migrations"
 
+_UNDECLARED = " that nothing declares"
+
 _RELATIONS = """
 SELECT c.relname, pg_get_partkeydef(c.oid)
 FROM pg_class c
@@ -71,10 +73,16 @@ ORDER BY 1, 2
 
 
 async def differences(
-    connection: AsyncConnection, declared: tuple[Table, ...] = TABLES, *, with_rollups: bool = True
+    connection: AsyncConnection,
+    declared: tuple[Table, ...] = TABLES,
+    *,
+    with_rollups: bool = True,
+    with_foreign: bool = True,
+    with_undeclared: bool = True,
 ) -> list[str]:
     """A readable line for each difference between the catalog and `declared`. Empty: equal.
 
+    `with_foreign`: tables of others that lie beside ours, too; `with_undeclared`: all that is there and not in `declared`.
     Of our views the names are compared; those of others, which read our tables, are no business of ours.
     """
     names = [table.name for table in declared]
@@ -99,10 +107,13 @@ async def differences(
         declared_columns = {column.name: (_type(column.type), column.nullable) for column in table.columns}
         found += _columns(table.name, declared_columns, columns.get(table.name, {}))
     ours = {*names, _MIGRATIONS_TABLE, *map(state_table, ROLLUP_VIEWS), *map(kept_table, ROLLUP_VIEWS), *map(aside, facts)}
-    found += [f"{name}: a table that nothing declares" for name in relations if name not in ours]
+    if with_foreign:
+        found += [f"{name}: a table{_UNDECLARED}" for name in relations if name not in ours]
     found += [f"{name}: the view is missing" for name in VIEWS if name not in views]
     found += [f"{fact}: {burden} slows every COPY and must not be there" for fact, burden in burdens]
-    return found if not with_rollups else found + _rollups(views, columns)
+    if with_rollups:
+        found += _rollups(views, columns)
+    return found if with_undeclared else [difference for difference in found if not difference.endswith(_UNDECLARED)]
 
 
 def _rollups(views: Collection[str], columns: Mapping[str, Mapping[str, tuple[str, bool]]]) -> list[str]:
@@ -148,7 +159,7 @@ def _columns(relation: str, declared: Mapping[str, tuple[str, bool]], actual: Ma
             found.append(f"{relation}.{name}: type {kind}, expected {expected_kind}")
         if nullable != expected_nullable:
             found.append(f"{relation}.{name}: {_null(nullable)}, expected {_null(expected_nullable)}")
-    found += [f"{relation}.{name}: a column that nothing declares" for name in actual if name not in declared]
+    found += [f"{relation}.{name}: a column{_UNDECLARED}" for name in actual if name not in declared]
     if sorted(actual) == sorted(declared) and list(actual) != list(declared):
         found.append(f"{relation}: columns in order {', '.join(actual)}; expected {', '.join(declared)}")
     return found

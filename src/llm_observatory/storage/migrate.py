@@ -17,11 +17,14 @@ from llm_observatory.storage import catalog, dbmate, prices
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.dbmate import MigrationFailed
 from llm_observatory.storage.engine import detect, install
+from llm_observatory.storage.engine.detect import CREATE_EXTENSION, can_install
 from llm_observatory.storage.translate import translated
 
 Progress = Callable[[str], None]
 
 _LOCK_NOT_AVAILABLE = "55P03"
+
+_UP, _DOWN = "-- migrate:up", "-- migrate:down"
 
 _COMMANDS = {"migrate": "up", "rollback": "down"}
 
@@ -99,16 +102,44 @@ async def status(conninfo: str) -> list[Migration]:
         await connection.close()
 
 
-async def verify(conninfo: str, *, with_rollups: bool = True) -> list[str]:
+async def verify(conninfo: str, *, for_records: bool = False) -> list[str]:
     """Differences between the database and what this version expects, a readable line each. Empty: equal.
 
-    Without rollups: what keeps records from being stored. Rollups are made, and made again, by maintenance.
+    `for_records`: only those that keep records from being stored. Rollups are made, and made again, by maintenance; tables of
+    others harm nobody. What a newer version has added is no obstacle, for migrations only add (CONTRIBUTING.md): the older one
+    goes on until it ends.
     """
     connection = await connect(conninfo)
     try:
-        return [*await pending(connection), *await catalog.differences(connection, with_rollups=with_rollups)]
+        newer = for_records and bool(await _applied(connection) - (await _migrations(connection)).keys())
+        found = await catalog.differences(
+            connection, with_rollups=not for_records, with_foreign=not for_records, with_undeclared=not newer
+        )
+        return [*await pending(connection), *found]
     finally:
         await connection.close()
+
+
+async def plan(conninfo: str) -> list[tuple[str, str]]:
+    """What `up` would run, by file and in order; nothing is changed. Raises StorageError.
+
+    Without what reconciliation sets afterwards, which depends on what is there then.
+    """
+    connection = await connect(conninfo)
+    try:
+        applied, extension = await _applied(connection), await can_install(connection)
+        folders = [root(), root() / ("timescaledb" if extension else (await detect(connection, Settings())).name)]
+    finally:
+        await connection.close()
+    first = [("the extension", CREATE_EXTENSION)] if extension else []
+    files = sorted((file.name, file) for folder in folders for file in folder.glob("[0-9]*.sql"))
+    return [*first, *((name, _up(file)) for name, file in files if name.split("_", 1)[0] not in applied)]
+
+
+def _up(file: Path) -> str:
+    """What dbmate runs of a migration, with the comment that says whether it is a transaction."""
+    text = file.read_text(encoding="utf-8")
+    return text[text.index(_UP) :].partition(_DOWN)[0].strip()
 
 
 async def pending(connection: AsyncConnection) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from llm_observatory.errors import StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage import migrate
+from llm_observatory.storage import maintenance_mode, migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine import detect
@@ -98,6 +98,12 @@ class DatabaseProbe:
         with deadline(connection, self._timeout), translated():
             row = await (await connection.execute(_LAG)).fetchone()
         return None if row is None or row[0] is None else float(row[0])
+
+    async def maintenance_mode(self) -> maintenance_mode.MaintenanceMode | None:
+        """See `maintenance_mode.current`."""
+        connection = await self._ready()
+        with deadline(connection, self._timeout):
+            return await maintenance_mode.current(connection)
 
     async def pending(self) -> list[str]:
         """See `migrate.pending`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from llm_observatory import codec
 from llm_observatory.app.health import Health, Part, Reading
+from llm_observatory.storage.maintenance_mode import MaintenanceMode
 from llm_observatory.storage.pool import PoolStats
 
 
@@ -139,3 +141,27 @@ def test_draining_answers_no_more() -> None:
     health.draining = True
     assert health.query_reasons == ["draining: the process is shutting down"]
     assert health.status == "healthy"
+
+
+def test_maintenance_is_not_ready_and_not_ill() -> None:
+    health = up()
+    since = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    health.maintenance = MaintenanceMode("new disks", since)
+    health.reading = Reading()
+    health.reading.postgres.succeeded(1.0)
+    assert (health.reasons, health.query_reasons) == (["maintenance: new disks"], [])
+    assert health.status == "degraded"
+    assert health.as_dict()["maintenance"] == {"reason": "new disks", "since": "2026-11-28T12:00:00Z"}
+
+
+def test_maintenance_hides_no_fault() -> None:
+    health = up()
+    health.maintenance = MaintenanceMode("new disks", datetime(2026, 11, 28, tzinfo=UTC))
+    health.postgres.failed("no route")
+    assert health.status == "unhealthy"
+
+
+def test_maintenance_is_nothing_to_who_only_answers() -> None:
+    health = answering()
+    health.maintenance = MaintenanceMode("new disks", datetime(2026, 11, 28, tzinfo=UTC))
+    assert health.ready

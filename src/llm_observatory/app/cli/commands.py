@@ -6,6 +6,7 @@ import asyncio
 import json
 import platform
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import structlog
@@ -14,8 +15,11 @@ import typer
 from llm_observatory import __version__, codec
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
+from llm_observatory.app.cli.maintain import maintain
+from llm_observatory.app.cli.maintenance import maintenance
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
+from llm_observatory.app.cli.tune import tune
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
@@ -30,9 +34,12 @@ cli = typer.Typer(
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(bench, name="bench")
+cli.add_typer(maintain, name="maintain")
+cli.add_typer(maintenance, name="maintenance")
 cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
+cli.command()(tune)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -83,13 +90,33 @@ def _serve(role: Role, *, share_port: bool) -> None:
 
 
 @migrate.command()
-def up() -> None:
+def up(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL of what is pending; change nothing.")] = False,
+    backup_before: Annotated[
+        bool,
+        typer.Option("--backup-before", help="Dump the database first, if anything is pending; without a dump, no change."),
+    ] = False,
+    backup_file: Annotated[
+        Path | None,
+        typer.Option("--backup-file", help="Where --backup-before writes; a new file in the data folder without it."),
+    ] = None,
+) -> None:
     """Apply what is pending, then the settings of retention and partitions. Safe to run from several places at once."""
+    from llm_observatory.app.cli import migration
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
+    if backup_file is not None and not backup_before:
+        message = "--backup-file is where --backup-before writes"
+        raise typer.BadParameter(message)
     settings = load()
     with reach(settings, _progress) as target:
+        if dry_run:
+            migration.show_plan(target.direct)
+            return
+        if backup_before:
+            migration.back_up(target.direct, backup_file or migration.backup_file(settings), _progress)
         asyncio.run(migrations.up(target.direct, _progress, settings))
     typer.echo("The schema is current.")
 

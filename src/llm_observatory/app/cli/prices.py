@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from llm_observatory.app.cli.failure import FAILED
-from llm_observatory.settings import load
+from llm_observatory.app.cli.on_database import on_database
 from llm_observatory.storage import prices as storage
-from llm_observatory.storage.connection import AsyncConnection, connect
-
-R = TypeVar("R")
+from llm_observatory.storage.connection import AsyncConnection
 
 MILLION = 1_000_000
 
@@ -61,7 +57,7 @@ def list_(
     async def work(connection: AsyncConnection) -> list[tuple[str, storage.OperatorPrice]]:
         return await storage.listed(connection, provider=provider, model=model, operator_only=operator)
 
-    found = _on_database(work)
+    found = on_database(work)
     if as_json:
         typer.echo(json.dumps([{"source": source, **asdict(price)} for source, price in found], default=str, indent=2))
         return
@@ -121,30 +117,15 @@ def set_(  # noqa: PLR0913 - options of a verb
         cache_write_usd_per_token=input_usd if cache_write is None else cache_write,
         output_usd_per_token=output_usd,
     )
-    _on_database(lambda connection: storage.put(connection, price))
+    on_database(lambda connection: storage.put(connection, price))
     typer.echo(f"operator  {_line(price)}")
 
 
 @prices.command()
 def unset(provider: Provider, model: Model, tenant: Tenant = "") -> None:
     """Take away all that was set for these names; exit code 1 when there is nothing."""
-    gone = _on_database(
+    gone = on_database(
         lambda connection: storage.remove(connection, provider=provider.lower(), model=model.lower(), tenant=tenant)
     )
     typer.echo(f"{gone} {'price' if gone == 1 else 'prices'} taken away")
     raise typer.Exit(0 if gone else FAILED)
-
-
-def _on_database(work: Callable[[AsyncConnection], Awaitable[R]]) -> R:
-    from llm_observatory.app.cli.database import reach
-
-    with reach(load(), lambda line: typer.echo(f"  … {line}", err=True)) as target:
-
-        async def run() -> R:
-            connection = await connect(target.write)
-            try:
-                return await work(connection)
-            finally:
-                await connection.close()
-
-        return asyncio.run(run())

@@ -34,19 +34,28 @@ SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb' AN
 """
 
 
+CREATE_EXTENSION = "CREATE EXTENSION IF NOT EXISTS timescaledb"
+
+
+async def can_install(connection: AsyncConnection) -> bool:
+    """Whether the database is still empty, and its server has the extension and has loaded it. Raises StorageError."""
+    with translated():
+        return await (await connection.execute(_CAN_INSTALL)).fetchone() == (True,)
+
+
 async def install(connection: AsyncConnection) -> str | None:
     """Create the extension in a database that is still empty, where the server has it and has loaded it. Returns what was done.
 
     What a database begins with it stays with, so the better engine is chosen then. Raises StorageError.
     """
+    if not await can_install(connection):
+        return None
     with translated():
-        if await (await connection.execute(_CAN_INSTALL)).fetchone() != (True,):
-            return None
         try:
             async with connection.transaction():
                 # IF NOT EXISTS does not help two that begin at once.
                 await transaction_lock(connection, Lock.RECONCILE)
-                await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+                await connection.execute(CREATE_EXTENSION)
         except psycopg.errors.InsufficientPrivilege:
             return (
                 "timescaledb is there, but this role may not create extensions: to use it, CREATE EXTENSION timescaledb as a"

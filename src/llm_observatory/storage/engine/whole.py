@@ -27,7 +27,11 @@ async def remember_what_is_dropped(connection: AsyncConnection, settings: Settin
 
     Only where the clock is not in doubt: one that was ahead would be remembered for ever.
     """
-    horizon = rows_horizon(settings, now)
+    await remember_dropped(connection, rows_horizon(settings, now))
+
+
+async def remember_dropped(connection: AsyncConnection, horizon: datetime) -> None:
+    """The same for rows before `horizon`, a whole hour. Raises StorageError."""
     mark = await _mark(connection)
     if mark is not None and mark >= horizon:
         return

@@ -7,7 +7,7 @@ nothing. Its entry in `rollup_pending` goes in the same transaction; until then 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -35,6 +35,9 @@ BUDGET_SECONDS = 30.0
 STATEMENT_TIMEOUT = "30min"
 """Of one hour. Ten million spans an hour take about half a minute (benchmarks/README.md)."""
 
+SIGNALS = frozenset(rollup.signal for rollup in ROLLUPS)
+"""Of which there are rollups."""
+
 _HOUR = timedelta(hours=1)
 
 _PENDING = "SELECT count(*) FROM rollup_pending"
@@ -48,17 +51,29 @@ class PendingHour(NamedTuple):
     hour: datetime
 
 
-async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime, tables: Sequence[Rollup] = ROLLUPS) -> int:
-    """Collect what changed and compute what is due of `tables`, for BUDGET_SECONDS at most. Returns how many were computed.
+async def work_off(
+    connection: AsyncConnection,
+    now: datetime,
+    oldest: datetime,
+    tables: Sequence[Rollup] = ROLLUPS,
+    *,
+    signals: Collection[str] = SIGNALS,
+    settle: timedelta = SETTLE,
+    seconds: float | None = None,
+) -> int:
+    """Collect what changed of `tables` and compute what is due of `signals`, for `seconds` (BUDGET_SECONDS) at most.
+
+    Returns how many hours were computed.
 
     Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
     """
-    deadline = time.monotonic() + BUDGET_SECONDS
+    deadline = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     computed = 0
     with translated():
         await touched.collect(connection, {rollup.signal for rollup in tables}, deadline)
-        due = {"oldest": oldest, "over": now - _HOUR, "settled": now - SETTLE}
-        hours = [PendingHour(*row) for row in await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()]
+        due = {"oldest": oldest, "over": now - _HOUR, "settled": now - settle}
+        found = await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()
+        hours = [hour for hour in (PendingHour(*row) for row in found) if hour.signal in signals]
         for place, hour in enumerate(hours):
             if place and time.monotonic() > deadline:
                 _log.info("rollups are behind, the next round goes on", computed=computed, left=len(hours) - place)
