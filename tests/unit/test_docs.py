@@ -45,8 +45,9 @@ def declared_metrics() -> dict[str, set[str]]:
 def declared_commands(command: Any, path: str = "") -> dict[str, set[str]]:
     """Every verb below `command`, with its options. Any: typer has a copy of click of its own, whose types are private."""
     found: dict[str, set[str]] = {}
-    for name in command.list_commands(None) if isinstance(command, TyperGroup) else ():
-        found |= declared_commands(command.get_command(None, name), f"{path} {name}".strip())
+    nobody: Any = None
+    for name in command.list_commands(nobody) if isinstance(command, TyperGroup) else ():
+        found |= declared_commands(command.get_command(nobody, name), f"{path} {name}".strip())
     return found or {path: {option.opts[0] for option in command.params}}
 
 
