@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from llm_observatory import metrics
 from llm_observatory.app.cli import cli
@@ -33,8 +34,9 @@ def table_rows(page: str) -> dict[str, list[str]]:
 def declared_commands(command: Any, path: str = "") -> dict[str, set[str]]:
     """Every verb below `command`, with its options. Any: typer has a copy of click of its own, whose types are private."""
     found: dict[str, set[str]] = {}
-    for name, child in getattr(command, "commands", {}).items():
-        found |= declared_commands(child, f"{path} {name}".strip())
+    nobody: Any = None
+    for name in command.list_commands(nobody) if isinstance(command, TyperGroup) else ():
+        found |= declared_commands(command.get_command(nobody, name), f"{path} {name}".strip())
     return found or {path: {option.opts[0] for option in command.params}}
 
 

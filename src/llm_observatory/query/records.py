@@ -24,6 +24,21 @@ T = TypeVar("T", Span, LogRecord)
 MESSAGE_BYTES = 3 * 1024 * 1024
 """Of an answer: clients of gRPC take 4 MiB unless they are told otherwise."""
 
+
+class Room:
+    """What still goes into a message: up to MESSAGE_BYTES, and one thing at least, however large it is."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """Room for `size` bytes more; False where there is none."""
+        if self._taken and self._taken + size > MESSAGE_BYTES:
+            return False
+        self._taken += size
+        return True
+
+
 Dimensions: TypeAlias = Mapping[str, Mapping[bytes, Fields]]
 """Rows of dimension tables, by table name and id."""
 

@@ -131,7 +131,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - an option each
 
 
 @bench.command()
-def query(  # noqa: PLR0913 - an option each
+def query(  # noqa: PLR0913, PLR0917 - an option each
     spans: Annotated[int, typer.Option(help="How many are asked about; the bars are of 10,000,000.", min=1)] = 1_000_000,
     days: Annotated[int, typer.Option(help="Over which they are spread.", min=2, max=90)] = 30,
     logs: Annotated[int, typer.Option(help="Log records of the newest day.", min=100)] = 333_000,
@@ -142,6 +142,9 @@ def query(  # noqa: PLR0913 - an option each
         typer.Option(help="A server on which a database is made (with TimescaleDB if it has it); else an embedded one."),
     ] = None,
     database: Annotated[str, typer.Option(help="What it is called there.")] = "observatory_bench_query",
+    beside_ingest: Annotated[
+        float, typer.Option(help="Also ask beside ingest at half load: seconds of each of ten turns; 0: not.", min=0, max=600)
+    ] = 0.0,
     json_file: JsonFile = None,
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Do not drop it, and use what a run before has kept.")] = False,
@@ -152,6 +155,9 @@ def query(  # noqa: PLR0913 - an option each
     a million spans, 1.1 KB of disk for each that is not compressed. Then each question is asked, one after the other, each
     time with other ids, services and times, without a cache. Exit code 1 where the 95th percentile misses its bar.
 
+    With --beside-ingest 40 traces by id and 10 searches by service a second are asked alone, ingest runs at half load alone,
+    and both together: ingest may lose 15 %, the 95th percentile of answers may double. What is sent stays with --keep.
+
     Other work on this machine makes milliseconds worthless: beside each figure stands the load.
     """
     from llm_observatory.app.query_services import serving
@@ -159,7 +165,15 @@ def query(  # noqa: PLR0913 - an option each
 
     try:
         options = asking.Options(
-            spans=spans, days=days, logs=logs, asked=asked, seed=seed, database_url=database_url, database=database, keep=keep
+            spans=spans,
+            days=days,
+            logs=logs,
+            asked=asked,
+            seed=seed,
+            database_url=database_url,
+            database=database,
+            keep=keep,
+            beside_ingest=beside_ingest,
         )
     except ConfigError as error:
         raise typer.BadParameter("\n".join(error.faults)) from None

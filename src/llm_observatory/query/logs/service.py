@@ -25,7 +25,7 @@ from llm_observatory.query import checks, page
 from llm_observatory.query.logs import selection
 from llm_observatory.query.logs.repository import LogKey, LogRepository, key_of
 from llm_observatory.query.logs.tail import POLL_SECONDS, Tail
-from llm_observatory.query.records import MESSAGE_BYTES, FoundRows, Record, Sources, logs, place
+from llm_observatory.query.records import FoundRows, Record, Room, Sources, logs, place
 from llm_observatory.query.server import Service
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.values import Values
@@ -112,10 +112,10 @@ class Part:
     def __init__(self) -> None:
         self.logs: list[FoundLog] = []
         self.sources = Sources()
-        self.size = 0
+        self._room = Room()
 
-    def add(self, row: Fields, record: Record[LogRecord]) -> None:
-        """One more."""
+    def add(self, row: Fields, record: Record[LogRecord]) -> bool:
+        """One more; False where there is no room for it."""
         key = key_of(row)
         found = FoundLog(
             log_id=key.log_id,
@@ -123,17 +123,19 @@ class Part:
             level=(row[_LEVEL] or b"").decode(),
             time_unix_nano=key.time,
             record=record.record,
-            source_index=self.sources.index(record.source),
         )
+        if not self._room.take(found.ByteSize() + record.source.ByteSize()):
+            return False
+        found.source_index = self.sources.index(record.source)
         self.logs.append(found)
-        self.size += found.ByteSize() + record.source.ByteSize()
+        return True
 
 
 def _parts(found: FoundRows) -> list[Part]:
     """Records by messages below MESSAGE_BYTES, but for one that is larger by itself."""
     parts: list[Part] = []
     for row, record in zip(found.rows, logs(found.rows, found.dimensions, found.content), strict=True):
-        if not parts or parts[-1].size + record.record.ByteSize() > MESSAGE_BYTES:
+        if not parts or not parts[-1].add(row, record):
             parts.append(Part())
-        parts[-1].add(row, record)
+            parts[-1].add(row, record)
     return parts

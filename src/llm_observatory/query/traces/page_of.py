@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_observatory.api.v1.trace_query_service_pb2 import FoundSpan, SearchTracesResponse, SpanSummary
-from llm_observatory.query.records import MESSAGE_BYTES, Sources
+from llm_observatory.query.records import Room, Sources
 from llm_observatory.query.traces.found import records
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.repository import TraceRepository
@@ -18,24 +18,23 @@ WHOLE_AT_ONCE = 20
 async def fill(
     answer: SearchTracesResponse, repository: TraceRepository, tenant: str, found: Sequence[SpanKey], *, whole: bool
 ) -> SpanKey | None:
-    """Put spans into an answer, up to MESSAGE_BYTES but at least one. Returns the last one that was looked at."""
+    """Put spans into an answer, as many as a message has room for. Returns the last one that was looked at."""
     summaries = await repository.summaries(tenant, found)
     costs = await repository.costs(tenant, found)
-    sources, size, last = Sources(), 0, None
+    sources, room, last = Sources(), Room(), None
     for begin in range(0, len(found), WHOLE_AT_ONCE):
         some = found[begin : begin + WHOLE_AT_ONCE]
         rows = await repository.spans(tenant, some) if whole else {}
         for key in some:
             summary = summaries.get(key.identity)
             if summary is not None:
-                made = FoundSpan(summary=_summary(key, summary, costs.get(key.identity)))
+                made, beside = FoundSpan(summary=_summary(key, summary, costs.get(key.identity))), 0
                 if key.identity in rows:
                     [record] = await records(rows[key.identity])
                     made.span.CopyFrom(record.record)
                     made.source_index = sources.index(record.source)
-                    size += record.source.ByteSize()
-                size += made.ByteSize()
-                if answer.spans and size > MESSAGE_BYTES:
+                    beside = record.source.ByteSize()
+                if not room.take(made.ByteSize() + beside):
                     answer.sources.extend(sources.listed)
                     return last
                 answer.spans.append(made)

@@ -21,7 +21,7 @@ from llm_observatory.api.v1.usage_query_service_pb2 import (
 )
 from llm_observatory.errors import InvalidQuery, NotFound, TooMuch
 from llm_observatory.query import checks, page
-from llm_observatory.query.records import MESSAGE_BYTES
+from llm_observatory.query.records import Room
 from llm_observatory.query.server import Service
 from llm_observatory.query.time_range import TimeRange, resolve
 from llm_observatory.query.usage import selection
@@ -156,12 +156,12 @@ def _messages(turns: Sequence[TurnFound], content: Sequence[ContentFound]) -> It
     said: dict[tuple[Any, bytes], list[ContentFound]] = {}
     for item in content:
         said.setdefault((item.trace_id, item.span_id), []).append(item)
-    answer, size = GetConversationResponse(), 0
+    answer, room = GetConversationResponse(), Room()
     for found in turns:
         turn = turn_of(found, said.get((found.trace_id, found.span_id), ()))
-        if size and size + turn.ByteSize() > MESSAGE_BYTES:
+        if not room.take(turn.ByteSize()):
             yield answer
-            answer, size = GetConversationResponse(), 0
+            answer, room = GetConversationResponse(), Room()
+            room.take(turn.ByteSize())
         answer.turns.append(turn)
-        size += turn.ByteSize()
     yield answer

@@ -1,16 +1,14 @@
-"""The verbs of `query`, and `tail`."""
+"""The verbs of `query`."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from google.protobuf.message import Message
-from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Status, TracesData
 
 from llm_observatory.api.v1 import log_query_service_pb2 as logs_pb
@@ -24,6 +22,7 @@ from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServic
 from llm_observatory.app.cli.query import shown
 from llm_observatory.app.cli.query import tables as made
 from llm_observatory.app.cli.query.asking import asking
+from llm_observatory.app.cli.query.following import log_selection
 from llm_observatory.app.cli.query.options import (
     Attributes,
     Endpoint,
@@ -50,10 +49,10 @@ HOUR, DAY = "1h", "24h"
 Answer = TypeVar("Answer", bound=Message)
 USAGE_GROUPS = {name.removeprefix("USAGE_GROUP_").lower(): number for name, number in usage_pb.UsageGroup.items() if number}
 
-query = typer.Typer(no_args_is_help=True, help="Ask the query service: tables for people, --json for programs.")
+verbs = typer.Typer()
 
 
-@query.command()
+@verbs.command()
 def traces(
     since: Since = HOUR,
     begin: From = "",
@@ -97,7 +96,7 @@ def traces(
     _print(answer, made.spans, as_json=as_json, rest="spans")
 
 
-@query.command()
+@verbs.command()
 def trace(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The trace id, 32 hexadecimal digits.")],
     endpoint: Endpoint = "",
@@ -117,7 +116,7 @@ def trace(
         shown.console().print(tree(chunks))
 
 
-@query.command()
+@verbs.command()
 def logs(
     text: Annotated[str, typer.Argument(help="Words that the message or body contains.")] = "",
     since: Since = HOUR,
@@ -134,37 +133,14 @@ def logs(
 ) -> None:
     """Find log records."""
     request = logs_pb.SearchLogsRequest(
-        time_range=time_range(since, begin, end), selection=_log_selection(text, service, attr, level, of_trace)
+        time_range=time_range(since, begin, end), selection=log_selection(text, service, attr, level, of_trace)
     )
     with asking(endpoint) as channel:
         answer = _pages(LogQueryServiceStub(channel).SearchLogs, request, "logs", limit)
     _print(answer, made.logs, as_json=as_json, rest="records")
 
 
-def tail(
-    text: Annotated[str, typer.Argument(help="Words that the message or body contains.")] = "",
-    service: Services = [],
-    attr: Attributes = [],
-    level: Annotated[str, typer.Option("--level", help="At least this severe: trace, debug, info, warn, error, fatal.")] = "",
-    endpoint: Endpoint = "",
-    *,
-    as_json: Json = False,
-) -> None:
-    """Show log records as they come in, until Ctrl-C. With --json one a line."""
-    request = logs_pb.TailLogsRequest(selection=_log_selection(text, service, attr, level, ""))
-    console = shown.console()
-    # Ctrl-C is how this ends.
-    with suppress(KeyboardInterrupt), asking(endpoint) as channel:
-        for part in LogQueryServiceStub(channel).TailLogs(request):
-            for found in part.logs:
-                if as_json:
-                    typer.echo(json.dumps(shown.as_json(found), ensure_ascii=False))
-                else:
-                    console.print(made.log_line(found), soft_wrap=True)
-            console.file.flush()
-
-
-@query.command()
+@verbs.command()
 def services(since: Since = DAY, begin: From = "", end: To = "", endpoint: Endpoint = "", *, as_json: Json = False) -> None:
     """List the services that sent spans."""
     request = traces_pb.ListServicesRequest(time_range=time_range(since, begin, end))
@@ -173,7 +149,7 @@ def services(since: Since = DAY, begin: From = "", end: To = "", endpoint: Endpo
     _print(answer, made.services, as_json=as_json)
 
 
-@query.command()
+@verbs.command()
 def metrics(
     name: Annotated[str, typer.Argument(help="A metric: its values; without one the metrics there are.")] = "",
     since: Since = HOUR,
@@ -216,7 +192,7 @@ def metrics(
     _print(answer, made.values, as_json=as_json)
 
 
-@query.command()
+@verbs.command()
 def usage(
     since: Since = DAY,
     begin: From = "",
@@ -249,7 +225,7 @@ def usage(
     _print(answer, lambda found: made.usage(found, by, with_time=bool(step)), as_json=as_json)
 
 
-@query.command()
+@verbs.command()
 def conversations(
     since: Since = DAY,
     begin: From = "",
@@ -274,7 +250,7 @@ def conversations(
     _print(answer, made.conversations, as_json=as_json, rest="conversations")
 
 
-@query.command()
+@verbs.command()
 def conversation(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The conversation's id.")],
     since: Since = DAY,
@@ -300,19 +276,6 @@ def _usage_group(name: str) -> usage_pb.UsageGroup.ValueType:
     if name not in USAGE_GROUPS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(USAGE_GROUPS)}", param_hint="--by")
     return USAGE_GROUPS[name]
-
-
-def _log_selection(text: str, service: list[str], attr: list[str], level: str, of_trace: str) -> logs_pb.LogSelection:
-    names = {name.removeprefix("SEVERITY_NUMBER_").lower(): number for name, number in SeverityNumber.items()}
-    if level and level.lower() not in names:
-        raise typer.BadParameter(f"{level!r} is none of trace, debug, info, warn, error, fatal", param_hint="--level")
-    return logs_pb.LogSelection(
-        text=text,
-        min_severity=names[level.lower()] if level else SeverityNumber.SEVERITY_NUMBER_UNSPECIFIED,
-        service_names=service,
-        attributes=conditions(attr),
-        trace_id=trace_id(of_trace) if of_trace else b"",
-    )
 
 
 def _pages(ask: Callable[..., Answer], request: Any, field: str, limit: int) -> Answer:

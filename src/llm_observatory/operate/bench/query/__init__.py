@@ -1,6 +1,7 @@
 """`bench query`: the questions of LLM teams, asked of the real services over gRPC, against their bars.
 
-`dataset` is what is asked, `questions` what the questions and the bars are, `asking` how long answers take. The services are
+`dataset` is what is asked, `questions` what the questions and the bars are, `asking` how long answers take, `beside` what
+questions and ingest cost each other. The services are
 given: they are no part of this room.
 """
 
@@ -16,7 +17,7 @@ import grpc
 from psycopg.conninfo import make_conninfo
 
 from llm_observatory.errors import ConfigError
-from llm_observatory.operate.bench.query import database
+from llm_observatory.operate.bench.query import beside, database
 from llm_observatory.operate.bench.query.asking import NoAnswer, known, measure
 from llm_observatory.operate.bench.query.database import Say
 from llm_observatory.operate.bench.query.dataset import Dataset
@@ -37,6 +38,10 @@ async def run(options: Options, server: str, serving: Serving, say: Say) -> Repo
         of = await known(dataset, random, 2 * options.asked)
         async with serving(dataset.conninfo) as channel:
             measurements = [one async for one in measure(channel, of, random, options.asked, say)]
+            if seconds := options.beside_ingest:
+                measurements += [
+                    one async for one in beside.measure(channel, dataset.conninfo, of, random, seconds, options.seed, say)
+                ]
         async with database.opened(dataset.conninfo) as connection:
             (version,) = await database.row(connection, "SHOW server_version")
             timescaledb = await database.timescaledb(connection)
@@ -45,6 +50,7 @@ async def run(options: Options, server: str, serving: Serving, say: Say) -> Repo
         "days": str(dataset.days),
         "log records of a day": str(options.logs),
         "asked": str(options.asked),
+        "seconds beside ingest": str(options.beside_ingest),
         "PostgreSQL": str(version),
         "TimescaleDB": timescaledb or "none",
     }

@@ -48,11 +48,11 @@ async def known(dataset: Dataset, random: Random, traces: int) -> Known:
 
 async def measure(channel: grpc.aio.Channel, of: Known, random: Random, asked: int, say: Say) -> AsyncIterator[Measurement]:
     """Each question `asked` times. Raises NoAnswer."""
-    methods = _methods(channel)
+    by_method = methods(channel)
     for question in QUESTIONS:
         for _ in range(WARM_UP):
-            await _milliseconds(methods[question.method], question, question.ask(random, of))
-        took = [await _milliseconds(methods[question.method], question, question.ask(random, of)) for _ in range(asked)]
+            await _milliseconds(by_method[question.method], question, question.ask(random, of))
+        took = [await _milliseconds(by_method[question.method], question, question.ask(random, of)) for _ in range(asked)]
         cuts = quantiles(took, n=20, method="inclusive")
         load = os.getloadavg()[0]
         say(f"{question.name}: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms, below {question.bar:g} (load {load:.1f})")
@@ -61,7 +61,8 @@ async def measure(channel: grpc.aio.Channel, of: Known, random: Random, asked: i
         yield Measurement(f"{question.name}: load of the machine", load, "")
 
 
-def _methods(channel: grpc.aio.Channel) -> dict[str, Any]:
+def methods(channel: grpc.aio.Channel) -> dict[str, Any]:
+    """Of all services, by name."""
     traces, usage, logs = TraceQueryServiceStub(channel), UsageQueryServiceStub(channel), LogQueryServiceStub(channel)
     return {GET: traces.GetTrace, SEARCH: traces.SearchTraces, USAGE: usage.GetUsage, LOGS: logs.SearchLogs}
 
@@ -69,12 +70,16 @@ def _methods(channel: grpc.aio.Channel) -> dict[str, Any]:
 async def _milliseconds(method: Callable[[Any], Any], question: Question, request: object) -> float:
     """From the call to the end of its answer."""
     began = time.perf_counter()
+    await answered(method, question, request)
+    return 1000 * (time.perf_counter() - began)
+
+
+async def answered(method: Callable[[Any], Any], question: Question, request: object) -> None:
+    """Ask, and take the whole answer. Raises NoAnswer."""
     call = method(request)
     try:
         answers = [one async for one in call] if isinstance(call, grpc.aio.UnaryStreamCall) else [await call]
     except grpc.aio.AioRpcError as error:
         raise NoAnswer(f"{question.name}: {error.code().name}, {error.details()}") from None
-    took = 1000 * (time.perf_counter() - began)
     if question.finds and not sum(map(question.found, answers)):
         raise NoAnswer(f"{question.name}: nothing was found")
-    return took

@@ -41,9 +41,10 @@ async def elapsed(connection: AsyncConnection, query: Query, *values: object) ->
 
 @asynccontextmanager
 async def opened(conninfo: str) -> AsyncIterator[AsyncConnection]:
-    """A connection as the service has it."""
+    """A connection as the service has it, which also sees what the data set is made of."""
     connection = await connect(conninfo, "llm-observatory-benchmark")
     try:
+        await connection.execute("SET search_path = public, benchmark")
         yield connection
     finally:
         await connection.close()

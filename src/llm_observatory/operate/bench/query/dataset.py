@@ -89,6 +89,8 @@ class Dataset:
                 await connection.execute("VACUUM (ANALYZE) llm_logs")
             say(f"rollups: {await self._fill_rollups(connection):.1f} s")
             await self._build_filters(connection, say)
+            # A service does not become ready where there are tables that nothing declares.
+            await connection.execute(named(_SQL, "aside"))
 
     async def _fill_rollups(self, connection: AsyncConnection) -> float:
         if await timescaledb(connection):

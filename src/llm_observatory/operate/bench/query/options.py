@@ -22,6 +22,8 @@ class Options:
     database_url: str | None = None
     database: str = "observatory_bench_query"
     keep: bool = False
+    beside_ingest: float = 0.0
+    """Seconds of a turn of `beside`; 0: none."""
 
     def __post_init__(self) -> None:
         faults = []

@@ -150,15 +150,18 @@ def _text(random: Random, known: Known) -> SearchLogsRequest:
 
 GET, SEARCH, USAGE, LOGS = "GetTrace", "SearchTraces", "GetUsage", "SearchLogs"
 
+TRACE_BY_ID = Question(
+    "trace by id",
+    50,
+    GET,
+    lambda random, known: GetTraceRequest(trace_id=random.choice(known.trace_ids)),
+    lambda answer: len(answer.traces.resource_spans),
+)
+SERVICE_AND_HOUR = Question("service and hour, newest 20", 50, SEARCH, _by_service, _spans, finds=False)
+
 QUESTIONS = (
-    Question(
-        "trace by id",
-        50,
-        GET,
-        lambda random, known: GetTraceRequest(trace_id=random.choice(known.trace_ids)),
-        lambda answer: len(answer.traces.resource_spans),
-    ),
-    Question("service and hour, newest 20", 50, SEARCH, _by_service, _spans, finds=False),
+    TRACE_BY_ID,
+    SERVICE_AND_HOUR,
     Question("all services, newest 20 of a day", 50, SEARCH, _newest, _spans),
     Question("duration at least, newest 20 of a day", 100, SEARCH, _long, _spans, finds=False),
     Question("failed, of a service, newest 20 of a day", 100, SEARCH, _failed, _spans, finds=False),
