@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -27,7 +26,7 @@ from llm_observatory.api.v1.usage_query_service_pb2 import USAGE_GROUP_MODEL, Ge
 from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServiceStub
 from tests.plugins import grafana
 from tests.plugins.database import execute
-from tests.plugins.grafana import COMING, Query, dashboards
+from tests.plugins.grafana import Query, dashboards
 from tests.plugins.service import Service, lay_migrated_data
 
 ROOT = Path(__file__).parents[2]
@@ -98,13 +97,9 @@ def _driven(service: Service, prometheus: Prometheus) -> Iterator[Run]:
 
 
 def look_at_the_database(service: Service) -> None:
-    """Have its gauges set now, not within a minute. While the service cannot yet (COMING) it says 404."""
+    """Have its gauges set now, not within a minute."""
     request = urllib.request.Request(f"http://127.0.0.1:{service.health_port}/admin/update_metrics", b"", method="POST")
-    try:
-        urllib.request.urlopen(request, timeout=30).close()
-    except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.NOT_FOUND:
-            raise
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 def opened(name: str, postgres: Postgres, back: timedelta = timedelta(hours=1)) -> Shown:
@@ -116,8 +111,7 @@ def opened(name: str, postgres: Postgres, back: timedelta = timedelta(hours=1)) 
 
 def demanded(query: Query) -> bool:
     """Whether it must show something."""
-    coming = grafana.names_of_metrics(query.target["expr"]) & COMING - grafana.declared()
-    return query.name not in EMPTY_WHEN_ALL_IS_WELL and not coming
+    return query.name not in EMPTY_WHEN_ALL_IS_WELL
 
 
 def test_every_prometheus_query_shows_something(run: Run) -> None:

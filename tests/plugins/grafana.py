@@ -18,29 +18,6 @@ from tests.plugins.service import Service, free_port, wait_for
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
 
-COMING = frozenset(
-    {
-        "storage_backup_last_success_timestamp_seconds",
-        "storage_backup_size_bytes",
-        "storage_cache_hit_ratio",
-        "storage_certificate_expiry_timestamp_seconds",
-        "storage_database_size_bytes",
-        "storage_dead_letters",
-        "storage_ledger_oldest_age_seconds",
-        "storage_ledger_rows",
-        "storage_maintenance_mode",
-        "storage_replication_lag_seconds",
-        "storage_rollup_lag_seconds",
-        "storage_table_size_bytes",
-        "storage_transactions_id_age",
-        "storage_wal_archive_enabled",
-        "storage_wal_archive_failures",
-        "storage_wal_archive_last_success_timestamp_seconds",
-        "storage_wal_archive_waiting_files",
-    }
-)
-"""Gauges that are not declared yet: no data of them is demanded until they are. Delete this when all are."""
-
 _SUFFIXES = {
     "counter": ("_total",),
     "histogram": ("_bucket", "_count", "_sum"),

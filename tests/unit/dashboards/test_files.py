@@ -18,7 +18,7 @@ from dashboards.__main__ import main
 from dashboards.grafana import Shown
 from dashboards.render import FOLDER, rendered
 from tests.plugins import grafana
-from tests.plugins.grafana import COMING, Query, dashboards, panels
+from tests.plugins.grafana import Query, dashboards, panels
 from tests.plugins.programs import environment, program
 
 UIDS = ("database-health", "llm-usage", "query-performance", "storage-overview")
@@ -166,7 +166,7 @@ def _shown(query: Query) -> str:
 def test_every_metric_is_declared(query: Query) -> None:
     names = grafana.names_of_metrics(query.target["expr"])
     assert names, query.target["expr"]
-    assert names <= grafana.declared() | COMING
+    assert names <= grafana.declared()
 
 
 def test_names_of_metrics_are_found() -> None:
