@@ -1,4 +1,4 @@
-"""The demo, as README.md begins it, and the SQL of the documentation, against a running service."""
+"""The demo, as README.md and tutorial.md begin it, and the SQL of the documentation, against a running service."""
 
 from __future__ import annotations
 
