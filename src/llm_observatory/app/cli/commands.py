@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from llm_observatory import __version__, codec
+from llm_observatory.app.cli.backup import backup, restore
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.app.cli.prices import prices
@@ -30,9 +31,11 @@ cli = typer.Typer(
 migrate = typer.Typer(no_args_is_help=True, help="Bring the database's schema up or down, and compare it.")
 cli.add_typer(migrate, name="migrate")
 cli.add_typer(bench, name="bench")
+cli.add_typer(backup, name="backup")
 cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
+cli.command()(restore)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
