@@ -17,6 +17,7 @@ from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
+from llm_observatory.app.cli.report import report
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
@@ -36,6 +37,7 @@ cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
 cli.command()(restore)
+cli.command()(report)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
