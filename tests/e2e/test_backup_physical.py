@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -89,7 +89,11 @@ class Cluster:
 
     def start(self, folder: str) -> None:
         """A server on one of our data folders; its output goes to a file, for it outlives pg_ctl."""
-        self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-l", self.root / "log" / f"{folder}.log", "-w", "start")
+        log = self.root / "log" / f"{folder}.log"
+        try:
+            self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-l", log, "-w", "start")
+        except AssertionError:
+            pytest.fail(f"PostgreSQL does not start:\n{log.read_text()[-4000:]}")
 
     def stop(self, folder: str) -> None:
         self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-m", "fast", "-w", "stop")
@@ -105,10 +109,8 @@ class Cluster:
 
     def command(self, *words: str) -> Result:
         """A command of ours with this stanza, as the account would run it."""
-        settings = {
-            "DATABASE_URL": self.url, "PGBACKREST_CONFIG": str(self.root / "pgbackrest.conf"), "PGBACKREST_STANZA": STANZA,
-        }  # fmt: skip
-        return CliRunner().invoke(cli, words, env=settings)
+        settings = {"DATABASE_URL": self.url, "PGBACKREST_STANZA": STANZA}
+        return CliRunner().invoke(cli, [*words, "--config", str(self.root / "pgbackrest.conf")], env=settings)
 
     def did(self, *words: str) -> str:
         ran = self.command(*words)
@@ -190,6 +192,9 @@ def test_a_point_in_time_and_a_table_that_was_dropped(cluster: Cluster) -> None:
     first = json.loads(cluster.did("backup", "physical", "--type", "full", "--json"))
     assert first["label"].endswith("F")
     assert first["destination"] == "repo1"
+    # PgBackRest counts in whole seconds: a moment must lie in a later one than the backup's end.
+    ended = datetime.fromisoformat(first["finished_at"])
+    wait_for(lambda: datetime.now(UTC) > ended + timedelta(seconds=1), 5, "the next second")
     cluster.sql("INSERT INTO kept VALUES (1001)")
     between = now_after_a_moment(cluster)
     cluster.sql("INSERT INTO kept VALUES (1002)")

@@ -151,8 +151,14 @@ async def prepare_timescaledb(connection: AsyncConnection, version: str) -> None
 
 
 async def finish_timescaledb(connection: AsyncConnection) -> None:
-    """Let its jobs run again."""
+    """Let what is compressed be read again, in sessions after this one; no job runs yet, so that the database can be renamed."""
     await connection.execute("SELECT timescaledb_post_restore()")
+    await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
+async def start_timescaledb(connection: AsyncConnection) -> None:
+    """Let its jobs run again."""
+    await connection.execute("SELECT _timescaledb_functions.start_background_workers()")
 
 
 async def record(connection: AsyncConnection, backup: Backup) -> Backup | None:

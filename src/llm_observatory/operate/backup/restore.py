@@ -60,7 +60,7 @@ async def restore(
             raise
     if manifest.timescaledb is not None:
         async with backups.opened(of_database(conninfo, target)) as connection:
-            await backups.finish_timescaledb(connection)
+            await backups.start_timescaledb(connection)
     return Restored(target, sum(manifest.rows.values()), len(manifest.rows), time.monotonic() - began)
 
 
@@ -82,6 +82,9 @@ async def _fill(conninfo: str, dump: Path, manifest: Manifest, psql: Path) -> No
         async with backups.opened(conninfo) as connection:
             await backups.prepare_timescaledb(connection, manifest.timescaledb)
     _load(conninfo, dump, psql)
+    if manifest.timescaledb is not None:
+        async with backups.opened(conninfo) as connection:
+            await backups.finish_timescaledb(connection)
     async with backups.opened(conninfo) as connection:
         found = await backups.count_rows(connection)
         await connection.execute("ANALYZE")
