@@ -151,7 +151,7 @@ async def prepare_timescaledb(connection: AsyncConnection, version: str) -> None
 
 
 async def finish_timescaledb(connection: AsyncConnection) -> None:
-    """Let what is compressed be read again, in sessions after this one; no job runs yet, so that the database can be renamed."""
+    """Let what is compressed be read again, by sessions after this one; no job runs yet, so that it can be renamed."""
     await connection.execute("SELECT timescaledb_post_restore()")
     await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
