@@ -62,7 +62,7 @@ class Operator:
 
     def dump(self) -> Path:
         """Make one."""
-        return self.folder / json.loads(self.did("backup", "dump", "--json"))["label"]
+        return self.folder / str(json.loads(self.did("backup", "dump", "--json"))["label"])
 
     def database(self, name: str) -> str:
         """The URL of another database on the server."""

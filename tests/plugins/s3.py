@@ -60,7 +60,7 @@ class S3:
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3]:
     """A server with one bucket, for as long as the block runs."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     authority, ca, pair = trustme.CA(), folder / "ca.pem", folder / "server.pem"
     authority.cert_pem.write_to_path(str(ca))
