@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from psycopg import sql
@@ -12,8 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BACKUPS
 
 APPLICATION = "llm-observatory-backup"
 
@@ -63,11 +63,6 @@ class Snapshot:
     """Of the last migration."""
     rows: dict[str, int] = field(default_factory=dict)
     """Of every table that is no partition, by its name."""
-
-
-_NAMES = [one.name for one in fields(Backup)]
-_COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _NAMES))
-_TABLE = sql.Identifier(BACKUPS.name)
 
 
 def of_database(conninfo: str, database: str) -> str:
@@ -164,10 +159,7 @@ async def start_timescaledb(connection: AsyncConnection) -> None:
 async def record(connection: AsyncConnection, backup: Backup) -> Backup | None:
     """Append a backup that succeeded; returns the one of its kind and destination before it."""
     before = await latest(connection, backup.kind, backup.destination)
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        _TABLE, _COLUMNS, sql.SQL(", ").join(sql.Placeholder() * len(_NAMES))
-    )
-    await connection.execute(statement, astuple(backup))
+    await connection.execute(statement("record_backup"), asdict(backup))
     return before
 
 
@@ -179,16 +171,13 @@ async def latest(connection: AsyncConnection, kind: str, destination: str) -> Ba
 
 async def listed(connection: AsyncConnection) -> list[Backup]:
     """All of them, the newest first."""
-    statement = sql.SQL("SELECT {} FROM {} ORDER BY finished_at DESC").format(_COLUMNS, _TABLE)
-    return [Backup(*row) for row in await (await connection.execute(statement)).fetchall()]
+    return [Backup(*row) for row in await (await connection.execute(statement("list_backups"))).fetchall()]
 
 
 async def verified(connection: AsyncConnection, kind: str, label: str, destination: str | None = None) -> int:
     """Note that it was read back and found whole. Returns how many rows say so now: 0 where the list does not have it."""
-    statement = sql.SQL(
-        "UPDATE {} SET verified_at = now() WHERE kind = %s AND label = %s AND destination = coalesce(%s, destination)"
-    ).format(_TABLE)
-    return (await connection.execute(statement, [kind, label, destination])).rowcount
+    given = {"kind": kind, "label": label, "destination": destination}
+    return (await connection.execute(statement("note_verified_backup"), given)).rowcount
 
 
 class RestoreRefused(StorageError):
