@@ -215,8 +215,8 @@ def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
 
 def test_the_role_of_grafana_reads_and_does_not_write(run: Run) -> None:
     # As docs/dashboards.md says.
-    script = ["--file", ROOT / "deploy/postgres/roles.sql", run.service.dsn()]
-    subprocess.run([program("psql"), "--no-psqlrc", "--quiet", *script], env=environment(), check=True, timeout=60)
+    command = [program("psql"), "--no-psqlrc", "--quiet", "--file", ROOT / "deploy/postgres/roles.sql", run.service.dsn()]
+    subprocess.run(command, env=environment(), check=True, timeout=60)
     role = Postgres(run.service.dsn())
     try:
         role.run("SET ROLE observatory_reader")
