@@ -20,8 +20,8 @@ from llm_observatory.app.cli.maintain import maintain
 from llm_observatory.app.cli.maintenance import maintenance
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
-from llm_observatory.app.cli.tune import tune
 from llm_observatory.app.cli.report import report
+from llm_observatory.app.cli.tune import tune
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
 
