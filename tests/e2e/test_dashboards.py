@@ -215,7 +215,7 @@ def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
 
 def test_the_role_of_grafana_reads_and_does_not_write(run: Run) -> None:
     # As docs/dashboards.md says.
-    command = [program("psql"), "--no-psqlrc", "--quiet", "--file", ROOT / "deploy/postgres/roles.sql", run.service.dsn()]
+    command = (program("psql"), "--no-psqlrc", "--quiet", "--file", str(ROOT / "deploy/postgres/roles.sql"), run.service.dsn())
     subprocess.run(command, env=environment(), check=True, timeout=60)
     role = Postgres(run.service.dsn())
     try:
