@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from llm_observatory.query.usage.latency import Histogram, merged, quantiles
@@ -20,7 +22,16 @@ def test_histograms_are_summed_bucket_by_bucket() -> None:
     assert merged(together) == Histogram(-3, [1, 7, 0, 7, 4, 0, 2**40])
     assert merged(f"{sent(0)} {sent(90, 1)}") == Histogram(90, [1])
     assert merged(sent(1, None, 5)) == Histogram(1, [0, 5])
-    assert merged(None) == merged("") == merged(sent(0)) == Histogram(0, ())
+    assert merged(None) == merged("") == merged(sent(0)) == merged(f"{sent(0)} {sent(0)}") == Histogram(0, [])
+
+
+def test_the_order_of_histograms_makes_no_difference() -> None:
+    for order in permutations([sent(-1, 1, None, 2), sent(0, 5), sent(5, 7), sent(-9, 3), sent(0)]):
+        assert merged(" ".join(order)) == Histogram(-9, [3, 0, 0, 0, 0, 0, 0, 0, 1, 5, 2, 0, 0, 0, 7])
+
+
+def test_any_int8_is_read() -> None:
+    assert merged(sent(7, 2**63 - 1, -(2**63))) == Histogram(7, [2**63 - 1, -(2**63)])
 
 
 def test_what_is_corrected_is_taken_away() -> None:
