@@ -31,9 +31,6 @@ def dashboard() -> Dashboard:
             variables.writer_type(),
             variables.repository(),
             variables.constant("batch_size", "BATCH_SIZE", str(defaults["batch_size"].default)),
-            variables.constant(
-                "inflight_limit", "INGEST_MAX_INFLIGHT_BYTES", str(int(defaults["ingest_max_inflight_bytes"].default))
-            ),
         ],
         sections=[
             Section("Now", _now()),
@@ -218,9 +215,9 @@ def _buffers() -> list[Panel]:
                 "Buffers against their limits",
                 "The fullest process. Bytes admitted and not yet committed, of INGEST_MAX_INFLIGHT_BYTES: at 100 % clients are "
                 "refused. Rows that wait in the fullest lane, of BATCH_SIZE: above 100 % one transaction does not empty it. "
-                "Set both at the top as the service has them.",
+                "Set BATCH_SIZE at the top as the service has it.",
                 "percentunit",
-                PromQL("max(ingest_inflight_bytes) / $inflight_limit", "bytes in flight"),
+                PromQL("max(ingest_inflight_bytes / ingest_inflight_limit_bytes)", "bytes in flight"),
                 PromQL(f'max(storage_buffer_size{{buffer_type="rows",{_WRITER}}}) / $batch_size', "rows of the fullest lane"),
                 span=6,
             ),

@@ -20,6 +20,7 @@ ALTER ROLE observatory_reader SET default_transaction_read_only = on;
 ALTER ROLE observatory_reader SET statement_timeout = '60s';
 ALTER ROLE observatory_reader SET jit = off;
 GRANT CONNECT ON DATABASE :"database" TO observatory_reader, observatory_monitor;
+GRANT pg_read_all_stats TO observatory_reader; -- slow statements, sizes, sessions: Database Health shows them
 GRANT USAGE ON SCHEMA public TO observatory_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO observatory_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE observatory_service IN SCHEMA public GRANT SELECT ON TABLES TO observatory_reader;

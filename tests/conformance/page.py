@@ -27,7 +27,7 @@ HTTP/2 frames and raw HTTP/1.1 where the requirement asks for it, stock clients 
 _OTHERS = """\
 ## Measure another receiver
 
-```sh
+```sh (not run: it is about another receiver)
 .venv/bin/python -m pytest tests/conformance --target HOST:4317 --http HOST:4318 --conformance-json found.json
 ```
 

@@ -180,3 +180,15 @@ def _mounted(stack: dict[str, Any]) -> Iterator[str]:
             source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
             if source.startswith("."):
                 yield source
+
+
+def test_grafana_of_compose_has_all_that_provisioning_asks_for(stack: dict[str, Any]) -> None:
+    files = (DEPLOY / "grafana/provisioning").rglob("*.yml")
+    asked = {name for file in files for name in re.findall(r"\$\{(\w+)\}", file.read_text())}
+    assert asked <= stack["services"]["grafana"]["environment"].keys()
+
+
+def test_prometheus_of_compose_scrapes_services_that_are_there(stack: dict[str, Any]) -> None:
+    targets = {target for file in (DEPLOY / "prometheus/targets").glob("*.yml") for one in yaml.safe_load(file.read_text())
+               for target in one["targets"]}  # fmt: skip
+    assert {target.partition(":")[0] for target in targets} <= stack["services"].keys()

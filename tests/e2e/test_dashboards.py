@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServic
 from tests.plugins import grafana
 from tests.plugins.database import execute
 from tests.plugins.grafana import Query, dashboards
+from tests.plugins.programs import environment, program
 from tests.plugins.service import Service, lay_migrated_data
 
 ROOT = Path(__file__).parents[2]
@@ -212,11 +214,12 @@ def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
 
 
 def test_the_role_of_grafana_reads_and_does_not_write(run: Run) -> None:
-    script = (ROOT / "deploy" / "grafana" / "reader.sql").read_text(encoding="utf-8").replace(":'password'", "'secret'")
-    execute(run.service.dsn(), script)
+    # As docs/dashboards.md says.
+    command = (program("psql"), "--no-psqlrc", "--quiet", "--file", str(ROOT / "deploy/postgres/roles.sql"), run.service.dsn())
+    subprocess.run(command, env=environment(), check=True, timeout=60)
     role = Postgres(run.service.dsn())
     try:
-        role.run("SET ROLE grafana")
+        role.run("SET ROLE observatory_reader")
         for query in grafana.queries("postgres"):
             assert role.ask(query.target, run.shown[query.dashboard]).rows, query.name
         role.run("SET default_transaction_read_only = off")

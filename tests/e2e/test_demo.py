@@ -1,4 +1,4 @@
-"""The demo, as README.md begins it, and the SQL of the documentation, against a running service."""
+"""The demo, as README.md and tutorial.md begin it, and the SQL of the documentation, against a running service."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_the_wrong_database_is_said_clearly(shared_service: Service) -> None:
 
 def examples(section: str) -> list[str]:
     text = (ROOT / "docs" / "schema.md").read_text(encoding="utf-8").partition(section)[2]
-    return re.findall(r"```sql\n(.*?)```", text, flags=re.DOTALL)
+    return re.findall(r"```sql[^\n]*\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_sql_of_the_documentation_runs(shared_service: Service, spans: list[dict[str, Any]]) -> None:

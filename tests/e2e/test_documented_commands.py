@@ -38,6 +38,7 @@ def told(shared_service: Service) -> Service:
 
 @pytest.mark.parametrize("block", list(_parameters()))
 def test_a_documented_block(told: Service, block: Block, tmp_path: Path) -> None:
+    told.wait_ready()  # the block before may have had it in maintenance
     text = block.text
     for documented, port in ((4317, told.grpc_port), (4318, told.http_port), (8080, told.query_port), (9090, told.health_port)):
         for host in ("localhost", "127.0.0.1"):

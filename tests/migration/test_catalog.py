@@ -178,10 +178,11 @@ async def test_a_metric_name_of_any_length_has_its_series(database: str) -> None
 
 async def test_what_a_newer_version_added_keeps_no_records_from_being_stored(database: str) -> None:
     execute(database, "CREATE TABLE stranger (n int)", "ALTER TABLE llm_traces ADD COLUMN surprise text")
-    drift = ["llm_traces.surprise: a column that nothing declares", "stranger: a table that nothing declares"]
-    assert await migrate.verify(database, for_records=True) == drift
+    column, table = "llm_traces.surprise: a column that nothing declares", "stranger: a table that nothing declares"
+    # A table of somebody else's is no obstacle at any time.
+    assert await migrate.verify(database, for_records=True) == [column]
     execute(database, "INSERT INTO schema_migrations VALUES ('999')")
     assert await migrate.verify(database, for_records=True) == []
-    assert await migrate.verify(database) == drift
+    assert await migrate.verify(database) == [column, table]
     execute(database, "ALTER TABLE llm_traces DROP COLUMN links CASCADE")
     assert "llm_traces.links: the column is missing" in await migrate.verify(database, for_records=True)

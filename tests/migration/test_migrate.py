@@ -38,6 +38,7 @@ FILES = [
     "010_create_search_filters.sql",
     "011_create_model_prices.sql",
     "012_create_operations.sql",
+    "013_create_usage_corrections.sql",
 ]
 
 

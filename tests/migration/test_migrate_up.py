@@ -11,10 +11,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from llm_observatory.operate import dump as dumping
-from llm_observatory.operate.dump import DumpFailed, dump
+from llm_observatory.operate.backup import programs
+from llm_observatory.operate.backup.before import dump
+from llm_observatory.operate.backup.programs import BackupFailed
 from llm_observatory.storage import migrate
-from llm_observatory.storage.embedded import programs
+from llm_observatory.storage.embedded import binaries
 from tests.migration.test_migrate import FILES
 
 pytestmark = pytest.mark.timeout(120)
@@ -31,7 +32,9 @@ def up(database: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
 
 
 def tables_in(file: Path) -> str:
-    return subprocess.run([programs() / "pg_restore", "--list", file], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [binaries.located().installation / "bin" / "pg_restore", "--list", file], capture_output=True, text=True, check=True
+    ).stdout
 
 
 async def applied(database: str) -> list[str]:
@@ -73,7 +76,8 @@ async def test_a_backup_before_brings_back_what_was_there(database: str, tmp_pat
     assert file.stat().st_mode & 0o077 == 0
     listed = tables_in(file)
     assert "TABLE DATA public dead_letters" in listed
-    assert "maintenance_mode" not in listed
+    assert "TABLE DATA public maintenance_mode" in listed
+    assert "usage_corrections" not in listed
 
 
 async def test_nothing_is_saved_where_nothing_would_change(database: str, empty_database: str, tmp_path: Path) -> None:
@@ -100,7 +104,8 @@ def test_a_dump_that_breaks_off_leaves_nothing(database: str, tmp_path: Path, mo
     failing.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DumpFailed, match="status 1: no room"):
+    monkeypatch.setattr(programs, "_embedded", lambda *_: None)
+    with pytest.raises(BackupFailed, match="status 1: no room"):
         dump(database, tmp_path / "out" / "it.dump")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -110,6 +115,6 @@ def test_a_pg_dump_older_than_the_server(database: str, tmp_path: Path, monkeypa
     old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(dumping, "_of_the_embedded_server", lambda: None)
-    with pytest.raises(DumpFailed, match="pg_dump 9 is older than it: install"):
+    monkeypatch.setattr(programs, "_embedded", lambda *_: None)
+    with pytest.raises(BackupFailed, match=r"only one of version 9 .*: install"):
         dump(database, tmp_path / "it.dump")

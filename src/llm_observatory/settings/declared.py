@@ -223,6 +223,7 @@ class Settings(BaseModel):
     )
     grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools such as grpcurl")
     observatory_codec: Codec = Field("auto", description="native if built, else reference")
+    backup_dir: Path = Field(Path("/var/lib/postgresql/backups/daily"), description="folder of dumps (`backup dump`)")
     llm_observatory_data_dir: Path | None = Field(None, description="folder of the embedded PostgreSQL; the user's data folder")
 
     @property

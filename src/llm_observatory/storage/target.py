@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from llm_observatory.errors import ConfigError
@@ -58,13 +58,6 @@ def data_dir(settings: Settings) -> Path:
     """The folder of the embedded PostgreSQL."""
     given = settings.llm_observatory_data_dir
     return given.expanduser().absolute() if given is not None else default_data_dir()
-
-
-def without_password(url: str) -> tuple[str, str | None]:
-    """`url` as keywords that everybody on the machine may read, and its password apart, for PGPASSWORD."""
-    parts = conninfo_to_dict(url)
-    password = parts.pop("password", None)
-    return make_conninfo("", **parts), None if password is None else str(password)
 
 
 def describe(url: str) -> str:

@@ -25,6 +25,20 @@ DIMENSIONS_BESIDE_KEYS = ("agent_name", "user_id", "conversation_id")
 
 BAND = LLM_USAGE.keys[-1]
 
+PROVIDER_OF_A_MODEL, NAMES_OF_A_MODEL = "provider", ("request_model", "response_model")
+
+JUDGED = {
+    "verdict": "used.verdict",
+    "other_span_id": "used.other",
+    BAND.name: f"used.{BAND.name}",
+    # A carrier reports what its call did not.
+    "unreported_count": (
+        "CASE used.verdict WHEN 'completed' THEN -(num_nonnulls(used.input_tokens, used.output_tokens) > 0)::int"
+        " ELSE -used.unreported_count END"
+    ),
+}
+"""Columns that are neither of the span nor its usage with a sign: expressions over `used`, what was decided."""
+
 USAGE_CORRECTIONS = Table(
     name="usage_corrections",
     kind="correction",

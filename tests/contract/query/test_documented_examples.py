@@ -37,7 +37,7 @@ SECONDS = 60
 
 def blocks(language: str) -> list[str]:
     """The examples in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language} \(tested[^\n]*\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(program: str) -> list[list[str]]:

@@ -157,7 +157,6 @@ def _shown(query: Query) -> str:
         "writer_type": ".*",
         "repository": ".*",
         "batch_size": "10000",
-        "inflight_limit": "67108864",
     }
     return Shown(end - timedelta(hours=1), end, timedelta(seconds=15), variables=variables).promql(query.target["expr"])
 

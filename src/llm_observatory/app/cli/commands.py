@@ -13,12 +13,14 @@ import structlog
 import typer
 
 from llm_observatory import __version__, codec
+from llm_observatory.app.cli.backup import backup, restore
 from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.app.cli.maintain import maintain
 from llm_observatory.app.cli.maintenance import maintenance
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
+from llm_observatory.app.cli.report import report
 from llm_observatory.app.cli.tune import tune
 from llm_observatory.errors import ConfigError, ObservatoryError
 from llm_observatory.settings import load, read
@@ -40,6 +42,9 @@ cli.add_typer(prices, name="prices")
 cli.add_typer(query, name="query")
 cli.command()(tail)
 cli.command()(tune)
+cli.add_typer(backup, name="backup")
+cli.command()(restore)
+cli.command()(report)
 
 Role = Literal["all", "ingest", "query"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

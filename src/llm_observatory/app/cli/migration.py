@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from llm_observatory.operate.dump import dump
+from llm_observatory.operate.backup.before import dump
 from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate as migrations
 from llm_observatory.storage.target import data_dir
@@ -29,7 +29,7 @@ def backup_file(settings: Settings) -> Path:
 
 
 def back_up(conninfo: str, file: Path, progress: Callable[[str], None]) -> None:
-    """Dump the database if `up` would change it and there is anything in it. Raises DumpFailed: then nothing is migrated."""
+    """Dump the database if `up` would change it and there is anything in it. Raises BackupFailed: then nothing is migrated."""
     found = asyncio.run(migrations.status(conninfo))
     if not any(migration.applied for migration in found):
         progress("no backup: there is nothing in the database yet")

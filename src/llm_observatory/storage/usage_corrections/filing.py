@@ -9,21 +9,9 @@ from psycopg import sql
 from llm_observatory.storage.compose import named
 from llm_observatory.tables import USAGE_CORRECTIONS
 from llm_observatory.tables.rollups import SIGNED_USAGE, RollupColumn
-from llm_observatory.tables.usage import BAND
+from llm_observatory.tables.usage import BAND, JUDGED, NAMES_OF_A_MODEL, PROVIDER_OF_A_MODEL
 
 _FILE = named(files("llm_observatory.storage") / "sql", "file_usage_corrections")
-
-_NAMES_OF_A_MODEL = ("provider", "request_model", "response_model")
-_OTHERS = {
-    "verdict": "used.verdict",
-    "other_span_id": "used.other",
-    BAND.name: f"used.{BAND.name}",
-    # A carrier reports what its call did not.
-    "unreported_count": (
-        "CASE used.verdict WHEN 'completed' THEN -(num_nonnulls(used.input_tokens, used.output_tokens) > 0)::int"
-        " ELSE -used.unreported_count END"
-    ),
-}
 
 
 def _signed(column: RollupColumn) -> str:
@@ -37,20 +25,20 @@ def _signed(column: RollupColumn) -> str:
 
 
 def _value(name: str) -> str:
-    signed = {column.name: _signed(column) for column in SIGNED_USAGE} | _OTHERS
+    signed = {column.name: _signed(column) for column in SIGNED_USAGE} | JUDGED
     if name in signed:
         return signed[name]
-    if name in _NAMES_OF_A_MODEL:
+    if name in (PROVIDER_OF_A_MODEL, *NAMES_OF_A_MODEL):
         # A call that names no model costs what its carrier's model does.
-        nameless = "used.verdict = 'completed' AND num_nonnulls(spans.request_model, spans.response_model) = 0"
-        return f"CASE WHEN {nameless} THEN used.{name} ELSE spans.{name} END"
+        named_by = ", ".join(f"spans.{model}" for model in NAMES_OF_A_MODEL)
+        return f"CASE WHEN used.verdict = 'completed' AND num_nonnulls({named_by}) = 0 THEN used.{name} ELSE spans.{name} END"
     return f"spans.{name}"
 
 
 def statement() -> sql.Composed:
     """INSERT of what was decided; the arrays `traces`, `spans`, `verdicts` and `others` go together."""
     state = [f"{column.raw} AS {column.name}" for column in SIGNED_USAGE]
-    state += [f"max({name}) AS {name}" for name in _NAMES_OF_A_MODEL]
+    state += [f"max({name}) AS {name}" for name in (PROVIDER_OF_A_MODEL, *NAMES_OF_A_MODEL)]
     names = [column.name for column in USAGE_CORRECTIONS.columns]
     return _FILE.format(
         band=_text(BAND.raw),
