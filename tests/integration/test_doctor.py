@@ -221,7 +221,7 @@ async def test_transactions_and_those_that_are_idle(look: Examine, database: str
             assert found.status == "warn"
             assert f"pid {pid} " in found.says
             assert "forgetful" in found.says
-            assert f"pg_terminate_backend({pid})" in found.next
+            assert f"llm-observatory maintain terminate --pid {pid}" in found.next
         report = await look()
         assert (status(report, "long transactions"), status(report, "idle in transaction")) == ("ok", "ok")
 

@@ -19,6 +19,7 @@ from llm_observatory.storage.translate import translated
 
 NEAR_CAPACITY_PERCENT = 80.0
 CLOSE_SECONDS = 2.0
+_TRY_SECONDS = 2.0
 STATEMENT_SLACK = timedelta(seconds=5)
 """Above QUERY_TIMEOUT: a statement is cancelled by us, and ended by the server where no word of ours reaches it."""
 
@@ -60,7 +61,9 @@ class ReadPool:
             timeout=self._acquire_seconds,
             max_idle=settings.db_pool_idle_timeout.total_seconds(),
             max_lifetime=settings.db_pool_max_lifetime.total_seconds(),
-            check=psycopg_pool.AsyncConnectionPool.check_connection,
+            # Its pauses between tries double without an end: given up early and begun anew they stay at about a second.
+            reconnect_timeout=_TRY_SECONDS,
+            reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
             name="read",
             open=False,
         )
@@ -78,7 +81,7 @@ class ReadPool:
         """A connection for one query. Raises StorageUnavailable when none is free within DB_POOL_CONNECT_TIMEOUT."""
         began = time.perf_counter()
         with translated():
-            connection = await self._pool.getconn()
+            connection = await self._working(began + self._acquire_seconds)
         metrics.CONNECTION_ACQUIRE.observe(time.perf_counter() - began)
         self._active += 1
         try:
@@ -86,6 +89,22 @@ class ReadPool:
         finally:
             self._active -= 1
             await self._pool.putconn(connection)
+
+    async def _working(self, until: float) -> AsyncConnection:
+        """A connection that answers; one that was cut is thrown away, and the pool opens another in its place.
+
+        Not the pool's own `check`: after each that was cut it waits, 1 s, then 2 s, 4 s, …, and after a failover all were cut.
+        """
+        while True:
+            connection = await self._pool.getconn(max(0.0, until - time.perf_counter()))
+            try:
+                await self._pool.check_connection(connection)
+            except BaseException as error:
+                await self._pool.putconn(connection)
+                if not (isinstance(error, psycopg.Error) and connection.closed):
+                    raise
+            else:
+                return connection
 
     def stats(self) -> PoolStats:
         """The pool now, from memory; the gauges of `storage_pool_connections` are set to the same."""

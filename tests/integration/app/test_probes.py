@@ -213,3 +213,44 @@ async def test_pool_without_a_database_says_so_in_time() -> None:
         assert pool.stats().size == 0
     finally:
         await pool.close()
+
+
+async def test_pool_passes_over_connections_that_were_cut(server: str, database: str) -> None:
+    """A failover cuts all at once. A pause after each of them would take longer than a query may wait."""
+    count = 8
+    settings = {"db_pool_min_connections": count, "db_pool_max_connections": count, "db_pool_connect_timeout": "5s"}
+    pool = ReadPool(database, Settings.model_validate({**settings, "db_app_name": "cut"}))
+    await pool.open()
+    try:
+        async with contextlib.AsyncExitStack() as filled:
+            for _ in range(count):
+                await filled.enter_async_context(pool.connection())
+        execute(server, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'cut'")
+        async with pool.connection() as connection:
+            assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+    finally:
+        await pool.close()
+
+
+async def test_pool_goes_on_trying_at_the_same_pace() -> None:
+    """With pauses that double, the eighth try would come two minutes after the first."""
+    tries = asyncio.Semaphore(0)
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.release()
+        writer.close()
+
+    listener = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    pool = ReadPool(
+        f"postgresql://u@127.0.0.1:{port}/d?sslmode=disable&gssencmode=disable",
+        Settings(db_pool_min_connections=1, db_pool_max_connections=1),
+    )
+    await pool.open()
+    try:
+        async with asyncio.timeout(60):
+            for _ in range(8):
+                await tries.acquire()
+    finally:
+        await pool.close()
+        listener.close()

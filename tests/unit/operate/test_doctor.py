@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from llm_observatory.operate.doctor import service, show
+from llm_observatory.operate.doctor.advice import is_ours, maintain
 from llm_observatory.operate.doctor.checks import running, saved, upkeep
 from llm_observatory.operate.doctor.findings import Database, Findings
 from llm_observatory.operate.doctor.line import Line, Report, Status
@@ -206,3 +207,22 @@ def test_every_threshold_has_a_bound_and_warnings_come_first() -> None:
         assert str(limit), name
         if limit.warn is not None and limit.fail is not None:
             assert limit.status((limit.warn + limit.fail) / 2) == "warn", name
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("llm_traces", "vacuum --table llm_traces"),
+        ("llm_traces_p20261128", "vacuum --table llm_traces"),
+        ("llm_content_p20261128_0600_pkey", "vacuum --table llm_content"),
+        ("_timescaledb_internal._hyper_1_5_chunk", "vacuum"),
+    ],
+)
+def test_advice_names_the_table_that_the_verb_takes(name: str, expected: str) -> None:
+    assert is_ours(name)
+    assert maintain("vacuum", name) == f"llm-observatory maintain {expected}"
+
+
+def test_tables_of_others_are_not_for_our_verbs() -> None:
+    assert not is_ours("crowded")
+    assert not is_ours("llm_tracesque")

@@ -1,4 +1,7 @@
-"""From when on a number is a warning or a failure, declared once. The alerts in deploy/prometheus use the same numbers."""
+"""From when on a number is a warning or a failure, declared once.
+
+The alerts in deploy/prometheus use the same numbers, which tests/deploy/test_thresholds.py holds together.
+"""
 
 from __future__ import annotations
 
@@ -70,12 +73,12 @@ class Thresholds:
     database_latency: Limit = Limit("seconds", warn=0.01, fail=0.1)
     pool: Limit = Limit("ratio", fail=0.85)
     server_connections: Limit = Limit("ratio", warn=0.8, fail=0.9)
-    replication_lag: Limit = Limit("seconds", warn=_MINUTE, fail=10 * _MINUTE)
+    replication_lag: Limit = Limit("seconds", warn=_MINUTE, fail=5 * _MINUTE)
     backup_age_dump: Limit = Limit("seconds", fail=26 * _HOUR)
     backup_age_physical: Limit = Limit("seconds", fail=25 * _HOUR)
     backup_size: Limit = Limit("ratio", warn=0.5, below=True)
     wal_archive: Limit = Limit("seconds", fail=15 * _MINUTE)
-    disk: Limit = Limit("ratio", warn=0.7, fail=0.9)
+    disk: Limit = Limit("ratio", warn=0.8, fail=0.9)
     slow_queries: Limit = Limit("seconds", warn=1)
     cache_hit_ratio: Limit = Limit("ratio", warn=0.95, below=True)
     rollup_lag: Limit = Limit("seconds", warn=2 * _HOUR, fail=6 * _HOUR)
@@ -100,8 +103,6 @@ class Thresholds:
         return Limit("seconds", warn=2 * retention.total_seconds())
 
 
-DISK_PLAN = 0.8
-"""From here on the advice is to make room now: between the warning and the failure of `disk`."""
 ENOUGH_BLOCKS = 100_000
 """Before so many blocks were asked for the share of hits says nothing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_observatory.operate.doctor.advice import psql
+from llm_observatory.operate.doctor.advice import maintain, psql
 from llm_observatory.operate.doctor.findings import Database, Findings, unknown
 from llm_observatory.operate.doctor.line import Line
 from llm_observatory.operate.doctor.thresholds import ENOUGH_BLOCKS, shown
@@ -83,4 +83,4 @@ def _who(one: Transaction | None, seconds: float) -> str:
 
 
 def _end(one: Transaction | None) -> str:
-    return "" if one is None else "if nobody needs it: " + psql(f"SELECT pg_terminate_backend({one.pid})")
+    return "" if one is None else "if nobody needs it: " + maintain(f"terminate --pid {one.pid}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_observatory.operate.doctor.findings import Database, Findings, unknown
 from llm_observatory.operate.doctor.line import Line
-from llm_observatory.operate.doctor.thresholds import DISK_PLAN, shown
+from llm_observatory.operate.doctor.thresholds import shown
 
 LARGEST = 3
 
@@ -15,9 +15,8 @@ def disks(found: Findings) -> Iterator[Line]:
     """Those of this machine."""
     for disk in found.disks:
         says = f"{disk.path}: {shown(disk.ratio, 'ratio')} used, {shown(disk.free, 'bytes')} free"
-        later = "plan for more, or shorten RETENTION: docs/configuration.md"
-        now = "make room now: a longer disk, a shorter RETENTION, or backups that are due to go"
-        yield found.thresholds.disk.line(f"disk, {disk.name}", disk.ratio, says, now if disk.ratio > DISK_PLAN else later)
+        advice = "make room: a larger disk, a shorter RETENTION (docs/configuration.md), or backups that are due to go"
+        yield found.thresholds.disk.line(f"disk, {disk.name}", disk.ratio, says, advice)
 
 
 def sizes(_: Findings, database: Database) -> Iterator[Line]:

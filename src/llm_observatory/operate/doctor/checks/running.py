@@ -51,7 +51,7 @@ def maintenance(_: Findings, database: Database) -> Iterator[Line]:
     if state is None:
         yield unknown("maintenance mode", database.seen.failed.get("database"))
     elif state.maintenance is not None:
-        advice = psql("DELETE FROM maintenance_mode") + " when the work is done"
+        advice = "llm-observatory maintenance off, when the work is done"
         yield Line("maintenance mode", "warn", f"on, records are refused: {state.maintenance}", "off", advice)
     else:
         yield Line("maintenance mode", "ok", "off", "off")

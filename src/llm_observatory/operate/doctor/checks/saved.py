@@ -88,7 +88,11 @@ def certificates(found: Findings, database: Database) -> Iterator[Line]:
     for name, ends in database.seen.certificates.items():
         left = (ends - datetime.now(UTC)).total_seconds()
         says = f"{name}: ends {ends:%Y-%m-%d}, " + (f"in {shown(left, 'seconds')}" if left > 0 else "it has ended")
-        advice = "renew it, then SIGHUP" if name == "otlp" else f"renew it, then {psql('SELECT pg_reload_conf()')}"
+        advice = (
+            "renew it: the service reads its files again by itself"
+            if name == "otlp"
+            else f"renew it, then {psql('SELECT pg_reload_conf()')}"
+        )
         yield found.thresholds.certificate.line("certificate", left, says, advice)
     for name, why in database.seen.failed.items():
         if name.startswith("certificate"):

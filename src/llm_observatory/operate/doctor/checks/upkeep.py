@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_observatory.operate.doctor.advice import psql
+from llm_observatory.operate.doctor.advice import is_ours, maintain, psql
 from llm_observatory.operate.doctor.findings import Database, Findings, unknown
 from llm_observatory.operate.doctor.line import Line
 from llm_observatory.operate.doctor.thresholds import shown
@@ -25,7 +25,7 @@ def rollups(found: Findings, database: Database) -> Iterator[Line]:
         return
     name, seconds = max(lags.items(), key=lambda item: item[1])
     says = f"{name} is {shown(seconds, 'seconds')} behind" if seconds else f"all {len(lags)} are where they should be"
-    yield found.thresholds.rollup_lag.line("rollups", seconds, says, _MAINTENANCE)
+    yield found.thresholds.rollup_lag.line("rollups", seconds, says, f"{_MAINTENANCE}; at once: {maintain('refresh')}")
 
 
 def partitions(found: Findings, database: Database) -> Iterator[Line]:
@@ -54,7 +54,8 @@ def chunks(found: Findings, database: Database) -> Iterator[Line]:
         return
     count = sum(one.chunks for one in late)
     says = ", ".join(f"{one.table}: {one.chunks} are not compressed" for one in late) or "all are compressed that should be"
-    yield found.thresholds.late_chunks.line("chunks", count, says, psql("SELECT * FROM timescaledb_information.job_errors"))
+    advice = f"{psql('SELECT * FROM timescaledb_information.job_errors')}; at once: {maintain('compress')}"
+    yield found.thresholds.late_chunks.line("chunks", count, says, advice)
 
 
 def jobs(found: Findings, database: Database) -> Iterator[Line]:
@@ -96,7 +97,8 @@ def dead_tuples(found: Findings, database: Database) -> Iterator[Line]:
         yield Line("dead tuples", "ok", "few in every table", str(found.thresholds.dead_tuples), value=0.0)
     for one in (tables or [])[:1]:
         says = f"{one.table}: {one.dead:,} beside {one.live:,} live, {shown(one.ratio, 'ratio')}"
-        advice = _VACUUMED + psql(f"VACUUM (ANALYZE) {one.table}")
+        mend = maintain("vacuum", one.table) if is_ours(one.table) else psql(f"VACUUM (ANALYZE) {one.table}")
+        advice = _VACUUMED + mend
         yield found.thresholds.dead_tuples.line("dead tuples", one.ratio, says, advice)
 
 
@@ -108,7 +110,7 @@ def indexes(found: Findings, database: Database) -> Iterator[Line]:
         yield unknown("indexes", failed.get("invalid_indexes") or failed.get("unused_indexes"))
         return
     names = [one.name for one in broken]
-    advice = psql(f"REINDEX INDEX CONCURRENTLY {names[0]}") if names else ""
+    advice = _rebuilt(names[0]) if names else ""
     yield found.thresholds.invalid_indexes.line("invalid indexes", len(names), ", ".join(names) or "none", advice)
     says = ", ".join(f"{one.name} ({shown(one.bytes, 'bytes')})" for one in unused) or "none that is large"
     advice = "is it used on a standby, or once a month? If not: " + (psql(f"DROP INDEX {unused[0].name}") if unused else "")
@@ -124,9 +126,19 @@ def bloat(found: Findings, database: Database) -> Iterator[Line]:
         yield Line("bloat", "ok", "nothing is large enough to matter", str(found.thresholds.bloat), value=0.0)
     for one in sorted(large or [], key=lambda one: -one.ratio)[:1]:
         says = f"{one.name}: about {shown(one.ratio, 'ratio')} of {shown(one.bytes, 'bytes')}, estimated"
-        mend = f"REINDEX INDEX CONCURRENTLY {one.name}" if one.is_index else f"VACUUM (FULL, ANALYZE) {one.name}"
-        advice = psql(mend) + ("" if one.is_index else ", which keeps everybody from the table meanwhile")
+        advice = _rebuilt(one.name) if one.is_index else _written_anew(one.name)
         yield found.thresholds.bloat.line("bloat", one.ratio, says, advice)
+
+
+def _rebuilt(index: str) -> str:
+    return maintain("reindex", index) if is_ours(index) else psql(f"REINDEX INDEX CONCURRENTLY {index}")
+
+
+def _written_anew(table: str) -> str:
+    mend = psql(f"VACUUM (FULL, ANALYZE) {table}")
+    if is_ours(table):
+        mend = f"llm-observatory maintenance on, {maintain('vacuum --full', table)}, llm-observatory maintenance off"
+    return f"{mend}; it keeps everybody from the table meanwhile"
 
 
 def transaction_ids(found: Findings, database: Database) -> Iterator[Line]:
