@@ -35,6 +35,31 @@ class EmbeddedServer(uvicorn.Server):
         await self._serve(sockets)
 
 
+class TlsServer(EmbeddedServer):
+    """With a limit for handshakes: uvicorn leaves them 60 s, in which each holds a descriptor and counts nowhere."""
+
+    def __init__(self, config: uvicorn.Config, handshake_timeout: float) -> None:
+        super().__init__(config)
+        self._handshake_timeout = handshake_timeout
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does it with sockets that are given."""
+        config, loop = self.config, asyncio.get_running_loop()
+        make = cast("Any", config.http_protocol_class)
+        protocol = partial(make, config=config, server_state=self.server_state, app_state=self.lifespan.state)
+        self.servers = [
+            await loop.create_server(
+                protocol,
+                sock=listener,
+                ssl=config.ssl,
+                ssl_handshake_timeout=self._handshake_timeout,
+                backlog=config.backlog,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
+
+
 class HttpServer:
     """The server around one receiver."""
 
@@ -77,21 +102,20 @@ class HttpServer:
 
     def _serve(self, sockets: list[socket.socket], certificate: Certificate | None) -> None:
         """Serve what listens already, with TLS where there is a certificate: who may open a file of ours needs none."""
-        server = EmbeddedServer(
-            uvicorn.Config(
-                cast("Any", self._receiver),
-                http=cast("Any", partial(OtlpHttpProtocol, self._limits)),  # a class for uvicorn, which only calls it
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                # Whoever sends a header must not be taken for somebody else.
-                proxy_headers=False,
-                timeout_graceful_shutdown=int(STOP_SECONDS),
-                ssl_context_factory=None if certificate is None else lambda *_: certificate.ssl_context(),
-            )
+        config = uvicorn.Config(
+            cast("Any", self._receiver),
+            http=cast("Any", partial(OtlpHttpProtocol, self._limits)),  # a class for uvicorn, which only calls it
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Whoever sends a header must not be taken for somebody else.
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(STOP_SECONDS),
+            ssl_context_factory=None if certificate is None else lambda *_: certificate.ssl_context(),
         )
+        server = EmbeddedServer(config) if certificate is None else TlsServer(config, self._limits.header_timeout)
         self._servers.append(server)
         self._serving.append(asyncio.create_task(server.serve(sockets), name="otlp-http"))
 

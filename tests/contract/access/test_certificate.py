@@ -174,3 +174,12 @@ def trustme_key(folder: Path) -> Path:
     file = folder / "other.key"
     file.write_bytes(trustme.CA().issue_cert("127.0.0.1").private_key_pem.bytes())
     return file
+
+
+async def test_a_handshake_that_does_not_come_ends_as_a_head_would(authority: Authority) -> None:
+    async with serve_http(certificate=Certificate(*authority.sign("one")), header_timeout=0.3) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        assert await http_post(http.port, trusting(authority), trace_request()) == b"HTTP/1.1 200 OK"
