@@ -102,12 +102,12 @@ def test_python_without_a_port() -> None:
     """The comment stands for what is tested: it asks in a thread of its own."""
     before, after = WITHOUT_PORT.split("# …", 1)
     shared: dict[str, Any] = {}
-    exec(before, shared)  # noqa: S102 - our own page
+    exec(before, shared)
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(
             TraceQueryServiceStub(shared["channel"]).SearchTraces, SearchTracesRequest(page_size=7), timeout=SECONDS
         )
-        exec("# " + after, shared)  # noqa: S102 - see above
+        exec("# " + after, shared)
         assert [found.summary.span_name for found in asked.result(SECONDS).spans] == ["chat"]
     assert shared["request"] == SearchTracesRequest(page_size=7)
 

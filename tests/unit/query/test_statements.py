@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from llm_observatory.api.v1.log_query_service_pb2 import LogSelection
@@ -35,7 +37,7 @@ DAYS = TimeRange(WITHIN.start, WITHIN.end + 3 * DAY)
 async def logs() -> str:
     every = LogSelection(
         service_names=["shop"],
-        min_severity=9,
+        min_severity=SeverityNumber.SEVERITY_NUMBER_INFO,
         trace_id=ID,
         span_id=ID[:8],
         event_name="e",
@@ -97,7 +99,7 @@ async def metrics() -> str:
 
 
 async def usage() -> str:
-    answers = {"SELECT EXISTS": [(True,)], "SELECT conversation_id FROM conversation\n": [("c",)]}
+    answers: dict[str, list[Any]] = {"SELECT EXISTS": [(True,)], "SELECT conversation_id FROM conversation\n": [("c",)]}
     selected = UsageSelection(service_names=["shop"], models=["gpt"])
     found = []
     for name, group, step, corrected in (
@@ -117,7 +119,7 @@ async def usage() -> str:
                 answers if corrected else {},
             )
         )
-    turn = TurnFound(UUID(bytes=ID), ID[:8], *[None] * (len(TurnFound._fields) - 2))
+    turn = TurnFound._make([UUID(bytes=ID), ID[:8], *[None] * (len(TurnFound._fields) - 2)])
     by_cost = ConversationKey("1.5", "c")
     found += [
         await section(
