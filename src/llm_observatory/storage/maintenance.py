@@ -72,6 +72,8 @@ class Maintenance:
         self._analyze_due: dict[str, float] = {}
         self._connection: AsyncConnection | None = None
         self._leading = False
+        self._filters_before: datetime | None = datetime.max.replace(tzinfo=UTC)
+        """Of days before it nobody looked yet whether their filters were asked for: one day a round, once in a process."""
 
     def reload(self, settings: Settings) -> None:
         """Follow new settings from the next round on."""
@@ -215,7 +217,10 @@ class Maintenance:
 
     async def _build_search_filters(self, connection: AsyncConnection) -> None:
         now = self._clock.believed(await _now(connection))
-        await search_filters.work_off(connection, now, now - self._settings.retention)
+        oldest = now - self._settings.retention
+        if self._filters_before is not None:
+            self._filters_before = await search_filters.queue_day(connection, min(self._filters_before, now), oldest)
+        await search_filters.work_off(connection, now, oldest)
 
     async def _correct_usage(self, connection: AsyncConnection) -> None:
         oldest = await rows_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))

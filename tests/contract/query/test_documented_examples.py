@@ -10,6 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from llm_observatory.api.v1.trace_query_service_pb2 import SearchTracesRequest
+from llm_observatory.api.v1.trace_query_service_pb2_grpc import TraceQueryServiceStub
 from llm_observatory.app.query_services import query_services
 from llm_observatory.query.server import QueryServer
 from tests.plugins.query import Query
@@ -47,6 +50,7 @@ def commands(program: str) -> list[list[str]]:
 
 
 PYTHON = [example for example in blocks("python") if PORT in example]
+[WITHOUT_PORT] = [example for example in blocks("python") if PORT not in example]
 CALLS, COMMANDS = commands("grpcurl"), commands("llm-observatory")
 
 
@@ -92,6 +96,20 @@ async def ran(*command: str) -> str:
 @pytest.mark.parametrize("example, said", list(zip(PYTHON, ["chat 1000.0 ms", "1 spans"], strict=True)), ids=["sync", "async"])
 async def test_python(endpoint: str, example: str, said: str) -> None:
     assert (await ran(sys.executable, "-c", example.replace(PORT, endpoint))).strip() == said
+
+
+def test_python_without_a_port() -> None:
+    """The comment stands for what is tested: it asks in a thread of its own."""
+    before, after = WITHOUT_PORT.split("# …", 1)
+    shared: dict[str, Any] = {}
+    exec(before, shared)
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(
+            TraceQueryServiceStub(shared["channel"]).SearchTraces, SearchTracesRequest(page_size=7), timeout=SECONDS
+        )
+        exec("# " + after, shared)
+        assert [found.summary.span_name for found in asked.result(SECONDS).spans] == ["chat"]
+    assert shared["request"] == SearchTracesRequest(page_size=7)
 
 
 def called(endpoint: str, words: list[str]) -> Any:

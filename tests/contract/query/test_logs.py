@@ -213,6 +213,31 @@ async def test_filters_leave_hours_unread(observatory: Observatory) -> None:
     assert texts(await observatory.search(LogSelection(text="smuggled"))) == ["smuggled"]
 
 
+async def test_filters_that_nobody_asked_for_are_asked_for_day_by_day(observatory: Observatory) -> None:
+    """As after an upgrade from before there were filters."""
+    await _store_some(observatory)
+    await observatory.build_filters()
+    asked_for = "SELECT tenant, signal, hour, bits = '' FROM search_filters ORDER BY signal, hour"
+    connection = await connect(observatory.database)
+    built = await (await connection.execute(asked_for)).fetchall()
+    assert built
+    await connection.execute("DELETE FROM search_filters")
+    oldest = datetime.now(UTC) - timedelta(days=3)
+    before: datetime | None = datetime.now(UTC)
+    rounds = 0
+    while before is not None:
+        before = await search_filters.queue_day(connection, before, oldest)
+        rounds += 1
+        assert rounds <= 4
+    assert rounds >= 3
+    queued = await (await connection.execute(asked_for)).fetchall()
+    assert [row[:3] for row in queued] == [row[:3] for row in built]
+    assert any(row[3] for row in queued)
+    await observatory.build_filters()
+    assert await (await connection.execute(asked_for)).fetchall() == built
+    await connection.close()
+
+
 @pytest.mark.parametrize("order", [LogOrder.LOG_ORDER_NEWEST, LogOrder.LOG_ORDER_OLDEST])
 async def test_pages_give_each_record_once_while_others_come_in(observatory: Observatory, order: LogOrder.ValueType) -> None:
     same = NOW - 5 * HOUR_NS

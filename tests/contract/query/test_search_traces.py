@@ -20,7 +20,9 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
 )
 from llm_observatory.query.records import MESSAGE_BYTES
 from llm_observatory.query.time_range import resolve
+from llm_observatory.query.traces import search as searching
 from llm_observatory.query.traces.repository import TraceRepository
+from llm_observatory.query.traces.slow import floor_ns
 from llm_observatory.storage import touched
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.search_filters import work_off
@@ -268,3 +270,37 @@ async def test_hours_that_cannot_hold_an_attribute_are_left_out_and_what_comes_l
     assert await search(stub, time_range=day, conversation_id="c3") == [3, 10, 17]
     eu = AttributeFilter(key="zone", equals=AttributeValue(string_value="eu"))
     assert await search(stub, time_range=day, attributes=[eu]) == [30]
+
+
+@pytest.mark.parametrize("factor", [1, 3, 0.1], ids=["right", "too high", "too low"])
+async def test_the_slowest_are_the_same_whatever_the_rollups_say(
+    query: Query, stub: Any, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    took = {number: (number * 7919 % 101 + 1) * MS for number in range(100)}
+    spans = [span(n, start_time_unix_nano=T0 - 20 * HOUR + n * HOUR // 5, took=took[n]) for n in took]
+    await query.store(request(*spans[::2]), request(*spans[1::2], service_name="db"))
+    said: list[int | None] = []
+
+    async def guess(*asked: Any) -> int | None:
+        floor = await floor_ns(*asked)
+        said.append(None if floor is None else int(floor * factor))
+        return said[-1]
+
+    monkeypatch.setattr(searching, "floor_ns", guess)
+    day = TimeRange(start_time_unix_nano=T0 - 20 * HOUR + 1, end_time_unix_nano=T0 + HOUR)
+    slowest = sorted(range(1, 100), key=lambda number: -took[number])
+    assert await search(stub, time_range=day, order=TRACE_ORDER_SLOWEST, page_size=7) == slowest[:7]
+    assert said[0] is not None
+    if factor == 1:
+        assert said[0] <= took[slowest[7]]
+    of_db = [number for number in slowest if number % 2]
+    assert await search(stub, time_range=day, order=TRACE_ORDER_SLOWEST, page_size=7, service_names=["db"]) == of_db[:7]
+    assert await search(stub, time_range=day, order=TRACE_ORDER_SLOWEST, page_size=50) == slowest[:50]
+    assert (len(said), said[2]) == (3, None), "rollups know the maximum of fewer groups"
+    pages_of_two = await pages(stub, span=day, order=TRACE_ORDER_SLOWEST, page_size=60)
+    assert pages_of_two == [slowest[:60], slowest[60:]]
+    short = TimeRange(start_time_unix_nano=T0 - 3 * HOUR, end_time_unix_nano=T0)
+    said.clear()
+    await search(stub, time_range=short, order=TRACE_ORDER_SLOWEST, page_size=2)
+    await search(stub, time_range=day, order=TRACE_ORDER_SLOWEST, page_size=2, status_codes=[0])
+    assert said == [None], "a short range and what rollups do not know"

@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -21,7 +17,6 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     TraceMetricsGroup,
     TraceOrder,
 )
-from llm_observatory.codec.rows import Fields
 from llm_observatory.query.time_range import TimeRange
 from llm_observatory.query.traces import numbers, order, selection
 from llm_observatory.query.traces.attributes import Asked
@@ -30,48 +25,14 @@ from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
 from llm_observatory.query.traces.sums import DAY, HOUR, pieces
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import Statement
-from llm_observatory.storage.read import Parameters, Reader
+from tests.plugins import statements
 
-LOOKED_AT = Path(__file__).parent / "statements" / "traces.sql"
 TENANT, TRACE_ID = "default", bytes(range(16))
 WITHIN = TimeRange(20_000 * DAY, 20_000 * DAY + 2 * HOUR)
 AFTER = SpanKey(None, WITHIN.start + 1, TRACE_ID, b"12345678")
-
-
-class Recorder:
-    """A Reader that only remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        self.statements: list[str] = []
-
-    async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
-        written = self._remember(statement, parameters)
-        # A trace is somewhere, calls were at some time; nothing else is found.
-        now = datetime(2025, 1, 1, tzinfo=UTC)
-        return [(now, now)] if "FROM trace_index" in written else [(now,)] if written.startswith("SELECT min(") else []
-
-    async def fields(self, statement: Statement, parameters: Parameters) -> list[Fields]:
-        self._remember(statement, parameters)
-        return []
-
-    async def stream(self, statement: Statement, parameters: Parameters, rows: int) -> AsyncGenerator[list[Fields], None]:
-        self._remember(statement, parameters)
-        nothing: list[list[Fields]] = []
-        for rows_of_none in nothing:
-            yield rows_of_none
-
-    @asynccontextmanager
-    async def on_one_connection(self) -> AsyncIterator[Reader]:
-        yield self
-
-    def _remember(self, statement: Statement, parameters: Parameters) -> str:
-        written = "\n".join(line for line in statement.as_string(None).splitlines() if not line.startswith("--"))
-        for name in parameters:
-            assert not isinstance(parameters[name], type), name
-        self.statements.append(written)
-        return written
-
+_THEN = datetime(2025, 1, 1, tzinfo=UTC)
+ANSWERS: dict[str, list[Any]] = {"FROM trace_index": [(_THEN, _THEN)], "SELECT min(": [(_THEN,)]}
+"""A trace is somewhere, calls were at some time; nothing else is found."""
 
 SEARCHES = {
     "the newest": SearchTracesRequest(),
@@ -104,10 +65,7 @@ async def written() -> str:
     found: list[str] = []
 
     async def section(name: str, ask: Any) -> None:
-        recorder = Recorder()
-        await ask(TraceRepository(recorder))
-        assert recorder.statements
-        found.extend(f"-- {name}\n{statement}\n" for statement in recorder.statements)
+        found.append(await statements.section(name, lambda recorder: ask(TraceRepository(recorder)), ANSWERS))
 
     async def whole(repository: TraceRepository) -> None:
         async for _ in repository.trace(TENANT, TRACE_ID, content=True):
@@ -120,6 +78,9 @@ async def written() -> str:
         after = AFTER._replace(value=1 if by.valued is not None else None)
         await section(f"spans: {name}", lambda repository, search=search: repository.search(search, None, 20))
         await section(f"spans: {name}, a page", lambda repository, search=search, a=after: repository.search(search, a, 20))
+    day = TimeRange(WITHIN.start, WITHIN.start + DAY)
+    slowest = Search(TENANT, [day], [], Values(), order.SLOWEST, in_rollups=True)
+    await section("spans: the slowest of a day", lambda repository: repository.search(slowest, None, 20))
     await section("summaries", lambda repository: repository.summaries(TENANT, [AFTER]))
     await section("costs", lambda repository: repository.costs(TENANT, [AFTER]))
     await section("whole spans", lambda repository: repository.spans(TENANT, [AFTER]))
@@ -150,10 +111,7 @@ async def written() -> str:
 
 
 async def test_statements_are_those_that_were_looked_at() -> None:
-    now = await written()
-    if os.environ.get("WRITE_STATEMENTS"):
-        LOOKED_AT.write_text(now, encoding="utf-8")
-    assert now == LOOKED_AT.read_text(encoding="utf-8")
+    statements.held_against("traces", await written())
 
 
 async def test_every_statement_but_one_is_bounded_in_time() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
@@ -25,6 +25,8 @@ _SQL = files(__package__) / "sql"
 _SEARCH, _BETWEEN = named(_SQL, "search_logs"), named(_SQL, "logs_between")
 _CONTENT, _FEED = named(_SQL, "content_of_logs"), named(_SQL, "log_feed")
 _ID, _TIME, _NANOS = (place(LLM_LOGS, op) for op in ("log.id", "log.time_us", "log.time_nanos"))
+
+_HOUR_NS = 3_600_000_000_000
 
 
 class LogKey(NamedTuple):
@@ -67,7 +69,7 @@ class LogRepository:
         if after is not None:
             conditions = [*conditions, _beyond(after, values, newest_first=newest_first)]
         rows: list[Fields] = []
-        for part in reversed(within) if newest_first else within:
+        for part in windows(within, after, newest_first=newest_first):
             found = values.copy()
             statement = _SEARCH.format(
                 columns=columns(LLM_LOGS),
@@ -119,6 +121,29 @@ class LogRepository:
 def key_of(row: Fields) -> LogKey:
     """Where a row stands."""
     return LogKey(time_of(row[_TIME], row[_NANOS]), row[_ID] or b"")
+
+
+def windows(within: Sequence[TimeRange], after: LogKey | None, *, newest_first: bool) -> Iterator[TimeRange]:
+    """The range as it is read: an hour at first, then twice as much each time, until there are enough.
+
+    Nobody can tell a planner how many records say a word: of a day it read all for the newest 20. Cut at whole hours, which
+    no partition or filter of an hour crosses; what `after` is beyond is left out.
+    """
+    length = _HOUR_NS
+    for part in reversed(within) if newest_first else within:
+        start, end = part
+        if after is not None:
+            start, end = (start, min(end, after.time + 1)) if newest_first else (max(start, after.time), end)
+        while start < end:
+            if newest_first:
+                cut = max(start, (end - length) // _HOUR_NS * _HOUR_NS)
+                yield TimeRange(cut, end)
+                end = cut
+            else:
+                cut = min(end, -(-(start + length) // _HOUR_NS) * _HOUR_NS)
+                yield TimeRange(start, cut)
+                start = cut
+            length *= 2
 
 
 def _beyond(after: LogKey, values: Values, *, newest_first: bool) -> Composed:

@@ -16,6 +16,9 @@ from llm_observatory.tables import LLM_LOGS
 MAX_WORDS = 10
 MAX_SEVERITY = 24
 
+_CASELESS = re.compile(r"[\x00-@\[-`{-\x7f]+")
+"""ASCII without letters."""
+
 PLACE = AttributePlace(LLM_LOGS, "attributes")
 
 
@@ -61,9 +64,15 @@ def _ids(asked: LogSelection, values: Values, field: str) -> Sequence[Composed]:
 
 
 def _stands(word: str, values: Values) -> Composed:
-    """Whole words only, which is what a filter of an hour knows (`search_filters`); ILIKE first, for it is the faster one."""
+    """Whole words only, which is what a filter of an hour knows (`search_filters`); LIKE first, for it is the faster one.
+
+    ILIKE makes lower case of every text. A word without letters, a number for one, is the same in both: no letter has a lower
+    case that is none, and this way a day is read in half the time.
+    """
     like = "%" + re.sub(r"([\\%_])", r"\\\1", word) + "%"
     whole = rf"(^|[^[:alnum:]_]){re.escape(word)}($|[^[:alnum:]_])"
-    return SQL("((message ILIKE {like} AND message ~* {whole}) OR (body::text ILIKE {like} AND body::text ~* {whole}))").format(
-        like=values.add(like), whole=values.add(whole)
+    return SQL(
+        "((message {operator} {like} AND message ~* {whole}) OR (body::text {operator} {like} AND body::text ~* {whole}))"
+    ).format(
+        operator=SQL("LIKE") if _CASELESS.fullmatch(word) else SQL("ILIKE"), like=values.add(like), whole=values.add(whole)
     )

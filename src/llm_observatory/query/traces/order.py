@@ -58,11 +58,11 @@ def _timed(start: Placeholder, end: Placeholder, conditions: Composed) -> Compos
     return _TIMED.format(start=start, end=end, conditions=conditions)
 
 
-NEWEST = Order()
+NEWEST, SLOWEST = Order(), Order("int8", _timed)
 _ORDERS = {
     TraceOrder.TRACE_ORDER_UNSPECIFIED: NEWEST,
     TraceOrder.TRACE_ORDER_NEWEST: NEWEST,
-    TraceOrder.TRACE_ORDER_SLOWEST: Order("int8", _timed),
+    TraceOrder.TRACE_ORDER_SLOWEST: SLOWEST,
     TraceOrder.TRACE_ORDER_COSTLIEST: Order("float8", costed),
 }
 

@@ -13,7 +13,8 @@ from llm_observatory.query.conditions import also
 from llm_observatory.query.records import FoundRows, columns, dimensions_of, place, time_of
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.traces.cost import costed
-from llm_observatory.query.traces.order import Order, SpanKey, distinct, key_of
+from llm_observatory.query.traces.order import SLOWEST, Order, SpanKey, distinct, key_of
+from llm_observatory.query.traces.slow import floor_ns
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
 from llm_observatory.storage.read import Reader
@@ -26,13 +27,17 @@ _CONTENT = named(_SQL, "content_by_key").format(columns=columns(LLM_CONTENT))
 
 
 class Search(NamedTuple):
-    """What is looked for. `within` are the parts of the time range that can hold it, in the order of time."""
+    """What is looked for. `within` are the parts of the time range that can hold it, in the order of time.
+
+    `in_rollups` says that the rollups of traces know every condition.
+    """
 
     tenant: str
     within: Sequence[TimeRange]
     conditions: Sequence[Composed]
     values: Values
     order: Order
+    in_rollups: bool = False
 
 
 async def keys(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
@@ -63,8 +68,23 @@ async def _newest(reader: Reader, search: Search, after: SpanKey | None, limit: 
 
 async def _greatest(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
     """Of every part, and of these the greatest."""
+    if search.in_rollups and search.order is SLOWEST and after is None:
+        rows = await _slowest(reader, search, limit)
+        if len(rows) == limit:
+            return rows
     of_parts = [await _read(reader, search, part, after, limit) for part in search.within]
     return list(heapq.merge(*of_parts, reverse=True))[:limit]
+
+
+async def _slowest(reader: Reader, search: Search, limit: int) -> list[SpanKey]:
+    """Of those that take as long as the rollups say that so many do: if there are, no other is slower."""
+    [part] = search.within
+    floor = await floor_ns(reader, search.tenant, part, search.conditions, search.values, limit)
+    if floor is None:
+        return []
+    values = search.values.copy()
+    slow = SQL("duration_ns >= {}").format(values.add(floor))
+    return await _read(reader, search._replace(conditions=[*search.conditions, slow], values=values), part, None, limit)
 
 
 async def _read(reader: Reader, search: Search, part: TimeRange, after: SpanKey | None, limit: int) -> list[SpanKey]:

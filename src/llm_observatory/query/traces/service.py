@@ -80,7 +80,9 @@ class TraceQueryService:
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         after = order.from_page(page.key(request, order.KEY_PARTS), by)
         parts = await self._repository.parts(ASKING_TENANT.get(), within, selection.known_to_filters(request))
-        keys = await self._repository.search(Search(ASKING_TENANT.get(), parts, conditions, values, by), after, size + 1)
+        in_rollups = len(conditions) == len(selection.of_any(request, Values()))
+        search = Search(ASKING_TENANT.get(), parts, conditions, values, by, in_rollups)
+        keys = await self._repository.search(search, after, size + 1)
         answer = SearchTracesResponse()
         last = await page_of.fill(answer, self._repository, ASKING_TENANT.get(), keys[:size], whole=request.include_spans)
         if last is not None and last != keys[-1]:

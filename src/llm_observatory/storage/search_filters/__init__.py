@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from llm_observatory.storage.search_filters.absent import absent_hours
 from llm_observatory.storage.search_filters.entries import Entry, attribute, source, words
-from llm_observatory.storage.search_filters.work import work_off
+from llm_observatory.storage.search_filters.work import queue_day, work_off
 
-__all__ = ["Entry", "absent_hours", "attribute", "source", "words", "work_off"]
+__all__ = ["Entry", "absent_hours", "attribute", "queue_day", "source", "words", "work_off"]

@@ -33,7 +33,9 @@ HOURS_A_ROUND = 500
 ROWS_AT_ONCE = 2_000
 STATEMENT_TIMEOUT = "10min"
 _HOUR = timedelta(hours=1)
-_RECORDS = named(files("llm_observatory.storage") / "sql", "search_filter_records")
+_DAY = timedelta(days=1)
+_SQL = files("llm_observatory.storage") / "sql"
+_RECORDS, _QUEUE = named(_SQL, "search_filter_records"), named(_SQL, "queue_search_filters")
 
 
 class _Kind(NamedTuple):
@@ -81,6 +83,20 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
                 await build(connection, kind, tenant, hour)
                 built += 1
     return built
+
+
+async def queue_day(connection: AsyncConnection, before: datetime, oldest: datetime) -> datetime | None:
+    """Ask for the filters of the day before `before` that are missing.
+
+    Nobody asked for those of what came in before an upgrade. Returns what to go on with, None when `oldest` is reached.
+    Raises StorageError.
+    """
+    begin = max(before - _DAY, oldest)
+    with translated():
+        for kind in KINDS:
+            queue = _QUEUE.format(table=sql.Identifier(kind.table.name))
+            await connection.execute(queue, {"signal": kind.signal, "begin": begin, "end": before})
+    return begin if begin > oldest else None
 
 
 async def build(connection: AsyncConnection, kind: _Kind, tenant: str, hour: datetime) -> None:

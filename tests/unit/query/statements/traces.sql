@@ -209,6 +209,25 @@ WHERE true AND (value, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s:
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
 LIMIT %(limit)s
 
+-- spans: the slowest of a day
+SELECT duration_ms_max
+FROM trace_metrics_hourly rollup
+WHERE tenant = %(tenant)s AND rollup.bucket >= %(start_time)s AND rollup.bucket < %(end_time)s
+    AND duration_ms_max IS NOT NULL
+ORDER BY duration_ms_max DESC
+OFFSET %(limit)s - 1
+LIMIT 1
+
+-- spans: the slowest of a day
+SELECT timestamp, timestamp_nanos, trace_id, span_id, value
+FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+FROM llm_traces
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+) valued
+WHERE true
+ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
+LIMIT %(limit)s
+
 -- summaries
 SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns, status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens, output_tokens, conversation_id, user_id, agent_name, tool_name, error_type
 FROM llm_traces
