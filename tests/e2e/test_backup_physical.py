@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pwd
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from llm_observatory.app.cli import cli
 from tests.plugins import programs
+from tests.plugins.debian_server import Servers
 from tests.plugins.s3 import BUCKET, S3, s3_server
 from tests.plugins.service import free_port, wait_for
 
@@ -71,32 +70,10 @@ archive_command = '{pgbackrest} --config={root}/pgbackrest.conf --stanza=test ar
 
 
 @dataclass
-class Cluster:
-    """A server with its repositories, all of it owned by an account that PostgreSQL takes."""
+class Cluster(Servers):
+    """A server with its repositories."""
 
-    root: Path
-    port: int
-    identity: Mapping[str, int]
-    """Of subprocess: who runs it, where that is not us."""
-
-    def run(self, *command: str | Path) -> str:
-        ran = subprocess.run(
-            command, env=programs.environment(), cwd=self.root, capture_output=True, text=True, check=False, timeout=90,
-            umask=0o077, **self.identity,  # type: ignore[call-overload]  # mypy cannot see into the mapping
-        )  # fmt: skip
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return str(ran.stdout)
-
-    def start(self, folder: str) -> None:
-        """A server on one of our data folders; its output goes to a file, for it outlives pg_ctl."""
-        log = self.root / "log" / f"{folder}.log"
-        try:
-            self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-l", log, "-w", "start")
-        except AssertionError:
-            pytest.fail(f"PostgreSQL does not start:\n{log.read_text()[-4000:]}")
-
-    def stop(self, folder: str) -> None:
-        self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-m", "fast", "-w", "stop")
+    port: int = 0
 
     @property
     def url(self) -> str:
@@ -118,23 +95,15 @@ class Cluster:
         return ran.stdout
 
 
-def _account() -> dict[str, int]:
-    if os.geteuid() != 0:
-        return {}
-    entry = pwd.getpwnam("nobody")
-    return {"user": entry.pw_uid, "group": entry.pw_gid}
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """One server and one pair of repositories for the module. PgBackRest runs as the server's account through a wrapper."""
     from llm_observatory.storage import migrate
 
-    identity = _account()
     with TemporaryDirectory(prefix="observatory-") as name, s3_server(Path(name)) as s3:
         root = Path(name)
         root.chmod(0o711)
-        made = Cluster(root, free_port(), identity)
+        made = Cluster(root, port=free_port())
         _prepare(made, s3)
         made.start("pg")
         with pytest.MonkeyPatch.context() as patched:
@@ -145,8 +114,7 @@ def cluster() -> Iterator[Cluster]:
                 yield made
             finally:
                 for folder in ("pg", "again"):
-                    if (root / folder / "postmaster.pid").exists():
-                        made.stop(folder)
+                    made.stop(folder)
 
 
 def _prepare(made: Cluster, s3: S3) -> None:
