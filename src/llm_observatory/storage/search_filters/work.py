@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 from psycopg import sql
 
+from llm_observatory.errors import StorageError
 from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
@@ -88,14 +89,22 @@ async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime)
 async def queue_day(connection: AsyncConnection, before: datetime, oldest: datetime) -> datetime | None:
     """Ask for the filters of the day before `before` that are missing.
 
-    Nobody asked for those of what came in before an upgrade. Returns what to go on with, None when `oldest` is reached.
-    Raises StorageError.
+    Nobody asked for those of what came in before an upgrade. Returns what to go on with, None when `oldest` is reached: the
+    same again where a table was busy, which keeps the others from nothing. Raises StorageError when the connection is lost.
     """
-    begin = max(before - _DAY, oldest)
-    with translated():
-        for kind in KINDS:
-            queue = _QUEUE.format(table=sql.Identifier(kind.table.name))
-            await connection.execute(queue, {"signal": kind.signal, "begin": begin, "end": before})
+    begin, asked = max(before - _DAY, oldest), True
+    for kind in KINDS:
+        queue = _QUEUE.format(table=sql.Identifier(kind.table.name))
+        try:
+            with translated():
+                await connection.execute(queue, {"signal": kind.signal, "begin": begin, "end": before})
+        except StorageError as error:
+            if connection.closed:
+                raise
+            _log.info("missing filters are asked for later", table=kind.table.name, error=str(error), sqlstate=error.sqlstate)
+            asked = False
+    if not asked:
+        return before
     return begin if begin > oldest else None
 
 
