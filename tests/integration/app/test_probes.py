@@ -18,6 +18,7 @@ from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.pool import ReadPool
 from llm_observatory.storage.probe import DatabaseProbe, words
+from tests.contract.otlp.waiting import until
 from tests.plugins.database import execute
 
 
@@ -229,9 +230,7 @@ async def test_pool_passes_over_connections_that_were_cut(server: str, database:
         async with pool.connection() as connection:
             assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
         # Closed while others are being opened in their place, the library may leave one of those to the garbage collector.
-        async with asyncio.timeout(20):
-            while pool.stats().size < count:
-                await asyncio.sleep(0.02)
+        await until(lambda: pool.stats().size == count)
     finally:
         await pool.close()
 
