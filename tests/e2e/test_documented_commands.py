@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,12 @@ from tests.plugins.service import Service
 pytestmark = pytest.mark.timeout(180)
 
 
-def _parameters() -> Iterator[object]:
-    for block in blocks():
-        if block.runs:
-            marks = [pytest.mark.timescaledb("a block about TimescaleDB")] if block.said.endswith("timescaledb") else []
-            yield pytest.param(block, id=block.name, marks=marks)
+RUN = [block for block in blocks() if block.runs]
+OF_TIMESCALEDB = [block for block in RUN if block.said.endswith("timescaledb")]
+BY_PAGE = {
+    str(page.relative_to(TOP)): [block for block in RUN if block.page == page and block not in OF_TIMESCALEDB]
+    for page in sorted({block.page for block in RUN})
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,20 @@ def told(shared_service: Service) -> Service:
     return shared_service
 
 
-@pytest.mark.parametrize("block", list(_parameters()))
-def test_a_documented_block(told: Service, block: Block, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", BY_PAGE)
+def test_the_blocks_of_a_page_one_after_the_other(told: Service, page: str, tmp_path: Path) -> None:
+    """As a reader runs them: a later one may need what an earlier one did."""
+    for block in BY_PAGE[page]:
+        _run(told, block, tmp_path)
+
+
+@pytest.mark.timescaledb("blocks about TimescaleDB")
+@pytest.mark.parametrize("block", OF_TIMESCALEDB, ids=lambda block: block.name)
+def test_a_block_about_timescaledb(told: Service, block: Block, tmp_path: Path) -> None:
+    _run(told, block, tmp_path)
+
+
+def _run(told: Service, block: Block, tmp_path: Path) -> None:
     told.wait_ready()  # the block before may have had it in maintenance
     text = block.text
     for documented, port in ((4317, told.grpc_port), (4318, told.http_port), (8080, told.query_port), (9090, told.health_port)):
@@ -54,4 +66,4 @@ def test_a_documented_block(told: Service, block: Block, tmp_path: Path) -> None
         command, cwd=TOP, env=variables, input=text, timeout=120,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert ran.returncode == 0, f"{text}\n{ran.stdout}\n{ran.stderr}"
+    assert ran.returncode == 0, f"{block.name}\n{text}\n{ran.stdout}\n{ran.stderr}"
