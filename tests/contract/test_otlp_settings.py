@@ -14,6 +14,7 @@ import grpc
 import pytest
 from grpc import aio
 
+from llm_observatory.app.access import Access
 from llm_observatory.app.otlp_servers import otlp_servers
 from llm_observatory.settings import Settings
 from tests.contract.http.connection import Answer, connected, head, post
@@ -56,7 +57,7 @@ async def serving(*, share_port: bool = False, **settings: Any) -> AsyncIterator
     """The servers as `serve` makes them."""
     given = Settings(**{"otlp_grpc_port": 0, "otlp_http_port": 0} | settings)
     ingest = ScriptedIngest()
-    servers = otlp_servers(given, ingest, share_port=share_port)
+    servers = otlp_servers(given, Access.of(given), ingest, share_port=share_port)
     ports = await servers.start(given, share_port=share_port)
     try:
         yield Running(ingest, *ports)

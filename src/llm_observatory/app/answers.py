@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from llm_observatory.app import access
+from llm_observatory.app.access import Access
 from llm_observatory.app.health import Health
 from llm_observatory.app.query_services import query_services
 from llm_observatory.app.read_side import ReadSide, reading_place
@@ -34,7 +34,7 @@ class Answers:
 
 
 @asynccontextmanager
-async def answers(settings: Settings, health: Health, where: Callable[[], str]) -> AsyncIterator[Answers]:
+async def answers(settings: Settings, access: Access, health: Health, where: Callable[[], str]) -> AsyncIterator[Answers]:
     """Listen while the block runs; `where` as ReadSide takes it. Let the server end its calls first, with `stop`."""
     assert health.reading is not None  # noqa: S101 - of the process that answers
     read_side = ReadSide(settings, health, health.reading, where)
@@ -44,8 +44,8 @@ async def answers(settings: Settings, health: Health, where: Callable[[], str]) 
             timeout=settings.query_timeout.total_seconds(),
             reflect=settings.grpc_reflection,
             behind=cache,
-            certificate=access.certificate(settings),
-            tenant_of=access.tenant_of(settings, "query"),
+            certificate=access.certificate,
+            tenant_of=access.tenant_of("query"),
         )
         try:
             yield Answers(read_side, server, health, await server.start(settings.listen_host, settings.query_port))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from llm_observatory.app.access import Access
 from llm_observatory.app.database import Database
 from llm_observatory.app.health import Health
 from llm_observatory.app.otlp_servers import OtlpServers, otlp_servers
@@ -37,10 +38,17 @@ class Intake:
 
 @asynccontextmanager
 async def intake(
-    settings: Settings, database: Database, engine: CurrentEngine, health: Health, tasks: asyncio.TaskGroup, *, share_port: bool
+    settings: Settings,
+    access: Access,
+    database: Database,
+    engine: CurrentEngine,
+    health: Health,
+    tasks: asyncio.TaskGroup,
+    *,
+    share_port: bool,
 ) -> AsyncIterator[Intake]:
     """Listen and commit while the block runs. Stop the servers and drain ingest first, as `write_path` says."""
     async with write_path(settings, database.connect, engine, health, tasks) as (ingest, check):
-        servers = otlp_servers(settings, ingest, share_port=share_port, maintenance=lambda: health.under_maintenance)
+        servers = otlp_servers(settings, access, ingest, share_port=share_port, maintenance=lambda: health.under_maintenance)
         grpc_port, http_port = await servers.start(settings, share_port=share_port)
         yield Intake(database, ingest, check, servers, grpc_port, http_port)

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_observatory.app import access, descriptors
+from llm_observatory.app import descriptors
+from llm_observatory.app.access import Access
 from llm_observatory.errors import ConfigError
 from llm_observatory.otlp.cors import Cors
 from llm_observatory.otlp.entrance import Entrance, Maintenance, no_maintenance
@@ -51,23 +52,22 @@ class OtlpServers:
 
 
 def otlp_servers(
-    settings: Settings, ingest: Ingest, *, share_port: bool, maintenance: Maintenance = no_maintenance
+    settings: Settings, access: Access, ingest: Ingest, *, share_port: bool, maintenance: Maintenance = no_maintenance
 ) -> OtlpServers:
     """The servers as the settings want them; `maintenance` as Entrance takes it."""
     if share_port:
         settings = settings.sharing_ports()
-    certificate, tenant_of = access.certificate(settings), access.tenant_of(settings, "ingest")
     http_age = settings.otlp_http_max_connection_age
     read_deadline = settings.otlp_read_timeout.total_seconds()
     entrance = Entrance(ingest, settings.read_slots, read_deadline=read_deadline, maintenance=maintenance)
     return OtlpServers(
         GrpcServer(
-            GrpcReceiver(entrance, SIGNALS, tenant_of=tenant_of),
+            GrpcReceiver(entrance, SIGNALS, tenant_of=access.tenant_of("ingest")),
             max_request_bytes=settings.otlp_max_request_bytes,
             connections=connection_options(settings),
             share_port=share_port,
             reflect=settings.grpc_reflection,
-            certificate=certificate,
+            certificate=access.certificate,
         ),
         HttpServer(
             HttpReceiver(
@@ -84,13 +84,13 @@ def otlp_servers(
                     settings.otlp_http_cors_allowed_headers,
                     settings.otlp_http_cors_max_age,
                 ),
-                tenant_of=tenant_of,
+                tenant_of=access.tenant_of("ingest"),
             ),
             header_timeout=settings.otlp_http_header_timeout.total_seconds(),
             idle_timeout=settings.otlp_http_idle_timeout.total_seconds(),
             max_age=None if http_age is None else http_age.total_seconds(),
             max_connections=descriptors.for_http(MAX_HTTP_CONNECTIONS),
-            certificate=certificate,
+            certificate=access.certificate,
         ),
     )
 

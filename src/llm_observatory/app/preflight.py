@@ -22,7 +22,7 @@ def demand(settings: Settings) -> None:
     checks: list[Callable[[], object]] = [
         lambda: codec.select(settings.observatory_codec),
         lambda: access.certificate(settings),
-        lambda: access.tenant_of(settings, "ingest"),
+        lambda: access.tokens(settings),
         lambda: self_telemetry.demand(settings),
     ]
     if not settings.embedded:

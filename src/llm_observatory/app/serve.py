@@ -26,6 +26,7 @@ import uvloop
 from llm_observatory import __version__, codec, metrics
 from llm_observatory.app import descriptors, preflight, sidecar, signals
 from llm_observatory.app import log as logging_setup
+from llm_observatory.app.access import Access
 from llm_observatory.app.answers import Answers, answers
 from llm_observatory.app.console import Console
 from llm_observatory.app.database import Database
@@ -104,6 +105,7 @@ def _choose_codec(choice: str) -> None:
 async def serve(settings: Settings, console: Console, *, role: Role = "all", share_port: bool = False) -> None:
     """See the module."""
     health = _health(settings, role)
+    access = Access.of(settings)
     redis = _redis_probe(settings)
     database = Database(settings, health, console.progress)
     engine = CurrentEngine(database.connect, settings)
@@ -125,9 +127,9 @@ async def serve(settings: Settings, console: Console, *, role: Role = "all", sha
         asked = taken = None
         if role != "ingest":
             where = database.reading if role == "all" else partial(reading_url, settings)
-            asked = refresh.answers = await begin(answers(settings, health, where))
+            asked = refresh.answers = await begin(answers(settings, access, health, where))
         if role != "query":
-            taken = await begin(intake(settings, database, engine, health, tasks, share_port=share_port))
+            taken = await begin(intake(settings, access, database, engine, health, tasks, share_port=share_port))
             reload.follow(LiveLimits(taken.ingest))
         place = database.place if role != "query" else reading_place(settings)
         console.listening(settings, place, _ports(taken, asked, sidecar_port))

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from llm_observatory.errors import ConfigError, PermissionDenied, Unauthenticated
 from llm_observatory.serving.watched import Watched
+from llm_observatory.settings import BEARER_TOKEN
 
 SETTING = "TOKENS_FILE"
 
@@ -26,8 +27,6 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
 
 MIN_TOKEN_CHARACTERS = 16
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""What may stand in a header (RFC 6750, 2.1)."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _SCHEME = "bearer "
 
@@ -108,7 +107,7 @@ def _grant(line: str) -> tuple[bytes, Grant]:
         return bytes.fromhex(digest[1]), Grant(tenant, RIGHTS[rights])
     _demand(not token.startswith("sha256:"), "sha256: takes 64 hexadecimal digits in lower case")
     _demand(len(token) >= MIN_TOKEN_CHARACTERS, f"a token has at least {MIN_TOKEN_CHARACTERS} characters")
-    _demand(_TOKEN.fullmatch(token), "a token is made of A-Z a-z 0-9 . _ ~ + / - and ends with any number of =")
+    _demand(BEARER_TOKEN.fullmatch(token), "a token is made of A-Z a-z 0-9 . _ ~ + / - and ends with any number of =")
     return _digest(token), Grant(tenant, RIGHTS[rights])
 
 

@@ -17,12 +17,12 @@ from pydantic import ValidationError
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.settings.collector import COLLECTOR_OPTIONS
-from llm_observatory.settings.declared import LIVE, MASK, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
+from llm_observatory.settings.declared import BEARER_TOKEN, LIVE, MASK, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
 from llm_observatory.settings.places import OUR_PREFIXES, from_env_file, from_environment, from_yaml
 
 __all__ = [
-    "COLLECTOR_OPTIONS", "LIVE", "MASK", "OUR_PREFIXES", "SECRETS", "SHARED_PORT_AGE", "Loaded", "Settings", "load",
-    "masked", "read", "shown",
+    "BEARER_TOKEN", "COLLECTOR_OPTIONS", "LIVE", "MASK", "OUR_PREFIXES", "SECRETS", "SHARED_PORT_AGE", "Loaded", "Settings",
+    "load", "masked", "read", "shown",
 ]  # fmt: skip
 
 _DB_PARTS = ("db_host", "db_port", "db_name", "db_user", "db_password", "db_ssl_mode")

@@ -28,6 +28,9 @@ MASK = "********"
 SHARED_PORT_AGE = timedelta(minutes=5)
 """Where processes share a port, only connections that end are spread anew."""
 
+BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""What may stand behind Bearer in a header (RFC 6750, 2.1)."""
+
 T = TypeVar("T")
 
 
@@ -45,8 +48,7 @@ def _begins_with(*schemes: str) -> Callable[[SecretStr], SecretStr]:
 
 
 def _token(value: SecretStr) -> SecretStr:
-    # What may stand behind Bearer (RFC 6750, 2.1).
-    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", value.get_secret_value()):
+    if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError("must be one word of A-Z a-z 0-9 . _ ~ + / -, with any number of = behind it")
     return value
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from llm_observatory.errors import StorageError
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
 
@@ -78,12 +78,9 @@ def parts(conninfo: str) -> dict[str, str]:
 @asynccontextmanager
 async def opened(conninfo: str) -> AsyncIterator[AsyncConnection]:
     """A connection for as long as the block runs. Raises StorageError."""
-    connection = await connect(conninfo, APPLICATION)
-    try:
+    async with connected(conninfo, APPLICATION) as connection:
         with translated():
             yield connection
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

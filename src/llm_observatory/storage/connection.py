@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -16,6 +17,8 @@ Connect = Callable[[], Awaitable[AsyncConnection]]
 """How a part that owns a connection gets it. Raises StorageError."""
 
 CONNECT_TIMEOUT_SECONDS = 10
+
+APPLICATION_NAME = "llm-observatory-storage"
 
 # jit: a trace by id over 30 chunks takes 2.7 s with it, 8-29 ms without.
 _OPTIONS = "-c jit=off -c timezone=UTC"
@@ -41,7 +44,17 @@ def complete(conninfo: str, application_name: str) -> str:
     return libpq.make_conninfo("", **{**defaults, **given, "options": options, "client_encoding": "UTF8"})
 
 
-async def connect(conninfo: str, application_name: str = "llm-observatory-storage") -> AsyncConnection:
+@asynccontextmanager
+async def connected(conninfo: str, application_name: str = APPLICATION_NAME) -> AsyncIterator[AsyncConnection]:
+    """As `connect`, for as long as the block runs."""
+    connection = await connect(conninfo, application_name)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def connect(conninfo: str, application_name: str = APPLICATION_NAME) -> AsyncConnection:
     """Open one autocommit connection, statements never prepared by themselves. Raises StorageUnavailable.
 
     libpq keeps the text of what a server says while connecting and not its SQLSTATE (psycopg 3.3: `sqlstate` is None,

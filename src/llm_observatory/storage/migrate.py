@@ -14,7 +14,7 @@ import llm_observatory
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate, prices
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 from llm_observatory.storage.dbmate import MigrationFailed
 from llm_observatory.storage.engine import detect, install
 from llm_observatory.storage.engine.detect import CREATE_EXTENSION, can_install
@@ -54,16 +54,12 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
 
     Raises MigrationFailed, StorageUnavailable, SchemaMismatch. Needs a direct connection: dbmate's lock is a session's.
     """
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         done = await install(connection)
-    finally:
-        await connection.close()
     if done:
         progress(done)
     await _dbmate(conninfo, "migrate", progress)
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         settings = settings or Settings()
         engine = await detect(connection, settings)
         try:
@@ -73,8 +69,6 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
             # What settings ask for is tried again every minute; until then data is taken in all the same.
             why = "a table is in use" if error.sqlstate == _LOCK_NOT_AVAILABLE else f"{error} ({error.sqlstate}), see the log"
             progress(f"not all settings are applied, the next maintenance round goes on: {why}")
-    finally:
-        await connection.close()
 
 
 async def latest(conninfo: str) -> str | None:
@@ -92,14 +86,11 @@ async def down(conninfo: str, progress: Progress) -> str:
 
 async def status(conninfo: str) -> list[Migration]:
     """All migrations of this version, and after them what the database has beyond (a newer version was here)."""
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         known = await _migrations(connection)
         applied = await _applied(connection)
         newer = [Migration(version, "unknown to this version", applied=True) for version in sorted(applied - known.keys())]
         return [Migration(version, name, version in applied) for version, name in sorted(known.items())] + newer
-    finally:
-        await connection.close()
 
 
 async def verify(conninfo: str, *, for_records: bool = False) -> list[str]:
@@ -109,15 +100,12 @@ async def verify(conninfo: str, *, for_records: bool = False) -> list[str]:
     others harm nobody. What a newer version has added is no obstacle, for migrations only add (CONTRIBUTING.md): the older one
     goes on until it ends.
     """
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         newer = for_records and bool(await _applied(connection) - (await _migrations(connection)).keys())
         found = await catalog.differences(
             connection, with_rollups=not for_records, with_foreign=not for_records, with_undeclared=not newer
         )
         return [*await pending(connection), *found]
-    finally:
-        await connection.close()
 
 
 async def plan(conninfo: str) -> list[tuple[str, str]]:
@@ -125,12 +113,9 @@ async def plan(conninfo: str) -> list[tuple[str, str]]:
 
     Without what reconciliation sets afterwards, which depends on what is there then.
     """
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         applied, extension = await _applied(connection), await can_install(connection)
         folders = [root(), root() / ("timescaledb" if extension else (await detect(connection, Settings())).name)]
-    finally:
-        await connection.close()
     first = [("the extension", CREATE_EXTENSION)] if extension else []
     files = sorted((file.name, file) for folder in folders for file in folder.glob("[0-9]*.sql"))
     return [*first, *((name, _up(file)) for name, file in files if name.split("_", 1)[0] not in applied)]
@@ -169,11 +154,8 @@ async def _applied(connection: AsyncConnection) -> set[str]:
 
 async def _dbmate(conninfo: str, command: str, progress: Progress) -> list[str]:
     """Run dbmate; returns the files it worked on."""
-    connection = await connect(conninfo, "llm-observatory-migrate")
-    try:
+    async with connected(conninfo, "llm-observatory-migrate") as connection:
         url, folders = dbmate.database_url(connection, conninfo), await _folders(connection)
-    finally:
-        await connection.close()
     began: list[str] = []
 
     def on_line(line: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from llm_observatory.app.cli.output import Json, say
 from llm_observatory.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ MEBIBYTE = 1024**2
 
 backup = typer.Typer(no_args_is_help=True, help="Make backups, list them, read them back.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Stanza = Annotated[str, typer.Option(envvar="PGBACKREST_STANZA", help="What pgBackRest's configuration calls the server.")]
 Repo = Annotated[int, typer.Option(min=1, help="Which repository of pgBackRest's configuration.")]
 Config = Annotated[Path | None, typer.Option(help="pgBackRest's configuration file, if it is not where pgBackRest looks.")]
@@ -54,7 +54,7 @@ def dump(*, as_json: Json = False) -> None:
     from llm_observatory.operate.backup import dump as work
 
     settings = load()
-    _made(lambda url: work.make(url, settings.backup_dir, _progress), settings, as_json=as_json)
+    _made(lambda url: work.make(url, settings.backup_dir, say), settings, as_json=as_json)
 
 
 @backup.command()
@@ -67,7 +67,7 @@ def upload(
     """Send the dumps of BACKUP_DIR that the bucket does not have yet."""
     from llm_observatory.operate.backup import s3
 
-    sent = s3.upload(load().backup_dir, bucket, _progress, encrypt=encrypt)
+    sent = s3.upload(load().backup_dir, bucket, say, encrypt=encrypt)
     if as_json:
         typer.echo(json.dumps({"bucket": bucket, "sent": sent}, indent=2))
     else:
@@ -186,7 +186,7 @@ def _restore_dump(settings: Settings, file: str, bucket: str | None, target: str
         path = Path(file) if bucket is None else s3.download(bucket, file, Path(folder))
 
         def go(url: str) -> Coroutine[Any, Any, work.Restored]:
-            return work.restore(url, path, target or parts(url)["dbname"], _progress, drop_existing=drop_existing)
+            return work.restore(url, path, target or parts(url)["dbname"], say, drop_existing=drop_existing)
 
         done = _on_database(go, settings)
     typer.echo(f"database {done.database}: {done.rows:,} rows in {done.tables} tables, as the dump says; {done.seconds:.1f} s")
@@ -225,9 +225,5 @@ def _mib(size: int) -> str:
 def _on_database(work: Any, settings: Settings) -> Any:
     from llm_observatory.app.cli.database import reach
 
-    with reach(settings, _progress) as target:
+    with reach(settings, say) as target:
         return asyncio.run(work(target.direct))
-
-
-def _progress(line: str) -> None:
-    typer.echo(f"  … {line}", err=True)

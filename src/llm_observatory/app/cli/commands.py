@@ -18,6 +18,7 @@ from llm_observatory.app.cli.bench import bench
 from llm_observatory.app.cli.failure import FAILED, WRONG_SETTINGS, ExplainingGroup, explain_place
 from llm_observatory.app.cli.maintain import maintain
 from llm_observatory.app.cli.maintenance import maintenance
+from llm_observatory.app.cli.output import Json, say
 from llm_observatory.app.cli.prices import prices
 from llm_observatory.app.cli.query import query, tail
 from llm_observatory.app.cli.report import report
@@ -47,7 +48,6 @@ cli.command()(restore)
 cli.command()(report)
 
 Role = Literal["all", "ingest", "query"]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @cli.command()
@@ -116,13 +116,13 @@ def up(
         message = "--backup-file is where --backup-before writes"
         raise typer.BadParameter(message)
     settings = load()
-    with reach(settings, _progress) as target:
+    with reach(settings, say) as target:
         if dry_run:
             migration.show_plan(target.direct)
             return
         if backup_before:
-            migration.back_up(target.direct, backup_file or migration.backup_file(settings), _progress)
-        asyncio.run(migrations.up(target.direct, _progress, settings))
+            migration.back_up(target.direct, backup_file or migration.backup_file(settings), say)
+        asyncio.run(migrations.up(target.direct, say, settings))
     typer.echo("The schema is current.")
 
 
@@ -134,14 +134,14 @@ def down(
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
-    with reach(load(), _progress) as target:
+    with reach(load(), say) as target:
         name = asyncio.run(migrations.latest(target.direct))
         if name is None:
             typer.echo("no migration is applied")
             return
         if not yes:
             typer.confirm(f"{name} is taken back; what it made is dropped, with the data in it. Go on?", abort=True)
-        asyncio.run(migrations.down(target.direct, _progress))
+        asyncio.run(migrations.down(target.direct, say))
 
 
 @migrate.command()
@@ -150,7 +150,7 @@ def status(*, as_json: Json = False) -> None:
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
-    with reach(load(), _progress) as target:
+    with reach(load(), say) as target:
         found = asyncio.run(migrations.status(target.write))
     pending = [migration for migration in found if not migration.applied]
     if as_json:
@@ -170,7 +170,7 @@ def verify(*, as_json: Json = False) -> None:
     from llm_observatory.app.cli.database import reach
     from llm_observatory.storage import migrate as migrations
 
-    with reach(load(), _progress) as target:
+    with reach(load(), say) as target:
         differences = asyncio.run(migrations.verify(target.write))
     if as_json:
         typer.echo(json.dumps({"equal": not differences, "differences": differences}, indent=2))
@@ -190,8 +190,8 @@ def timescaledb(*, as_json: Json = False) -> None:
     from llm_observatory.storage.move import to_timescaledb
 
     settings = load()
-    with reach(settings, _progress) as target:
-        moved = asyncio.run(to_timescaledb(target.direct, settings, _progress))
+    with reach(settings, say) as target:
+        moved = asyncio.run(to_timescaledb(target.direct, settings, say))
     if as_json:
         typer.echo(json.dumps({"moved": [asdict(table) for table in moved]}, indent=2))
         return
@@ -256,7 +256,3 @@ def version(*, as_json: Json = False) -> None:
         typer.echo(json.dumps({"version": __version__, "python": platform.python_version(), "codec": codec.chosen().name}))
     else:
         typer.echo(f"llm-observatory {__version__} (Python {platform.python_version()}, {codec.chosen().name} codec)")
-
-
-def _progress(line: str) -> None:
-    typer.echo(f"  … {line}", err=True)

@@ -12,7 +12,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from llm_observatory.app.cli.failure import FAILED
-from llm_observatory.app.cli.on_database import on_database, say
+from llm_observatory.app.cli.on_database import on_database
+from llm_observatory.app.cli.output import Json, say
 from llm_observatory.operate.maintain import PARTITIONED_NAMES, ROLLUP_NAMES, TABLE_NAMES, Maintain, Report
 from llm_observatory.quantity import parse_duration, show_duration
 from llm_observatory.settings import Settings, load
@@ -25,7 +26,6 @@ maintain = typer.Typer(
     help="Upkeep by hand, online where PostgreSQL can. The service does by itself what has to be done.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this one; may be given several times.")]
 

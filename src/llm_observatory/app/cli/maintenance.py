@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llm_observatory.app.cli.on_database import on_database
+from llm_observatory.app.cli.output import Json
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.maintenance_mode import REASON_MAX_CHARACTERS, MaintenanceMode
 
@@ -16,8 +17,6 @@ maintenance = typer.Typer(
     no_args_is_help=True,
     help="Have records refused, in words that make clients send them again; questions are answered all the time.",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _reason(text: str) -> str:

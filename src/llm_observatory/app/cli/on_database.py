@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import typer
-
+from llm_observatory.app.cli.output import say
 from llm_observatory.settings import load
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 
 R = TypeVar("R")
 
@@ -21,15 +20,7 @@ def on_database(work: Callable[[AsyncConnection], Awaitable[R]]) -> R:
     with reach(load(), say) as target:
 
         async def run() -> R:
-            connection = await connect(target.direct)
-            try:
+            async with connected(target.direct) as connection:
                 return await work(connection)
-            finally:
-                await connection.close()
 
         return asyncio.run(run())
-
-
-def say(line: str) -> None:
-    """A line of progress: for people, so to standard error."""
-    typer.echo(f"  … {line}", err=True)

@@ -12,6 +12,7 @@ import typer
 
 from llm_observatory.app.cli.failure import FAILED
 from llm_observatory.app.cli.on_database import on_database
+from llm_observatory.app.cli.output import Json
 from llm_observatory.storage import prices as storage
 from llm_observatory.storage.connection import AsyncConnection
 
@@ -19,7 +20,6 @@ MILLION = 1_000_000
 
 prices = typer.Typer(no_args_is_help=True, help="What tokens cost: list the price table, set prices that win over it.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Tenant = Annotated[str, typer.Option(help="Whose price; everybody's if it is not given.")]
 Provider = Annotated[str, typer.Argument(help="As spans have it, such as openai; '' for any.")]
 Model = Annotated[str, typer.Argument(help="As spans have it, such as gpt-4o, or its beginning and *.")]

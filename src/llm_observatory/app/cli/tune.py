@@ -27,7 +27,7 @@ from llm_observatory.operate.tune.machine import MINIMUM_MEMORY
 from llm_observatory.operate.tune.rules import RULES
 from llm_observatory.quantity import parse_size
 from llm_observatory.settings import Settings, load
-from llm_observatory.storage.connection import connect
+from llm_observatory.storage.connection import connected
 from llm_observatory.storage.server_settings import ServerSetting, has_timescaledb, server_settings
 
 Engine = Literal["timescaledb", "postgresql"]
@@ -94,12 +94,9 @@ def _server(settings: Settings) -> tuple[dict[str, ServerSetting], bool] | None:
     from llm_observatory.app.cli.database import running
 
     async def ask() -> tuple[dict[str, ServerSetting], bool]:
-        connection = await connect(running(settings).direct)
-        try:
+        async with connected(running(settings).direct) as connection:
             names = [rule.name for rule in RULES]
             return await server_settings(connection, names), await has_timescaledb(connection)
-        finally:
-            await connection.close()
 
     try:
         return asyncio.run(ask())

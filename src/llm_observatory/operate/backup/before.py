@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llm_observatory.operate.backup import files
 from llm_observatory.operate.backup.programs import BackupFailed, client_program, libpq_environment, run
-from llm_observatory.storage.connection import connect
+from llm_observatory.storage.connection import connected
 
 
 def dump(conninfo: str, file: Path) -> None:
@@ -29,8 +29,5 @@ def dump(conninfo: str, file: Path) -> None:
 
 
 async def _server_major(conninfo: str) -> int:
-    connection = await connect(conninfo)
-    try:
+    async with connected(conninfo) as connection:
         return connection.info.server_version // 10_000
-    finally:
-        await connection.close()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import psutil
+from llm_observatory.storage.embedded.conf import usable_memory
 
 Disk = Literal["ssd", "hdd"]
 
@@ -30,11 +29,5 @@ class Machine:
 
 def this_machine() -> tuple[int, int]:
     """Bytes of memory and processors that may be used here: the machine's, or the container's if it has less."""
-    limits = [psutil.virtual_memory().total]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(file).read_text(encoding="ascii")))
-        except (OSError, ValueError):
-            continue  # not that kind of cgroup, or "max"
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(limits), usable or 1
+    return usable_memory(), usable or 1

@@ -50,7 +50,7 @@ def _settings(layout: Layout, *, statistics: bool) -> Mapping[str, str]:
     return {
         "listen_addresses": "",
         "max_connections": "100",
-        "shared_buffers": f"{shared_buffers(_memory()) // _MIB}MB",
+        "shared_buffers": f"{shared_buffers(usable_memory()) // _MIB}MB",
         "max_wal_size": "2GB",
         "wal_compression": "pglz",
         "synchronous_commit": "on",
@@ -79,8 +79,8 @@ def shared_buffers(memory: int) -> int:
     return max(32 * _MIB, min(256 * _MIB, memory // 8))
 
 
-def _memory() -> int:
-    """Bytes of memory we may use: the machine's, or the container's if it has less."""
+def usable_memory() -> int:
+    """Bytes of memory that may be used here: the machine's, or the container's if it has less."""
     limits = [psutil.virtual_memory().total]
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:

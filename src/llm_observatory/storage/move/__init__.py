@@ -15,7 +15,7 @@ from psycopg import sql
 
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 from llm_observatory.storage.engine import detect
 from llm_observatory.storage.engine.partitions import Partition, moment
 from llm_observatory.storage.locks import Lock, try_session_lock
@@ -50,8 +50,7 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
 
     Raises SchemaMismatch where this database cannot be moved, StorageUnavailable where a table is always in use, MoveFailed.
     """
-    connection = await connect(conninfo, "llm-observatory-move")
-    try:
+    async with connected(conninfo, "llm-observatory-move") as connection:
         with translated():
             if not await try_session_lock(connection, Lock.MOVE):
                 raise StorageUnavailable("another process is moving this database already")
@@ -62,8 +61,6 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
         engine = await detect(connection, settings)
         for change in await engine.reconcile(connection, settings):
             progress(f"set {change}")
-    finally:
-        await connection.close()
     return moved
 
 

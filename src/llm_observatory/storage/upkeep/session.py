@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 from llm_observatory.storage.translate import translated
 
 APPLICATION_NAME = "llm-observatory-maintain"
@@ -20,10 +20,7 @@ _SESSION = "SELECT set_config('lock_timeout', %s, false), set_config('statement_
 @asynccontextmanager
 async def upkeep(conninfo: str) -> AsyncIterator[AsyncConnection]:
     """A connection whose statements may take as long as they take. Past a transaction pooler (DB_DIRECT_URL)."""
-    connection = await connect(conninfo, APPLICATION_NAME)
-    try:
+    async with connected(conninfo, APPLICATION_NAME) as connection:
         with translated():
             await connection.execute(_SESSION, [LOCK_TIMEOUT])
         yield connection
-    finally:
-        await connection.close()

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from llm_observatory.storage import migrate
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connected
 
 Say = Callable[[str], None]
 Query = LiteralString | sql.SQL | sql.Composed
@@ -42,12 +42,9 @@ async def elapsed(connection: AsyncConnection, query: Query, *values: object) ->
 @asynccontextmanager
 async def opened(conninfo: str) -> AsyncIterator[AsyncConnection]:
     """A connection as the service has it, which also sees what the data set is made of."""
-    connection = await connect(conninfo, "llm-observatory-benchmark")
-    try:
+    async with connected(conninfo, "llm-observatory-benchmark") as connection:
         await connection.execute("SET search_path = public, benchmark")
         yield connection
-    finally:
-        await connection.close()
 
 
 async def exists(server: str, name: str) -> bool:
