@@ -70,7 +70,7 @@ impl<'a> Tree<'a> {
 
     /// The AnyValue in `data`, and whether it must be looked at before it is in a document. Most hold one small field.
     #[inline]
-    fn value(&mut self, data: &'a [u8], depth: u32) -> Result<(Value<'a>, bool)> {
+    pub fn value(&mut self, data: &'a [u8], depth: u32) -> Result<(Value<'a>, bool)> {
         Ok(match *data {
             [0x18, byte] if byte < 0x80 => (Value::Int(byte.into()), false),
             [0x18, low, high] if low >= 0x80 && high < 0x80 => {

@@ -87,6 +87,13 @@ pub struct Look {
     marked: bool,
 }
 
+impl Look {
+    /// Whether nothing is content.
+    pub fn finds_nothing(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
 /// The attributes of one record.
 #[derive(Default)]
 pub struct Seen {

@@ -2,20 +2,18 @@
 
 use std::collections::HashMap;
 
-use blake2b_simd::Params;
-use blake2b_simd::many::{HashManyJob, hash_many};
+use blake2b_simd::State;
 use bumpalo::Bump;
 
 use crate::accepted::{INT64_MAX, Terms, int2, is_span_id, microseconds, outside_window, remainder, trace_id};
 use crate::batch::Id;
 use crate::counts::{Counts, ENUM_OUT_OF_RANGE, LOG_ID_DROPPED, Rule, TIME_OUT_OF_RANGE};
-use crate::cursor::{Broken, Cursor, DEPTH_MAX};
+use crate::cursor::{Broken, Cursor, DEPTH_MAX, is_utf8};
 use crate::document;
 use crate::field;
-use crate::key::Keys;
+use crate::key::{Keys, scan};
 use crate::memory::Shape;
 use crate::op::LogOp;
-use crate::repair::repaired;
 use crate::spec::Spec;
 use crate::tree::{List, Tree, Value};
 
@@ -72,8 +70,11 @@ pub struct LogRecord<'a> {
     flags: u32,
     trace_id: &'a [u8],
     span_id: &'a [u8],
-    /// As it came.
+    /// As it came, until the record is read.
     pub event_name: &'a [u8],
+    /// Whether severity text or event name must be repaired, and whether the body must be read.
+    has_nul: bool,
+    is_unread: bool,
 }
 
 /// What is known of a record beside what was sent.
@@ -102,6 +103,8 @@ impl<'a> LogRecord<'a> {
             trace_id: &[],
             span_id: &[],
             event_name: b"",
+            has_nul: false,
+            is_unread: false,
         }
     }
 
@@ -112,6 +115,7 @@ impl<'a> LogRecord<'a> {
         (self.severity_number, self.dropped_attributes_count, self.flags) = (0, 0, 0);
         (self.severity_text, self.event_name) = (b"", b"");
         (self.trace_id, self.span_id) = (&[], &[]);
+        (self.has_nul, self.is_unread) = (false, false);
         self.body = None;
         self.attributes = List::EMPTY;
     }
@@ -126,21 +130,37 @@ impl<'a> LogRecord<'a> {
                 0x09 => self.time = cursor.fixed64()?,
                 0x59 => self.observed = cursor.fixed64()?,
                 0x10 => self.severity_number = cursor.varint()? as i32,
-                0x1a => self.severity_text = cursor.text()?,
-                0x2a => {
-                    let body = self.body.get_or_insert(Value::Null);
-                    self.tree.any_value(cursor.delimited()?, DEPTH_MAX - 1, body)?;
-                }
+                0x1a => self.severity_text = self.line(cursor.delimited()?)?,
+                0x2a => self.body(cursor.delimited()?)?,
                 0x32 => self.tree.attribute(cursor.delimited()?, DEPTH_MAX - 1, &mut attributes)?,
                 0x38 => self.dropped_attributes_count = cursor.varint()? as u32,
                 0x45 => self.flags = cursor.fixed32()?,
                 0x4a => self.trace_id = cursor.delimited()?,
                 0x52 => self.span_id = cursor.delimited()?,
-                0x62 => self.event_name = cursor.text()?,
+                0x62 => self.event_name = self.line(cursor.delimited()?)?,
                 _ => cursor.skip(tag, DEPTH_MAX)?,
             }
         }
         self.attributes = attributes;
+        Ok(())
+    }
+
+    /// A string field, which is UTF-8 and short: one look says whether it must be repaired, too.
+    #[inline]
+    fn line(&mut self, text: &'a [u8]) -> Result<&'a [u8], Broken> {
+        let scanned = scan(text);
+        self.has_nul |= scanned.has_nul;
+        if scanned.is_ascii || is_utf8(text) { Ok(text) } else { Err(Broken) }
+    }
+
+    #[inline]
+    fn body(&mut self, data: &'a [u8]) -> Result<(), Broken> {
+        if let Some(body) = &mut self.body {
+            self.is_unread = true;
+            return self.tree.any_value(data, DEPTH_MAX - 1, body);
+        }
+        let (body, is_unread) = self.tree.value(data, DEPTH_MAX - 1)?;
+        (self.body, self.is_unread) = (Some(body), is_unread);
         Ok(())
     }
 
@@ -180,33 +200,27 @@ impl<'a> LogRecord<'a> {
             }
         }
         let shape = self.tree.read_attributes(&mut self.attributes, counts);
-        if let Some(body) = &mut self.body {
+        if self.is_unread
+            && let Some(body) = &mut self.body
+        {
             self.tree.read_value(body, counts);
+        }
+        if self.has_nul {
+            self.tree.repair(&mut self.severity_text, counts);
+            self.tree.repair(&mut self.event_name, counts);
         }
         shape
     }
 
-    fn text_or_null(out: &mut Vec<u8>, text: &[u8], max_bytes: usize, counts: &mut Counts) {
-        if text.is_empty() {
-            field::null(out);
-        } else {
-            field::text(out, &repaired(text, counts), max_bytes);
-        }
-    }
-
     /// The field of one op.
-    pub fn write(
-        &self,
-        out: &mut Vec<u8>,
-        op: LogOp,
-        max_bytes: usize,
-        stored: &Stored,
-        levels: &LevelNames,
-        counts: &mut Counts,
-    ) {
+    pub fn write(&self, out: &mut Vec<u8>, op: LogOp, max_bytes: usize, stored: &Stored, levels: &LevelNames) {
         let optional = |out: &mut Vec<u8>, id: Option<&[u8]>| match id {
             Some(id) => field::raw(out, id),
             None => field::null(out),
+        };
+        let filled = |out: &mut Vec<u8>, text: &[u8]| match text {
+            [] => field::null(out),
+            _ => field::text(out, text, max_bytes),
         };
         match op {
             LogOp::TimeUs => field::timestamptz(out, microseconds(stored.time)),
@@ -220,8 +234,8 @@ impl<'a> LogRecord<'a> {
             LogOp::SpanId => optional(out, self.association().1),
             LogOp::Level => field::text(out, levels.level(self.severity_number, self.severity_text).as_bytes(), max_bytes),
             LogOp::SeverityNumber => field::int2(out, int2(self.severity_number).unwrap_or_default()),
-            LogOp::SeverityText => Self::text_or_null(out, self.severity_text, max_bytes, counts),
-            LogOp::EventName => Self::text_or_null(out, self.event_name, max_bytes, counts),
+            LogOp::SeverityText => filled(out, self.severity_text),
+            LogOp::EventName => filled(out, self.event_name),
             LogOp::Message => match &self.body {
                 Some(Value::Text(text)) => field::text(out, text, max_bytes),
                 _ => field::null(out),
@@ -247,63 +261,70 @@ impl<'a> LogRecord<'a> {
     }
 }
 
-/// How many ids are made at once: those take as long as one.
-const LANES: usize = 4;
+const SUFFIX_BYTES: usize = 10;
+/// So many suffixes are in the 64 bytes of a BLAKE2b-512.
+const IDS_A_HASH: u64 = 6;
 
-/// The ids of one request's records. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request
-/// digest, ordinal), and for a record without any time last when it was received.
+/// The ids of one request's records. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest from a hash. One over the
+/// request's digest and the number of six records says ten bytes for each of the six; where they have no time it is, last, over
+/// when they were received.
 pub struct Ids {
-    params: Params,
-    /// What is hashed for the next ordinals.
-    inputs: [Vec<u8>; LANES],
-    first: u64,
-    rests: [[u8; 10]; LANES],
+    /// The digest, and the group's number.
+    input: Vec<u8>,
+    timed: Group,
+    untimed: Group,
+}
+
+/// The suffixes of six records.
+struct Group {
+    number: u64,
+    suffixes: [[u8; SUFFIX_BYTES]; IDS_A_HASH as usize],
+}
+
+impl Group {
+    const NONE: Group = Group { number: u64::MAX, suffixes: [[0; SUFFIX_BYTES]; IDS_A_HASH as usize] };
+
+    #[cold]
+    fn hash(&mut self, input: &mut [u8], number: u64, beside: &[u8]) {
+        if let Some(last) = input.last_chunk_mut() {
+            *last = number.to_be_bytes();
+        }
+        let hash = State::new().update(input).update(beside).finalize();
+        let suffixes = hash.as_bytes().as_chunks::<SUFFIX_BYTES>().0;
+        self.number = number;
+        self.suffixes.iter_mut().zip(suffixes).for_each(|(to, from)| *to = *from);
+    }
 }
 
 impl Ids {
     /// Of the request with that digest.
     pub fn new(digest: &[u8]) -> Self {
-        let mut params = Params::new();
-        params.hash_length(10);
-        let inputs = std::array::from_fn(|_| [digest, &[0; 8]].concat());
-        let mut ids = Ids { params, inputs, first: 0, rests: [[0; 10]; LANES] };
-        ids.make(0);
-        ids
+        Ids { input: [digest, &[0; 8]].concat(), timed: Group::NONE, untimed: Group::NONE }
     }
 
-    fn make(&mut self, first: u64) {
-        for (lane, input) in (first..).zip(&mut self.inputs) {
-            if let Some(ordinal) = input.last_chunk_mut() {
-                *ordinal = lane.to_be_bytes();
-            }
-        }
-        let mut jobs = self.inputs.each_ref().map(|input| HashManyJob::new(&self.params, input));
-        hash_many(&mut jobs);
-        self.first = first;
-        self.rests = jobs.each_ref().map(|job| rest(job.to_hash().as_bytes()));
-    }
-
-    /// That of the record of this ordinal, which is not below the last one.
+    /// That of the record of this ordinal.
+    #[inline]
     pub fn id(&mut self, time: u64, time_source: i16, ordinal: u64) -> Id {
-        if ordinal - self.first >= LANES as u64 {
-            self.make(ordinal);
-        }
-        let place = (ordinal - self.first) as usize;
-        let mut rest_of = self.rests.get(place).copied().unwrap_or_default();
-        if time_source == RECEIVED {
-            let mut state = self.params.to_state();
-            state.update(self.inputs.get(place).map_or(&[], Vec::as_slice));
-            rest_of = rest(state.update(&(time / 1000).to_be_bytes()).finalize().as_bytes());
-        }
+        let (number, place) = (ordinal / IDS_A_HASH, ordinal % IDS_A_HASH);
+        let group = if time_source == RECEIVED {
+            if self.untimed.number != number {
+                self.untimed.hash(&mut self.input, number, &(time / 1000).to_be_bytes());
+            }
+            &self.untimed
+        } else {
+            if self.timed.number != number {
+                self.timed.hash(&mut self.input, number, &[]);
+            }
+            &self.timed
+        };
         let [_, _, milliseconds @ ..] = (time / 1_000_000).to_be_bytes();
         let mut id = [0; 16];
-        id.iter_mut().zip(milliseconds.iter().chain(&rest_of)).for_each(|(to, from)| *to = *from);
+        if let (Some((start, end)), Some(suffix)) = (id.split_at_mut_checked(6), group.suffixes.get(place as usize)) {
+            start.copy_from_slice(&milliseconds);
+            end.copy_from_slice(suffix);
+        }
         id[6] = id[6] & 0x0f | 0x70;
         id[8] = id[8] & 0x3f | 0x80;
         id
     }
-}
-
-fn rest(hash: &[u8]) -> [u8; 10] {
-    hash.try_into().unwrap_or_default()
 }

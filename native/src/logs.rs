@@ -116,14 +116,12 @@ impl<'t, 'p> Logs<'t, 'p> {
         let stored = Stored { time, time_source, id: self.ids.id(time, time_source, self.ordinal) };
         let shape = self.record.read(&mut batch.repaired);
         self.said(batch, &stored, &source.prepared, shape);
-        let mut repaired = std::mem::take(&mut batch.repaired);
         let (tables, record) = (self.tables, &self.record);
         batch.row(tables.records.place, |out| {
             tables.records.write(out, &source.prepared.row, |out, op, max_bytes| {
-                record.write(out, op, max_bytes, &stored, &tables.levels, &mut repaired);
+                record.write(out, op, max_bytes, &stored, &tables.levels);
             });
         });
-        batch.repaired = repaired;
         batch.name(self.sources, &source.id, &source.row);
         batch.accept(microseconds(time), None);
         batch.untimed |= time_source == log::RECEIVED;
@@ -156,6 +154,7 @@ impl<'t, 'p> Logs<'t, 'p> {
         let origin = Origin { time_us: microseconds(stored.time), trace_id, span_id, log_id: Some(&stored.id) };
         let carriers = &tables.finder.carriers;
         match event {
+            None if kind.look.finds_nothing() => seen.taken.clear(),
             None => finder.take(seen, &kind.look, tree, list),
             _ => finder.take(seen, &finder.look(tree, list, event, false), tree, list),
         }

@@ -87,10 +87,6 @@ impl<'a> Fields<'a> {
     }
 
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
-        if let Some(field) = self.read_common() {
-            self.position = field.end;
-            return Ok(field);
-        }
         let start = self.position;
         let (number, after_tag) = self.short_or_long(start)?;
         let mut value_start = after_tag;
@@ -134,7 +130,18 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, Malformed>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(field) = self.read_common() {
+            self.position = field.end;
+            return Some(Ok(field));
+        }
+        self.next_uncommon()
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn next_uncommon(&mut self) -> Option<Result<Field<'a>, Malformed>> {
         if self.position >= self.buffer.len() {
             if self.groups.is_empty() {
                 return None;

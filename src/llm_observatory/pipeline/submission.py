@@ -13,13 +13,15 @@ from llm_observatory.storage.write import Stored, WriteRequest
 class Submission:
     """A write request, the bytes it came from, until when (loop time) it may be held, and its ack.
 
-    The ack resolves with Stored only after COMMIT, or with an error; exactly once. `expiry` fires while it waits in a lane.
+    The ack resolves with Stored only after COMMIT, or with an error; exactly once. While it waits in a lane, `queued_at` says
+    since when (loop time), and `expiry` fires.
     """
 
     write: WriteRequest
     payload: bytes
     hold_until: float
     ack: asyncio.Future[Stored] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    queued_at: float = 0.0
     expiry: asyncio.TimerHandle | None = None
 
     @property

@@ -106,6 +106,73 @@ async def test_linger_waits_for_company_and_a_full_batch_ends_it() -> None:
     await task
 
 
+async def two_committers(lane: Lane, recorder: Recorder) -> tuple[list[asyncio.Task[None]], Submission]:
+    """Two committers, of which the first is stuck in its transaction."""
+    tasks = [asyncio.create_task(lane.commit_loop(recorder.commit)) for _ in range(2)]
+    recorder.gate.clear()
+    first = submission()
+    lane.put(first)
+    await recorder.started.wait()
+    return tasks, first
+
+
+async def let_go(lane: Lane, recorder: Recorder, tasks: list[asyncio.Task[None]]) -> None:
+    recorder.gate.set()
+    lane.close()
+    await asyncio.gather(*tasks)
+
+
+async def test_little_waits_for_the_committer_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 30)
+    lane, recorder = Lane("trace", 10_000), Recorder()
+    tasks, first = await two_committers(lane, recorder)
+    rest = [submission(number, rows=lanes.WORTH_ROWS // 3) for number in range(1, 4)]
+    for entry in rest:
+        lane.put(entry)
+        await asyncio.sleep(0.01)
+    assert [len(group) for group in recorder.groups] == [1]
+    recorder.gate.set()
+    await asyncio.gather(first.ack, *(entry.ack for entry in rest))
+    assert [len(group) for group in recorder.groups] == [1, 3]
+    await let_go(lane, recorder, tasks)
+
+
+@pytest.mark.parametrize("size", [{"rows": lanes.WORTH_ROWS // 2}, {"size": lanes.WORTH_BYTES // 2}], ids=["rows", "bytes"])
+async def test_what_is_worth_a_transaction_has_one_beside_another(size: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 30)
+    lane, recorder = Lane("trace", 10_000), Recorder()
+    tasks, _ = await two_committers(lane, recorder)
+    lane.put(submission(1, **size))
+    await asyncio.sleep(0.01)
+    assert len(recorder.groups) == 1
+    lane.put(submission(2, **size))
+    await asyncio.sleep(0.01)
+    assert [len(group) for group in recorder.groups] == [1, 2]
+    await let_go(lane, recorder, tasks)
+
+
+async def test_a_batch_smaller_than_that_is_worth_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 30)
+    lane, recorder = Lane("trace", 5), Recorder()
+    tasks, _ = await two_committers(lane, recorder)
+    lane.put(submission(1, rows=5))
+    await asyncio.sleep(0.01)
+    assert len(recorder.groups) == 2
+    await let_go(lane, recorder, tasks)
+
+
+async def test_a_stuck_committer_holds_up_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 0.05)
+    lane, recorder = Lane("trace", 10_000), Recorder()
+    tasks, first = await two_committers(lane, recorder)
+    lane.put(submission(1))
+    lane.put(submission(2))
+    await asyncio.sleep(0.2)
+    assert [len(group) for group in recorder.groups] == [1, 2]
+    assert not first.ack.done()
+    await let_go(lane, recorder, tasks)
+
+
 async def test_closing_commits_what_waits_without_lingering_and_takes_no_more() -> None:
     lane, recorder = Lane("trace", 10, linger_seconds=30), Recorder()
     task = asyncio.create_task(lane.commit_loop(recorder.commit))

@@ -19,6 +19,10 @@ TIME, OBSERVED, RECEIVED = range(3)
 
 NUMBERS_A_LEVEL = 4
 
+SUFFIX_BYTES = 10
+IDS_A_HASH = 6
+"""So many suffixes are in the 64 bytes of a BLAKE2b-512."""
+
 
 def time_of(record: LogRecord, now: int) -> tuple[int, int]:
     """Nanoseconds since the Unix epoch at which the record is stored, and where they come from."""
@@ -38,29 +42,37 @@ def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | N
     return outside_window(time // 1000, now, terms)
 
 
-def identity(time: int, time_source: int, digest: bytes, ordinal: int) -> bytes:
-    """UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record; the rest from BLAKE2b(request digest, ordinal).
+class Identities:
+    """Ids of the records of one request. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest from a hash.
 
-    So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all
-    of the request. A record without times may come twice in a millisecond: with it goes, last, when it was received.
+    One BLAKE2b-512 over the request's digest and the number of six records (8 bytes, big endian) says ten bytes for each of the six.
+    So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all of the request.
+    A record without times may come twice in a millisecond: with it goes, last, when it was received (microseconds).
     """
-    milliseconds = (time // 1_000_000).to_bytes(6, "big")
-    return milliseconds + _suffix(digest, ordinal, time // 1000 if time_source == RECEIVED else None)
 
+    def __init__(self, digest: bytes, received: int) -> None:
+        self._digest = digest
+        self._received = received.to_bytes(8, "big")
+        self._hashed = {b"": (-1, b""), self._received: (-1, b"")}
 
-def _suffix(digest: bytes, ordinal: int, received: int | None) -> bytes:
-    beside = b"" if received is None else received.to_bytes(8, "big")
-    rest = bytearray(blake2b(digest + ordinal.to_bytes(8, "big") + beside, digest_size=10).digest())
-    rest[0] = rest[0] & 0x0F | 0x70
-    rest[2] = rest[2] & 0x3F | 0x80
-    return bytes(rest)
+    def of(self, time: int, time_source: int, ordinal: int) -> bytes:
+        """That of the record at `time` (nanoseconds)."""
+        return (time // 1_000_000).to_bytes(6, "big") + self._suffix(ordinal, self._received if time_source == RECEIVED else b"")
 
+    def suffixes(self, records: int) -> Iterator[bytes]:
+        """The last ten bytes of every id that so many records may have."""
+        for ordinal in range(records):
+            yield self._suffix(ordinal, b"")
+            yield self._suffix(ordinal, self._received)
 
-def identity_suffixes(digest: bytes, records: int, received: int) -> Iterator[bytes]:
-    """The last ten bytes of every id that the records of a request may have, which came at `received` (microseconds)."""
-    for ordinal in range(records):
-        yield _suffix(digest, ordinal, None)
-        yield _suffix(digest, ordinal, received)
+    def _suffix(self, ordinal: int, beside: bytes) -> bytes:
+        group, place = divmod(ordinal, IDS_A_HASH)
+        if self._hashed[beside][0] != group:
+            self._hashed[beside] = group, blake2b(self._digest + group.to_bytes(8, "big") + beside).digest()
+        suffix = bytearray(self._hashed[beside][1][place * SUFFIX_BYTES : (place + 1) * SUFFIX_BYTES])
+        suffix[0] = suffix[0] & 0x0F | 0x70
+        suffix[2] = suffix[2] & 0x3F | 0x80
+        return bytes(suffix)
 
 
 class LevelNames:

@@ -49,7 +49,7 @@ class Logs:
         self._sources = sources
         self._payload = payload
         self._batch = batch
-        self._digest = digest
+        self._identities = log.Identities(digest, batch.now)
         self._terms = terms
         self._content = ContentRows(tables.content, batch, terms.content_max_bytes)
         self._ordinal = 0
@@ -82,7 +82,7 @@ class Logs:
         if rule is not None:
             return rule
         row = source.prepared.row.copy()
-        identity = log.identity(*time, self._digest, self._ordinal)
+        identity = self._identities.of(*time, self._ordinal)
         record = log.LoggedRecord(message, time, batch.reader, identity, self._tables.levels)
         self._content.take_from_log(record, source.prepared.content)
         self._tables.records.fill(row, record)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from llm_observatory.codec.reference.log import identity_suffixes
+from llm_observatory.codec.reference.log import SUFFIX_BYTES, Identities
 from llm_observatory.codec.rows import Fields
 from llm_observatory.errors import TooMuch
 from llm_observatory.query.logs.repository import Announced, LogRepository
@@ -28,7 +28,7 @@ LONGEST_TRANSACTION_SECONDS = 30.0
 MAX_GAP = timedelta(seconds=10)
 """Requests whose records lie nearer to each other than this are read by one statement."""
 
-_ID, _SUFFIX_BYTES = place(LLM_LOGS, "log.id"), 10
+_ID = place(LLM_LOGS, "log.id")
 
 
 class Tail:
@@ -73,11 +73,11 @@ class Tail:
 def _suffixes(requests: Iterable[Announced]) -> Iterator[bytes]:
     for one in requests:
         received = (one.received_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        yield from identity_suffixes(one.digest, one.records, received)
+        yield from Identities(one.digest, received).suffixes(one.records)
 
 
 def _suffix(row: Fields) -> bytes:
-    return (row[_ID] or b"")[-_SUFFIX_BYTES:]
+    return (row[_ID] or b"")[-SUFFIX_BYTES:]
 
 
 def _neighbours(requests: Sequence[Announced]) -> list[list[Announced]]:
