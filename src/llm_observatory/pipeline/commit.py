@@ -8,13 +8,12 @@ group is refused, or a lone one together with a row that is known to be good, th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
-import tenacity
 
 from llm_observatory import codec, metrics, spans
 from llm_observatory.codec.request import EncodedRequest
@@ -45,6 +44,13 @@ class RetryPolicy:
     initial_delay: float
     max_delay: float
     multiplier: float
+
+    def delays(self) -> Iterator[float]:
+        """The waits, each after another try, without end."""
+        delay = self.initial_delay
+        while True:
+            yield min(delay, self.max_delay)
+            delay = min(delay * self.multiplier, self.max_delay)
 
 
 class Store(Protocol):
@@ -81,7 +87,6 @@ class Committer:
         self._policy = policy
         self._probe = probe
         self._on_refusal = on_refusal
-        self._backoff = tenacity.wait_exponential(policy.initial_delay, policy.max_delay, exp_base=policy.multiplier)
 
     async def commit(self, group: list[Submission]) -> None:
         """Resolve or fail every ack of `group`; never raises, whatever happens."""
@@ -107,27 +112,23 @@ class Committer:
         return {}
 
     async def _attempt(self, group: list[Submission]) -> None:
-        """Write `group`, again after transient errors, until every ack is resolved or failed. Raises DataRejected."""
-        answered = 0
-        async for attempt in tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type((StorageUnavailable, MissingPartition)),
-            wait=lambda state: min(self._backoff(state), _hold_left(_unresolved(group))),
-            stop=tenacity.stop_never,
-            before_sleep=lambda _: metrics.RETRIES.inc(),
-        ):
-            with attempt:
-                waiting = _unresolved(group)
-                if not waiting:
-                    return  # abandoned meanwhile: the drain deadline has passed
-                try:
-                    await self._write(waiting)
-                except (StorageUnavailable, MissingPartition) as error:
-                    if isinstance(error, SchemaMismatch) or error.sqlstate == READ_ONLY:
-                        self._on_refusal(error)
-                    answered += _was_answered(error)
-                    _let_go(_unresolved(group), error, out_of_tries=answered >= self._policy.max_attempts)
-                    if _unresolved(group):
-                        raise
+        """Write `group`, again after transient errors, until every ack is resolved or failed. Raises DataRejected.
+
+        A loop of our own: a retrying object of tenacity is part of a cycle with what it calls, and so kept the groups of a
+        flood, four times what may be in flight, until the garbage collector came by.
+        """
+        answered, delays = 0, self._policy.delays()
+        while waiting := _unresolved(group):  # none is left when the drain deadline has passed
+            try:
+                await self._write(waiting)
+            except (StorageUnavailable, MissingPartition) as error:
+                if isinstance(error, SchemaMismatch) or error.sqlstate == READ_ONLY:
+                    self._on_refusal(error)
+                answered += _was_answered(error)
+                _let_go(_unresolved(group), error, out_of_tries=answered >= self._policy.max_attempts)
+            if left := _unresolved(group):
+                metrics.RETRIES.inc()
+                await asyncio.sleep(min(next(delays), _hold_left(left)))
 
     async def _write(self, pending: list[Submission]) -> None:
         """One transaction; resolves what is stored. Raises StorageUnavailable when another process is storing some."""

@@ -203,7 +203,10 @@ class Ingest:
         submission = Submission(write, request.payload, hold_until)
         late = encoded.min_time is not None and encoded.min_time < received_at - self.limits.late_after_us
         (self._late_lane if late else self._lanes[request.signal.name]).put(submission)
-        return await submission.ack
+        try:
+            return await submission.ack
+        finally:
+            del submission  # its error and this frame would hold each other, and with them the request
 
     async def _encode(self, request: _Request, now: int) -> EncodedRequest:
         limits, signal, payload = self.limits, request.signal.name, request.payload

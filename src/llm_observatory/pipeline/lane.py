@@ -1,8 +1,8 @@
 """A lane: what waits for a commit, and the committers that take it.
 
 A committer takes everything that waits, up to a number of rows and bytes, and commits it as one transaction. A lonely request
-commits at once; a flood coalesces by itself while a committer is busy. Another joins it for a group that is worth a transaction, or
-when the first takes long. A request is never split.
+commits at once; a flood coalesces by itself while a committer is busy. Another joins it for what is worth a transaction, or when
+the first takes long. A request is never split.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ GROUP_MAX_BYTES = 16 * 1024 * 1024
 
 WORTH_ROWS = 2_000
 WORTH_BYTES = 2 * 1024 * 1024
-"""What a further committer takes while others are busy. A transaction costs the event loop 2 ms, whatever is in it, and a committer that
-took all it found had six requests of 32 spans: two did 0.8 of what one did (ADR 0048)."""
+"""What a further committer takes while others are busy. A transaction costs the event loop 2 ms, whatever is in it, and a
+committer that took all it found had six requests of 32 spans: two did 0.8 of what one did (ADR 0048)."""
 
 PATIENCE_SECONDS = 0.1
 """Less than that waits so long for those that are busy: one that is stuck stops nobody."""
@@ -61,13 +61,21 @@ class Lane:
 
     async def commit_loop(self, commit: Commit) -> None:
         """Take groups and commit them until the lane is closed and empty."""
-        while group := await self._next():
-            self._busy += 1
-            await commit(group)
-            self._busy -= 1
-            self._changed.set()
-            failed = any(submission.failed for submission in group)
-            metrics.FLUSHES.labels(self.name, "error" if failed else "success").inc()
+        while await self._commit_next(commit):
+            pass
+
+    async def _commit_next(self, commit: Commit) -> bool:
+        """Whether there was a group. By itself, so that a committer that waits for the next holds nothing of the last."""
+        group = await self._next()
+        if not group:
+            return False
+        self._busy += 1
+        await commit(group)
+        self._busy -= 1
+        self._changed.set()
+        failed = any(submission.failed for submission in group)
+        metrics.FLUSHES.labels(self.name, "error" if failed else "success").inc()
+        return True
 
     def close(self) -> None:
         """Take no more; committers finish what waits without lingering, then end."""

@@ -138,7 +138,7 @@ async def test_little_waits_for_the_committer_that_is_busy(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("size", [{"rows": lanes.WORTH_ROWS // 2}, {"size": lanes.WORTH_BYTES // 2}], ids=["rows", "bytes"])
-async def test_what_is_worth_a_transaction_has_one_beside_another(size: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_worth_a_transaction_has_one(size: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 30)
     lane, recorder = Lane("trace", 10_000), Recorder()
     tasks, _ = await two_committers(lane, recorder)

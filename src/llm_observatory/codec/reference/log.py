@@ -45,9 +45,10 @@ def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | N
 class Identities:
     """Ids of the records of one request. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest from a hash.
 
-    One BLAKE2b-512 over the request's digest and the number of six records (8 bytes, big endian) says ten bytes for each of the six.
-    So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all of the request.
-    A record without times may come twice in a millisecond: with it goes, last, when it was received (microseconds).
+    One BLAKE2b-512 over the request's digest and the number of six records (8 bytes, big endian) says ten bytes for each of
+    them. So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all
+    of the request. A record without times may come twice in a millisecond: with it goes, last, when it was received
+    (microseconds).
     """
 
     def __init__(self, digest: bytes, received: int) -> None:
@@ -57,7 +58,8 @@ class Identities:
 
     def of(self, time: int, time_source: int, ordinal: int) -> bytes:
         """That of the record at `time` (nanoseconds)."""
-        return (time // 1_000_000).to_bytes(6, "big") + self._suffix(ordinal, self._received if time_source == RECEIVED else b"")
+        beside = self._received if time_source == RECEIVED else b""
+        return (time // 1_000_000).to_bytes(6, "big") + self._suffix(ordinal, beside)
 
     def suffixes(self, records: int) -> Iterator[bytes]:
         """The last ten bytes of every id that so many records may have."""
