@@ -259,6 +259,11 @@ def _errors() -> list[Panel]:
                count(*) AS "calls", max(timestamp) AS "newest"
         FROM llm_traces
         WHERE tenant = {TENANT} AND $__timeFilter(timestamp) AND usage_role = 'call' AND status_code = 2 AND {CHOSEN}
+          AND NOT EXISTS (
+              SELECT FROM usage_corrections AS instead
+              WHERE instead.tenant = {TENANT} AND instead.trace_id = llm_traces.trace_id
+                AND instead.span_id = llm_traces.span_id AND instead.call_count < 0
+          )
         GROUP BY 1, 2, 3
         ORDER BY 4 DESC
         LIMIT 20
@@ -288,7 +293,7 @@ def _errors() -> list[Panel]:
         listing(
             about(
                 "What went wrong",
-                "error.type of the calls that failed, or what they said. Read from the spans.",
+                "error.type of the calls that failed, or what they said; each call once. Read from the spans.",
                 "short",
                 Sql(kinds),
                 span=12,

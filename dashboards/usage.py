@@ -2,7 +2,7 @@
 
 A range of up to a day is read from the spans, to the second; of up to a month from the sums by hour, in whole hours; a longer
 one from the sums by day, in whole days (of UTC). What the rollups do not tell apart (agent, user, trace) is always read from
-the spans.
+the spans. Corrections (ADR 0043) are added from rows and sums of their own, as the query service does: each call counts once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from dashboards.queries import Sql
-from llm_observatory.tables.rollups import LLM_USAGE, ROLLED_UP_DIMENSIONS, USAGE_DIMENSIONS
+from llm_observatory.tables.rollups import (
+    LLM_USAGE,
+    ROLLED_UP_DIMENSIONS,
+    USAGE_CORRECTIONS_ROLLUP,
+    USAGE_DIMENSIONS,
+    USAGE_ROLLUPS,
+    Grain,
+    RollupView,
+)
 
 _FOLDER = files("llm_observatory.query.usage") / "sql"
-_STATE = {column.name: column.raw for column in LLM_USAGE.state}
+_STATE, _CORRECTED = ({column.name: column.raw for column in rollup.state} for rollup in (LLM_USAGE, USAGE_CORRECTIONS_ROLLUP))
 _BAND = next(column.raw for column in LLM_USAGE.keys if column.name == "input_band")
 _RATE_KEYS = 5
 
@@ -27,6 +35,11 @@ CHOSEN = "service_name IN (${service:sqlstring}) AND coalesce(environment, '') I
 _DAY, _MONTH = "interval '1 day'", "interval '31 days'"
 _LENGTH = f"{TO} - {FROM}"
 _STEP = "interval '$__interval_ms ms'"
+_GRAINS: tuple[tuple[Grain, str, str], ...] = (
+    ("hourly", "interval '1 hour'", f"{_LENGTH} > {_DAY} AND {_LENGTH} <= {_MONTH}"),
+    ("daily", _DAY, f"{_LENGTH} > {_MONTH}"),
+)
+"""Of rollups: how long a bucket is, and when they are read."""
 
 COST = """sum(llm_cost_usd(
     input_tokens, fresh_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
@@ -60,13 +73,15 @@ def usage(
     """
     groups = {name: USAGE_DIMENSIONS[name] for name in by} | dict(spans or {})
     rolled_up = set(by) <= set(ROLLED_UP_DIMENSIONS) and not spans and not more
-    parts = [_rows(groups, {name: _STATE[name] for name in needs} | dict(more or {}), stepped=stepped, only_short=rolled_up)]
+    parts = [
+        _rows(source, groups, {name: state[name] for name in needs} | dict(more or {}), stepped=stepped, only_short=rolled_up)
+        for source, state in (("raw_part", _STATE), ("correction_part", _CORRECTED))
+    ]
     if rolled_up:
         parts += [
-            _sums(
-                "llm_usage_hourly", "interval '1 hour'", f"{_LENGTH} > {_DAY} AND {_LENGTH} <= {_MONTH}", groups, needs, stepped
-            ),
-            _sums("llm_usage_daily", "interval '1 day'", f"{_LENGTH} > {_MONTH}", groups, needs, stepped),
+            _sums(RollupView(rollup, grain).name, each, when, groups, needs, stepped)
+            for grain, each, when in _GRAINS
+            for rollup in USAGE_ROLLUPS
         ]
     text = "WITH part AS MATERIALIZED (\n" + "UNION ALL\n".join(parts) + ")"
     if priced:
@@ -85,9 +100,9 @@ def _text(name: str) -> str:
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _rows(groups: Mapping[str, str], state: Mapping[str, str], *, stepped: bool, only_short: bool) -> str:
+def _rows(source: str, groups: Mapping[str, str], state: Mapping[str, str], *, stepped: bool, only_short: bool) -> str:
     keys = ", ".join(str(place) for place in range(1, 3 + len(groups) + _RATE_KEYS))
-    return _text("raw_part").format(
+    return _text(source).format(
         step=f"date_bin({_STEP}, timestamp, {ORIGIN})" if stepped else "NULL::timestamptz",
         groups="".join(f'{of} AS "{name}", ' for name, of in groups.items()),
         input_band=_BAND,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -11,6 +12,8 @@ import psycopg
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from dashboards.grafana import Shown, chosen
+from dashboards.postgres import Postgres
 from llm_observatory.api.v1 import usage_query_service_pb2 as pb
 from llm_observatory.query.time_range import TimeRange, nanoseconds
 from llm_observatory.query.usage.answer import usage_of
@@ -22,6 +25,7 @@ from llm_observatory.storage.connection import connect
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
 from tests.contract.query.test_usage import attributes, call, comparable, spans, usage
+from tests.plugins import grafana
 from tests.plugins.database import execute
 from tests.plugins.query import Query
 
@@ -151,6 +155,62 @@ async def test_each_call_counts_once_in_rollups_and_rows(kept: Kept) -> None:
     assert answer.duration_ms_p99 == pytest.approx(1000, rel=0.03), "not the nine seconds of what is no call"
     await kept.round()
     await kept.assert_all_agree(EXPECTED)
+
+
+DASHBOARD = {query.panel: query.target for query in grafana.queries("postgres") if query.dashboard == "llm-usage"}
+
+
+RANGES = (timedelta(hours=1), timedelta(days=2), timedelta(days=40))
+"""Before the spans: such that the dashboard reads rows, sums by hour, sums by day."""
+
+
+async def test_the_dashboard_says_what_the_query_service_says(kept: Kept) -> None:
+    said: dict[str, Any] = {"agent__name": "planner", "user": "ada"}
+    await kept.store([*twice(1, **said), *stream(2), *summed(3), *twice(4, at=60, failed=True, **said)])
+    await kept.round()
+    dashboard = Postgres(kept.query.database)
+    try:
+        for back in RANGES:
+            await assert_it_says_the_same(kept, dashboard, back)
+    finally:
+        dashboard.close()
+
+
+async def assert_it_says_the_same(kept: Kept, dashboard: Postgres, back: timedelta) -> None:
+    """In every group, and in total."""
+    shown = Shown(BEGIN - back, BEGIN + timedelta(hours=5), timedelta(hours=1), variables={"tenant": "default"})
+    within = TimeRange(nanoseconds(shown.begin), nanoseconds(shown.end))
+    shown = opened(shown, dashboard)
+    for dimension in ("model", "service", "agent", "user"):
+        group = pb.UsageGroup.Value(f"USAGE_GROUP_{dimension.upper()}")
+        found = await usage(kept.query, within, 0, [group], pb.UsageSelection(), by_rollups=False)
+        told = {row.group[0] or "(not said)": figures(usage_of(row.sums)) for row in found}
+        assert {row[0]: row[1:] for row in dashboard.ask(DASHBOARD[f"By {dimension}"], shown).rows} == told, (dimension, back)
+    glance = [dashboard.ask(DASHBOARD[title], shown).rows[0][0] for title in ("Calls", "Input tokens", "Output tokens")]
+    assert glance == [5, 270, 27]
+    over_time = dashboard.ask(DASHBOARD["Calls by model"], shown).over_time()
+    assert sum(sum(line.values) for line in over_time) == 5
+    traces = dashboard.ask(DASHBOARD["Most expensive traces"], shown)
+    assert sorted(row[traces.columns.index("calls")] for row in traces.rows) == [1, 1, 1, 2]
+    assert [row[3] for row in dashboard.ask(DASHBOARD["What went wrong"], shown).rows] == [1]
+
+
+def opened(shown: Shown, dashboard: Postgres) -> Shown:
+    """With all services and environments chosen."""
+    variables = grafana.dashboards()["llm-usage"]
+    return replace(shown, variables=chosen(variables, lambda statement: dashboard.options(shown, statement)))
+
+
+def figures(said: pb.Usage) -> tuple[Any, ...]:
+    """As the columns of the dashboard's tables."""
+    known = {field.name: value for field, value in said.ListFields()}
+    shares = (known.get("error_count", 0) / said.call_count if said.call_count else None,)
+    times = ("duration_ms_p50", "duration_ms_p95", "ttft_ms_p50", "ttft_ms_p95")
+    close = [
+        None if value is None else pytest.approx(value)
+        for value in (known.get("cost_usd"), *(known.get(time) for time in times))
+    ]
+    return (said.call_count, *shares, said.input_tokens, said.output_tokens, *close)
 
 
 @pytest.mark.parametrize("made", [twice, stream, summed])

@@ -218,6 +218,9 @@ USAGE_CORRECTIONS_ROLLUP = Rollup(
 )
 """What is to be added to LLM_USAGE, column by column, so that each call of a provider counts once."""
 
+USAGE_ROLLUPS: tuple[Rollup, ...] = (LLM_USAGE, USAGE_CORRECTIONS_ROLLUP)
+"""Usage is the sum of these: who reads it reads both, and of rows the sources of both."""
+
 USAGE_DIMENSIONS = {
     "service": "service_name",
     "provider": "coalesce(provider, '')",

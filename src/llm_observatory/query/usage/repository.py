@@ -18,7 +18,7 @@ from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_TRACES
-from llm_observatory.tables.rollups import LLM_USAGE, SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP
+from llm_observatory.tables.rollups import LLM_USAGE, SIGNED_USAGE, USAGE_CORRECTIONS_ROLLUP, USAGE_ROLLUPS
 
 _measured = measured("usage_repository")
 _FOLDER = files(__package__) / "sql"
@@ -300,7 +300,7 @@ def _part(
         "groups": keys.columns,
     }
     if not raw:
-        sources = [part.source, part.source.replace(LLM_USAGE.name, USAGE_CORRECTIONS_ROLLUP.name)]
+        sources = [part.source.replace(LLM_USAGE.name, rollup.name) for rollup in USAGE_ROLLUPS]
         shared |= {"state": _STATE, "conditions": also(conditions)}
         return [_ROLLUP_PART.format(**shared, source=Identifier(source)) for source in sources[: 1 + corrected]]
     shared |= {
