@@ -13,6 +13,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import VariableModel, VariableOption, VariableRefresh
 
 from dashboards.queries import POSTGRES
+from llm_observatory.metrics import LABEL_VALUES
 
 Variable = Builder[VariableModel]
 
@@ -36,8 +37,9 @@ def time_range() -> Variable:
 
 
 def writer_type() -> Variable:
-    """Of writes: by which writer. `late` is the lane of late rows."""
-    return _choice("writer_type", "Writer", "trace,metric,log,late,copy")
+    """Of writes: by which writer. `late`, the lane of late rows, has buffers and flushes; its writes are of their writers."""
+    values = dict.fromkeys((*LABEL_VALUES["writer_type"], *LABEL_VALUES["storage_flushes_total writer_type"]))
+    return _choice("writer_type", "Writer", ",".join(values))
 
 
 def repository() -> Variable:

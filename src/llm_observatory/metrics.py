@@ -355,7 +355,7 @@ _SIGNALS = ("traces", "metrics", "logs")
 _LANES = ("trace", "metric", "log", "late")
 
 LABEL_VALUES: dict[str, tuple[str, ...]] = {
-    "writer_type": ("trace", "metric", "log", "copy"),
+    "writer_type": ("trace", "metric", "log"),
     "storage_buffer_size writer_type": _LANES,
     "storage_flushes_total writer_type": _LANES,
     "storage_writes_total method": ("copy", "insert"),

@@ -127,6 +127,18 @@ def test_every_prometheus_query_shows_something(run: Run) -> None:
     assert EMPTY_WHEN_ALL_IS_WELL.keys() <= {query.name for query in asked}
 
 
+@pytest.mark.parametrize("name", ["writer_type", "repository"])
+def test_whatever_can_be_chosen_has_series(run: Run, name: str) -> None:
+    (choices,) = {
+        variable["query"]
+        for dashboard in dashboards().values()
+        for variable in dashboard["templating"]["list"]
+        if variable["name"] == name
+    }
+    for value in choices.split(","):
+        assert run.prometheus.ask({"expr": f'{{{name}="{value}"}}'}, run.shown["storage-overview"]), value
+
+
 def test_prometheus_says_what_it_does_not_understand(run: Run) -> None:
     shown = run.shown["storage-overview"]
     with pytest.raises(ValueError, match="parse error"):
