@@ -23,8 +23,8 @@ def slow(*, span: int, height: int) -> Panel:
     return listing(
         about(
             "Slow statements",
-            "Since pg_stat_statements was reset, the slowest on average first. Put EXPLAIN (ANALYZE, BUFFERS) before one in "
-            "psql to see why. Where the extension is missing it shows what runs now, and says what to do.",
+            "Since pg_stat_statements was reset, the slowest on average first. The command in the last column shows its plan "
+            "without running it. Where the extension is missing the panel shows what runs now, and says what to do.",
             "short",
             statement("statements"),
             span=span,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import time
 import urllib.error
@@ -25,6 +26,8 @@ from dashboards.traffic import Driver
 from llm_observatory.api.v1.selection_pb2 import TimeRange
 from llm_observatory.api.v1.usage_query_service_pb2 import USAGE_GROUP_MODEL, GetUsageRequest
 from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServiceStub
+from llm_observatory.operate.maintain import Maintain
+from llm_observatory.settings import Settings
 from tests.plugins import grafana
 from tests.plugins.database import execute
 from tests.plugins.grafana import Query, dashboards
@@ -217,6 +220,12 @@ def test_slow_statements_without_the_extension_say_what_to_do(run: Run) -> None:
     statements = run.postgres.ask(query.target, shown).rows
     assert len(statements) == 20
     assert [row[2] for row in statements] == sorted((row[2] for row in statements), reverse=True)
+    for statement, *_, said in statements:
+        *verb, queryid = said.split()
+        assert verb == ["llm-observatory", "maintain", "explain"]
+        if statement.lstrip("(").startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
+            maintain = Maintain(run.service.dsn(), Settings(), lambda _line: None)
+            assert "cost=" in asyncio.run(maintain.explain(int(queryid))).plan
     execute(run.service.dsn(), "DROP EXTENSION pg_stat_statements")
     try:
         hint, *_ = run.postgres.ask(query.target, shown).rows

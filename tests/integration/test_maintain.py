@@ -18,7 +18,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.engine import detect
-from llm_observatory.storage.upkeep import sessions
+from llm_observatory.storage.upkeep import explain, sessions
 from tests.contract.test_rollups import SETTINGS, Store, spread
 
 pytestmark = pytest.mark.timeout(180)
@@ -234,6 +234,41 @@ async def test_statistics_of_statements(database: str) -> None:
     assert await fetch(database, counted) == [(True,)]
     await on(database).reset_statistics()
     assert await fetch(database, counted) == [(False,)]
+
+
+STATEMENTS = (
+    "SELECT span_name AS newest FROM llm_traces WHERE tenant = 'a' AND timestamp > now() - interval '1 hour' LIMIT 5",
+    "SELECT extract(epoch FROM timestamp) AS second FROM llm_traces WHERE timestamp > timestamptz '2026-11-28'",
+    "INSERT INTO dead_letters SELECT * FROM dead_letters",
+    "CREATE TABLE of_mine ()",
+)
+
+
+async def test_plans_of_statements_by_their_ids(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="pg_stat_statements is not in this database"):
+        await on(database).explain(1)
+    if await fetch(database, "SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max'") == []:
+        pytest.skip("the server has not loaded pg_stat_statements")
+    await Store(database).add(1, spread(1, TODAY - 2 * DAY, 2 * DAY, 20))
+    await run(database, "CREATE EXTENSION pg_stat_statements", *STATEMENTS)
+    own = "SELECT query, queryid FROM pg_stat_statements JOIN pg_database ON oid = dbid WHERE datname = current_database()"
+    known = dict(await fetch(database, own))
+    newest, second, insert, create = [
+        next(queryid for query, queryid in known.items() if words in query)
+        for words in ("AS newest", "AS second", "INSERT INTO dead_letters SELECT", "of_mine")
+    ]
+    for version in (explain.GENERIC_PLAN, 10**9):
+        monkeypatch.setattr(explain, "GENERIC_PLAN", version)
+        for queryid, table in ((newest, "llm_traces"), (second, "llm_traces"), (insert, "Insert on dead_letters")):
+            assert table in (await on(database).explain(queryid)).plan
+        [planned] = (await on(database).explain(newest, form="json")).plan
+        assert planned["Plan"]["Node Type"] == "Limit"
+        with pytest.raises(Refused, match="cannot explain this statement by itself: syntax error"):
+            await on(database).explain(create)
+    shown = command(database, "explain", str(newest))
+    assert (shown.returncode, "interval $" in shown.stdout, "calls: 1, " in shown.stdout) == (0, True, True), shown.stderr
+    unknown = command(database, "explain", "-1", "--json")
+    assert (unknown.returncode, "knows no statement -1" in unknown.stderr, unknown.stdout) == (1, True, ""), unknown.stderr
 
 
 def command(database: str, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:

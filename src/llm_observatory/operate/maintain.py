@@ -1,4 +1,4 @@
-"""Upkeep by hand: VACUUM, ANALYZE, REINDEX, compression, rollups, chunks dropped before their time, sessions ended.
+"""Upkeep by hand: VACUUM, ANALYZE, REINDEX, compression, rollups, chunks dropped before their time, sessions ended, plans.
 
 The service does by itself what has to be done (`storage/maintenance.py`, autovacuum, TimescaleDB's jobs). This is for the day
 when an operator does not want to wait for it. One thing after the other: what is busy is passed over and told.
@@ -11,14 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, NamedTuple
 
-from llm_observatory.errors import ObservatoryError, StorageError
+from llm_observatory.errors import DataRejected, ObservatoryError, SchemaMismatch, StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine import detect
 from llm_observatory.storage.probe import words
-from llm_observatory.storage.upkeep import columnstore, drop, refresh, sessions, tables
+from llm_observatory.storage.upkeep import columnstore, drop, explain, refresh, sessions, tables
 from llm_observatory.storage.upkeep.relations import declared, leaves, roots
 from llm_observatory.storage.upkeep.session import upkeep
 from llm_observatory.tables import AGGREGATE_VIEWS, ROLLUP_VIEWS, ROLLUPS, TABLES
@@ -33,6 +34,12 @@ Progress = Callable[[str], None]
 
 _BUSY = frozenset({"55P03", "40P01"})
 """Somebody holds a lock on it (lock_timeout), or waits for one that we hold."""
+
+
+_NO_STATISTICS = (
+    "the extension pg_stat_statements is not in this database: have it in shared_preload_libraries, restart PostgreSQL, then"
+    " CREATE EXTENSION pg_stat_statements"
+)
 
 
 class Refused(ObservatoryError):
@@ -59,6 +66,13 @@ class Report:
     def complete(self) -> bool:
         """Whether nothing was left."""
         return all(piece.error is None for piece in self.done)
+
+
+class Explained(NamedTuple):
+    """A statement and its plan: lines, or what EXPLAIN has as JSON."""
+
+    slow: explain.Slow
+    plan: Any
 
 
 class Maintain:
@@ -163,11 +177,28 @@ class Maintain:
         """Forget the statistics of statements. Raises Refused where there are none."""
         async with upkeep(self._conninfo) as connection:
             if not await sessions.reset_statistics(connection):
+                raise Refused(_NO_STATISTICS)
+
+    async def explain(self, queryid: int, *, form: str = "text") -> Explained:
+        """The plan of a statement that pg_stat_statements knows, as `text` or `json`. Raises Refused where there is none."""
+        async with upkeep(self._conninfo) as connection:
+            where = await explain.schema(connection)
+            if where is None:
+                raise Refused(_NO_STATISTICS)
+            found = await explain.known(connection, where, queryid)
+            if found is None:
                 message = (
-                    "the extension pg_stat_statements is not in this database: have it in shared_preload_libraries, restart"
-                    " PostgreSQL, then CREATE EXTENSION pg_stat_statements"
+                    f"pg_stat_statements knows no statement {queryid} of this database: it was forgotten, or this login may not"
+                    " see it (pg_read_all_stats)"
                 )
                 raise Refused(message)
+            try:
+                plan = await explain.plan(connection, found.statement, form=form)
+            except (SchemaMismatch, DataRejected) as error:
+                said = str(error.__cause__ or error).splitlines()[0]
+                message = f"PostgreSQL cannot explain this statement by itself: {said}\n{found.statement}"
+                raise Refused(message) from None
+        return Explained(found, plan)
 
     async def _each(self, work: Iterable[tuple[str, Callable[[], Awaitable[object]]]]) -> Report:
         """Do all of it; what fails keeps nothing else waiting. A lost connection fails all that follows, each in words."""

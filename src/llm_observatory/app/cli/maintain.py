@@ -163,6 +163,22 @@ def reset_statistics() -> None:
     typer.echo("The statistics of statements begin anew.")
 
 
+@maintain.command(context_settings={"ignore_unknown_options": True})  # half of all ids begin with a minus
+def explain(
+    queryid: Annotated[int, typer.Argument(help="As pg_stat_statements and the panel Slow statements have it.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show the plan of a statement that pg_stat_statements knows, without running it; its constants are not known."""
+    slow, plan = _maintain(lambda work: work.explain(queryid, form="json" if as_json else "text"))
+    if as_json:
+        # Numbers of JSON are too short for an id.
+        typer.echo(json.dumps({"queryid": str(queryid), **slow._asdict(), "plan": plan}, indent=2))
+        return
+    mean = "" if slow.mean_ms is None else f", {slow.mean_ms:,.1f} ms on average"
+    typer.echo(f"{slow.statement}\n\ncalls: {slow.calls:,}{mean}, {slow.longest_ms:,.1f} ms at most\n\n{plan}")
+
+
 def _chosen(given: list[str] | None, known: Sequence[str]) -> list[str]:
     unknown = [name for name in given or () if name not in known]
     if unknown:

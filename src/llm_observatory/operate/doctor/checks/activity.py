@@ -41,8 +41,7 @@ def slow_queries(found: Findings, database: Database) -> Iterator[Line]:
         yield Line("slow queries", "ok", "none", str(limit), value=0.0)
     for one in slow or []:
         says = f"{shown(one.mean_seconds, 'seconds')} on average of {one.calls:,}: {one.query}"
-        advice = psql(f"SELECT query FROM pg_stat_statements WHERE queryid = {one.queryid}")
-        yield limit.line("slow queries", one.mean_seconds, says, advice)
+        yield limit.line("slow queries", one.mean_seconds, says, f"llm-observatory maintain explain {one.queryid}")
 
 
 def locks(found: Findings, database: Database) -> Iterator[Line]:
