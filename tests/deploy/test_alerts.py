@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -192,18 +191,3 @@ def test_secrets_are_files() -> None:
     text = ALERTMANAGER.read_text(encoding="utf-8")
     secret = re.compile(r"^\s*-?\s*(\w*(?:password|url|key)\w*):", re.MULTILINE)
     assert {name for name in secret.findall(text) if not name.endswith("_file")} == set()
-
-
-def sql_of_runbooks() -> dict[str, str]:
-    """Every statement that a runbook tells to run."""
-    blocks = re.compile(r"^```sql run\n(.*?)^```", re.MULTILINE | re.DOTALL)
-    found = {path.stem: blocks.findall(path.read_text(encoding="utf-8")) for path in sorted(RUNBOOKS.glob("*.md"))}
-    return {f"{page} {number}": block for page, many in found.items() for number, block in enumerate(many, 1)}
-
-
-def test_sql_of_runbooks_runs(database: str) -> None:
-    statements = sql_of_runbooks()
-    assert len(statements) > 20
-    with psycopg.connect(database, autocommit=True) as connection:
-        for statement in statements.values():
-            assert connection.execute(statement.encode()).description is not None, statement
