@@ -1,8 +1,8 @@
 """A lane: what waits for a commit, and the committers that take it.
 
 A committer takes everything that waits, up to a number of rows and bytes, and commits it as one transaction. A lonely request
-commits at once; a flood coalesces by itself while a committer is busy. Another joins it for what is worth a transaction, or when
-the first takes long. A request is never split.
+commits at once; a flood coalesces by itself while a committer is busy. Another joins it for what is worth a transaction, or
+when the first takes long. A request is never split.
 """
 
 from __future__ import annotations
