@@ -1,4 +1,4 @@
-"""What is answered is forgotten: nothing of a request waits for the garbage collector, or a flood fills memory meanwhile."""
+"""What is answered is forgotten: nothing of it waits for the garbage collector, or a flood fills the memory meanwhile."""
 
 from __future__ import annotations
 
