@@ -225,6 +225,7 @@ OBSERVATIONS = Counter(
     registry=REGISTRY,
 )
 OBSERVED_AT = ObservedGauge("storage_observation_timestamp_seconds", "When the database was last looked at with success.")
+FIRST_MIGRATION = ObservedGauge("storage_database_first_migration_timestamp_seconds", "When the first migration was applied.")
 DATABASE_SIZE = ObservedGauge("storage_database_size_bytes", "Size of the database on disk.")
 TABLE_SIZE = ObservedGauge(
     "storage_table_size_bytes", "Size of a table with its indexes and TOAST, over all its partitions or chunks.", ("table",)

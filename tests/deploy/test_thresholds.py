@@ -40,6 +40,9 @@ ALONE = {
 FAILURE_BY_WARNING = {"backup_age_dump", "backup_age_physical"}
 """An alert that wakes nobody; whoever runs doctor is awake, and without a backup nothing is ok."""
 
+MISSING = "StorageBackupMissing"
+"""There is none, which doctor fails by the age of the database at the threshold of a dump."""
+
 BOUND = re.compile(r"([<>])\s*([0-9.]+)(?:\s*\*\s*([0-9.]+))?")
 KIND = {"backup_age_dump": "dump", "backup_age_physical": "physical"}
 
@@ -68,6 +71,16 @@ def test_every_threshold_has_an_alert_or_is_doctors_alone() -> None:
     names = {field.name for field in fields(Thresholds)} | {"ledger_oldest"}
     assert set(ALERTS) | ALONE == names
     assert not set(ALERTS) & ALONE
+
+
+def test_a_missing_backup_is_one_that_a_dump_of_the_first_minute_would_be_too_old() -> None:
+    (alert,) = (alert for alert in alerts() if alert["alert"] == MISSING)
+    sign, number, factor = BOUND.search(alert["expr"]).groups()  # type: ignore[union-attr]  # an alert without one fails here
+    assert (alert["labels"]["severity"], sign, float(number) * float(factor)) == (
+        "warning",
+        ">",
+        Thresholds().backup_age_dump.fail,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(ALERTS))

@@ -87,8 +87,25 @@ async def test_a_database_that_is_away(look: Examine) -> None:
     assert report.exit_code == 1
 
 
+@pytest.mark.parametrize("hours, expected", [(0, "warn"), (25.9, "warn"), (26.1, "fail")])
+async def test_no_backup_is_a_failure_once_the_first_would_be_too_old(
+    look: Examine, database: str, hours: float, expected: str
+) -> None:
+    execute(database, f"UPDATE schema_migrations SET applied_at = now() - INTERVAL '{hours} hours' WHERE version = '001'")
+    execute(database, "UPDATE schema_migrations SET applied_at = now() WHERE version <> '001'")
+    found = line(await look(), "backups")
+    assert found.status == expected
+    assert found.value == pytest.approx(hours * 3600, abs=60)
+    assert found.threshold == "warn without one, fail > 26 h"
+
+
+async def test_no_backup_is_a_failure_where_nothing_tells_how_old_the_database_is(look: Examine, database: str) -> None:
+    execute(database, "ALTER TABLE schema_migrations DROP COLUMN applied_at")
+    found = line(await look(), "backups")
+    assert (found.status, found.value) == ("fail", None)
+
+
 async def test_backups(look: Examine, database: str) -> None:
-    assert status(await look(), "backups") == "fail"
     back_up(database, hours=27)
     old = line(await look(), "backup age, dump")
     assert old.status == "fail"

@@ -39,6 +39,7 @@ FILES = [
     "011_create_model_prices.sql",
     "012_create_operations.sql",
     "013_create_usage_corrections.sql",
+    "014_record_when_migrations_were_applied.sql",
 ]
 
 

@@ -30,6 +30,7 @@ STORAGE = {
 """Design §8, to the letter."""
 
 OBSERVED = {
+    "storage_database_first_migration_timestamp_seconds": set(),
     "storage_database_size_bytes": set(),
     "storage_table_size_bytes": {"table"},
     "storage_backup_last_success_timestamp_seconds": {"kind"},

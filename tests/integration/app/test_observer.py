@@ -41,12 +41,13 @@ def test_it_looks_by_itself_and_when_asked(shared_service: Service) -> None:
     assert shared_service.metric("storage_dead_letters") == 1
     assert shared_service.metric('storage_observations_total{status="success"}') > looks
     code, lines = doctor(shared_service)
-    assert code == 1
+    # Dead letters and the missing backup warn; a full disk of this machine would fail.
+    assert code == (1 if "fail" in {line["status"] for line in lines.values()} else 3)
     assert lines["dead letters"]["status"] == "warn"
     assert lines["service"]["status"] == "ok"
     assert lines["database"]["value"] is not None
     assert lines["partitions"]["status"] == "ok" if "partitions" in lines else lines["chunks"]["status"] == "ok"
-    assert lines["backups"]["status"] == "fail"
+    assert lines["backups"]["status"] == "warn", "it is minutes old"
 
 
 def test_every_label_of_a_service_at_work_is_one_of_its_closed_set(shared_service: Service) -> None:

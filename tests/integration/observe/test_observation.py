@@ -46,6 +46,10 @@ async def test_a_fresh_database_is_seen_whole(connection: AsyncConnection) -> No
     assert seen.database is not None
     assert seen.database.size_bytes > 1_000_000
     assert seen.database.maintenance is None
+    assert seen.age is not None
+    assert seen.age.seconds > 0
+    gauges.show(seen)
+    assert exported("storage_database_first_migration_timestamp_seconds") == {"": seen.age.created_at.timestamp()}
     assert 0 < seen.database.connections <= seen.database.max_connections
     assert seen.table_sizes is not None
     assert set(seen.table_sizes) == {table.name for table in TABLES}

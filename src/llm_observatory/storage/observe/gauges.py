@@ -10,6 +10,7 @@ from llm_observatory.storage.observe.readings import Archive, ArchiveWaiting, Ba
 def show(seen: Observation) -> None:
     """Set every gauge of `storage_…` that comes from looking at the database."""
     _show_database(seen.database)
+    metrics.FIRST_MIGRATION.show(None if seen.age is None else seen.age.created_at.timestamp())
     _show_left_over(seen.left_over)
     _show_backups(seen.backups or [])
     _show_archive(*(seen.archive or (None, None)))

@@ -32,6 +32,7 @@ class Observation:
 
     taken_at: datetime
     database: readings.DatabaseState | None = None
+    age: readings.Age | None = None
     left_over: readings.LeftOver | None = None
     table_sizes: dict[str, int] | None = None
     backups: list[readings.Backup] | None = None
@@ -67,6 +68,7 @@ async def observe(connection: AsyncConnection, settings: Settings) -> Observatio
     seen = Observation(now, failed=read.failed)
     has = await readings.engine_has(connection)
     seen.database = await read("database", lambda: readings.database_state(connection))
+    seen.age = await read("age", lambda: readings.age(connection))
     seen.left_over = await read("left_over", lambda: readings.left_over(connection, settings))
     seen.table_sizes = await read("table_sizes", lambda: readings.table_sizes(connection, has))
     seen.backups = await read("backups", lambda: readings.backups(connection))

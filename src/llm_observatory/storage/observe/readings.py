@@ -35,6 +35,14 @@ class DatabaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """When the first migration was applied, and how long ago that is."""
+
+    created_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOver:
     """Dead letters and the ledger of requests. `ledger_rows` is PostgreSQL's estimate."""
 
@@ -103,6 +111,11 @@ async def engine_has(connection: AsyncConnection) -> EngineHas:
 async def database_state(connection: AsyncConnection) -> DatabaseState:
     """The database as a whole."""
     return await row(connection, "database", DatabaseState)
+
+
+async def age(connection: AsyncConnection) -> Age:
+    """How old the database is. Fails before migration 014."""
+    return await row(connection, "age", Age)
 
 
 async def left_over(connection: AsyncConnection, settings: Settings) -> LeftOver:

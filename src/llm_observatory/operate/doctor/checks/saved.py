@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from llm_observatory.operate.doctor.advice import psql
 from llm_observatory.operate.doctor.findings import Database, Findings, unknown
-from llm_observatory.operate.doctor.line import Line
+from llm_observatory.operate.doctor.line import Line, Status
 from llm_observatory.operate.doctor.thresholds import shown
 from llm_observatory.storage.observe.readings import Archive, ArchiveWaiting, Backup
 
@@ -20,12 +20,25 @@ def backups(found: Findings, database: Database) -> Iterator[Line]:
     if newest is None:
         yield unknown("backups", database.seen.failed.get("backups"))
     elif not newest:
-        yield Line("backups", "fail", "none was ever recorded", "there is one", _BACK_UP)
+        yield _none(found, database)
     for backup in newest or []:
         ages = {"dump": found.thresholds.backup_age_dump, "physical": found.thresholds.backup_age_physical}
         says = f"{backup.label} in {backup.destination}, {shown(backup.age_seconds, 'seconds')} old"
         yield ages[backup.kind].line(f"backup age, {backup.kind}", backup.age_seconds, says, _BACK_UP)
         yield from _size(found, backup)
+
+
+def _none(found: Findings, database: Database) -> Line:
+    """A failure as soon as a dump of the first minute would be too old, and where nothing tells the age."""
+    limit = found.thresholds.backup_age_dump
+    threshold = f"warn without one, {limit}"
+    if database.seen.age is None:
+        says = "none was ever recorded; how old the database is, is not known"
+        return Line("backups", "fail", says, threshold, _BACK_UP)
+    age = database.seen.age.seconds
+    status: Status = "warn" if limit.status(age) == "ok" else "fail"
+    says = f"none was ever recorded; the database is {shown(age, 'seconds')} old"
+    return Line("backups", status, says, threshold, _BACK_UP, age)
 
 
 def _size(found: Findings, backup: Backup) -> Iterator[Line]:
