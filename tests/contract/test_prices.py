@@ -112,6 +112,51 @@ async def test_a_dated_price_and_a_compact_date(connection: AsyncConnection) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "provider, model, same",
+    [
+        ("openai", "gpt-5-mini-2026-08-07", "gpt-5-mini"),
+        ("openai", "GPT-5-mini-20260807", "gpt-5-mini"),
+        (None, "gpt-5-mini-2026-08-07", "gpt-5-mini"),
+        ("gcp.vertex_ai", "claude-opus-4-1@20260807", "claude-opus-4-1"),
+        ("aws.bedrock", "global.anthropic.claude-sonnet-5-20260807-v1:0", "global.anthropic.claude-sonnet-5"),
+    ],
+)
+async def test_a_model_of_a_date_that_is_not_known_costs_what_it_does_without(
+    connection: AsyncConnection, provider: str | None, model: str, same: str
+) -> None:
+    assert await cost(connection, provider, model) == await cost(connection, provider, same) is not None
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-5-mini-2026-13-07", "gpt-5-mini-2026-0807", "gpt-5-mini-1234", "gpt-5-mini-20260807-beta"]
+)
+async def test_what_is_no_date_at_the_end_is_part_of_the_name(connection: AsyncConnection, model: str) -> None:
+    assert await cost(connection, "openai", model) is None
+
+
+async def test_a_name_without_its_date_is_tried_last(connection: AsyncConnection) -> None:
+    exact = await cost(connection, "openai", "gpt-4o-2024-05-13")
+    assert exact != await cost(connection, "openai", "gpt-4o"), "a date that has a price of its own"
+    of_request = await cost(connection, "openai", "o3")
+    assert await cost(connection, "openai", "gpt-5-mini-2026-08-07", request="o3") == of_request
+    assert await cost(connection, "openai", "gpt-5-mini-2026-08-07", request="nobody-knows") == await cost(
+        connection, "openai", "gpt-5-mini"
+    )
+    assert await cost(connection, "openai", "nobody-knows", request="o3-2026-08-07") == of_request
+
+
+async def test_an_operator_s_price_holds_for_dates_that_nobody_knows_and_one_of_the_date_wins(
+    connection: AsyncConnection,
+) -> None:
+    await prices.put(connection, operators(provider="openai", model="gpt-5-mini"))
+    assert await cost(connection, "openai", "gpt-5-mini-2026-08-07") == 1000 + 77
+    dated = operators(provider="openai", model="gpt-5-mini-2026-08-07", output_usd_per_token=Decimal(2))
+    await prices.put(connection, dated)
+    assert await cost(connection, "openai", "gpt-5-mini-2026-08-07") == 1000 + 2 * 77
+    assert await cost(connection, "openai", "gpt-5-mini-2026-09-01") == 1000 + 77
+
+
 async def test_the_model_of_the_request_is_priced_when_that_of_the_answer_is_not_known(connection: AsyncConnection) -> None:
     by_answer = await cost(connection, "openai", "gpt-4o")
     assert await cost(connection, "openai", "my-deployment", request="gpt-4o") == by_answer

@@ -40,6 +40,7 @@ FILES = [
     "012_create_operations.sql",
     "013_create_usage_corrections.sql",
     "014_record_when_migrations_were_applied.sql",
+    "015_price_models_of_unknown_dates.sql",
 ]
 
 
