@@ -25,7 +25,7 @@ ARGS ?=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto dashboards pictures lock clean
+.PHONY: help setup run demo test test-unit test-timescale bench check fuzz fuzz-keep fix proto reference dashboards pictures lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,7 @@ check: $(READY) $(NATIVE) ## formatting, lint, types, the law of layers, the loc
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
+	$(BIN)/python -m llm_observatory.app.reference --check docs
 	$(BIN)/uv lock --check
 	$(if $(shell command -v cargo),cd native && cargo fmt --check && cargo fmt --check --manifest-path fuzz/Cargo.toml && cargo clippy --locked --all-targets -- -D warnings \
 	    && cargo test --locked --no-default-features --quiet)
@@ -102,6 +103,9 @@ fix: $(READY) ## format and mend what can be mended by itself
 
 proto: $(READY) ## make src/llm_observatory/api/ and docs/reference/api.md from proto/ anew
 	$(BIN)/python proto/generate.py
+
+reference: $(READY) ## make the references of metrics, settings, commands and tables in docs/ from the code anew
+	$(BIN)/python -m llm_observatory.app.reference --write docs
 
 dashboards: $(READY) ## make dashboards/*.json from their declarations anew
 	$(BIN)/python -m dashboards

@@ -387,4 +387,4 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What a label can be, by its name, or by metric and label where that differs. What other rooms name (tables, rules,
-repositories, calls) `app/metrics_reference.py` asks them for."""
+repositories, calls) `app/reference/metrics.py` asks them for."""

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_observatory import metrics
-from llm_observatory.app import metrics_reference
+from llm_observatory.app.reference import metrics as metrics_reference
 
 MOST_SERIES = 3_000
 """Of a process, with every label at every value. Prometheus bears millions; what grows beyond this was not meant to."""

@@ -17,7 +17,9 @@ from pydantic import ValidationError
 
 from llm_observatory.errors import ConfigError
 from llm_observatory.settings.collector import COLLECTOR_OPTIONS
-from llm_observatory.settings.declared import BEARER_TOKEN, LIVE, MASK, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
+from llm_observatory.settings.conflicts import conflicts
+from llm_observatory.settings.declared import LIVE, MASK, SECRETS, SHARED_PORT_AGE, Settings, masked, shown
+from llm_observatory.settings.kinds import BEARER_TOKEN
 from llm_observatory.settings.places import OUR_PREFIXES, from_env_file, from_environment, from_yaml
 
 __all__ = [
@@ -83,7 +85,7 @@ def read(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
         doubtful |= {str(fault["loc"][0]) for fault in error.errors()}
         settings = Settings.model_validate({name: value for name, value in values.items() if name not in doubtful})
     # Between settings one of which is not known, nothing can be said.
-    faults += [conflict.message for conflict in settings.conflicts() if doubtful.isdisjoint(conflict.names)]
+    faults += [conflict.message for conflict in conflicts(settings) if doubtful.isdisjoint(conflict.names)]
     if faults:
         raise ConfigError(faults)
     return Loaded(settings, origins, (*environment.near_misses, *file.near_misses))

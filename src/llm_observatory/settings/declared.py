@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from llm_observatory.quantity import parse_duration, parse_size, show_duration, show_size
+from llm_observatory.quantity import parse_duration, show_duration, show_size
+from llm_observatory.settings.kinds import (
+    DAY,
+    OFF,
+    SECOND,
+    Codec,
+    ConnectionTime,
+    ContentCapture,
+    Duration,
+    LogLevel,
+    Names,
+    Origins,
+    OrOff,
+    Port,
+    PostgresUrl,
+    RedisUrl,
+    SelfTelemetry,
+    Size,
+    SocketPath,
+    SslMode,
+    Token,
+    UrlPath,
+)  # fmt: skip
 
 SECRETS = frozenset({"database_url", "db_read_url", "db_direct_url", "db_password", "query_token", "redis_url"})
 """Settings whose value is never shown. A test holds this against the types."""
@@ -28,78 +47,6 @@ MASK = "********"
 SHARED_PORT_AGE = timedelta(minutes=5)
 """Where processes share a port, only connections that end are spread anew."""
 
-BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""What may stand behind Bearer in a header (RFC 6750, 2.1)."""
-
-T = TypeVar("T")
-
-
-def _none_if_off(value: object) -> object:
-    return None if str(value).lower() == "off" else value
-
-
-def _begins_with(*schemes: str) -> Callable[[SecretStr], SecretStr]:
-    def check(value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(schemes):
-            raise ValueError(f"must begin with {' or '.join(schemes)}")
-        return value
-
-    return check
-
-
-def _token(value: SecretStr) -> SecretStr:
-    if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
-        raise ValueError("must be one word of A-Z a-z 0-9 . _ ~ + / -, with any number of = behind it")
-    return value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _parse_names(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _origin(value: str) -> str:
-    _, scheme, host = value.rpartition("://")
-    if value not in ("*", "null") and ("/" in host or not scheme):
-        raise ValueError("must be origins, such as https://app.example.com, without a path, or *")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(le=timedelta(days=36_500))]
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-ConnectionTime = Annotated[timedelta, BeforeValidator(parse_duration), Field(ge=0.1 * SECOND, le=24 * DAY)]
-"""grpcio takes milliseconds up to 2^31."""
-OFF = BeforeValidator(_none_if_off)
-OrOff = Annotated[T | None, OFF]
-"""The word `off` is None, and None is shown as it."""
-Size = Annotated[int, BeforeValidator(parse_size)]
-PostgresUrl = Annotated[SecretStr, AfterValidator(_begins_with("postgresql://", "postgres://"))]
-RedisUrl = Annotated[SecretStr, AfterValidator(_begins_with("redis://", "rediss://", "unix://"))]
-Token = Annotated[SecretStr, AfterValidator(_token)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
-"""Separated by commas."""
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_parse_names)]
-UrlPath = Annotated[str, Field(pattern=r"^/[!$-;=@-Z_a-z~]*$")]
-SocketPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]{1,102}$")]
-"""Absolute, in characters that are the same in a gRPC target, and no longer than macOS allows."""
-
-SslMode = Annotated[Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], BeforeValidator(_lower)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-SelfTelemetry = Annotated[Literal["off", "traces", "metrics", "all"], BeforeValidator(_lower)]
-Codec = Annotated[Literal["auto", "native", "reference"], BeforeValidator(_lower)]
-ContentCapture = Annotated[Literal["full", "truncated", "off"], BeforeValidator(_lower)]
-
-
-class Conflict(NamedTuple):
-    """What is wrong between settings that are each right by themselves."""
-
-    names: AbstractSet[str]
-    message: str
-
 
 class Settings(BaseModel):
     """The settings in force. Field names are the environment's names in lower case."""
@@ -107,126 +54,267 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     database_url: PostgresUrl | None = Field(
-        None, description="PostgreSQL to use; without it and DB_HOST the embedded one runs"
+        None,
+        description="PostgreSQL to use, `postgresql://user:password@host:port/name?sslmode=…`; without it and DB_HOST the "
+        "embedded one runs",
     )
-    db_read_url: PostgresUrl | None = Field(None, description="where queries go; as DATABASE_URL by default")
-    db_direct_url: PostgresUrl | None = Field(None, description="past a transaction pooler, for session locks and migrations")
-    db_host: str | None = Field(None, description="host or socket directory, when DATABASE_URL is not set")
-    db_port: int = Field(5432, ge=1, le=65535, description="with DB_HOST")
-    db_name: str = Field("llm_observatory", description="with DB_HOST, and the embedded database's name")
-    db_user: str = Field("postgres", description="with DB_HOST")
-    db_password: SecretStr | None = Field(None, description="with DB_HOST")
-    db_ssl_mode: SslMode = Field("prefer", description="with DB_HOST; libpq's sslmode")
-    db_app_name: str = Field("llm-observatory-storage", description="application_name of every connection")
+    db_read_url: PostgresUrl | None = Field(None, description="where queries go; the same server without it")
+    db_direct_url: PostgresUrl | None = Field(
+        None, description="past a transaction pooler (PgBouncer), for session locks and migrations"
+    )
+    db_host: str | None = Field(
+        None,
+        description="host or socket directory, when DATABASE_URL is not set; the six from DB_PORT to DB_SSL_MODE go with it",
+    )
+    db_port: int = Field(5432, ge=1, le=65535, description="port")
+    db_name: str = Field("llm_observatory", description="database; also the name of the embedded one")
+    db_user: str = Field("postgres", description="user")
+    db_password: SecretStr | None = Field(None, description="password")
+    db_ssl_mode: SslMode = Field(
+        "prefer", description="`disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`, as in libpq"
+    )
+    db_app_name: str = Field("llm-observatory-storage", description="`application_name` of every connection")
 
-    db_pool_max_connections: int = Field(20, ge=1, le=1000, description="read pool")
-    db_pool_min_connections: int = Field(5, ge=0, le=1000, description="read pool")
-    db_pool_connect_timeout: Duration = Field(10 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="to get a connection")
-    db_pool_idle_timeout: Duration = Field(
-        300 * SECOND, ge=SECOND, description="an idle connection above the minimum is closed"
+    db_pool_max_connections: int = Field(20, ge=1, le=1000, description="most connections of the read pool")
+    db_pool_min_connections: int = Field(5, ge=0, le=1000, description="connections that are kept open")
+    db_pool_connect_timeout: Duration = Field(
+        10 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="longest wait for a connection"
     )
-    db_pool_max_lifetime: Duration = Field(1800 * SECOND, ge=SECOND, description="a connection is replaced after")
-    db_retry_max_attempts: int = Field(3, ge=1, le=100, description="tries of one write after transient errors")
-    db_retry_initial_delay_ms: int = Field(100, ge=1, le=60_000, description="before the second try")
-    db_retry_max_delay_ms: int = Field(5000, ge=1, le=600_000, description="the longest wait between tries")
+    db_pool_idle_timeout: Duration = Field(
+        300 * SECOND, ge=SECOND, description="an idle connection above the minimum is closed after this"
+    )
+    db_pool_max_lifetime: Duration = Field(1800 * SECOND, ge=SECOND, description="a connection is replaced after this")
+    db_retry_max_attempts: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="tries of one write that the database answered with a transient error; while it cannot be reached "
+        "none is counted. The hold ends them either way",
+    )
+    db_retry_initial_delay_ms: int = Field(100, ge=1, le=60_000, description="wait before the second try")
+    db_retry_max_delay_ms: int = Field(5000, ge=1, le=600_000, description="longest wait between tries")
     db_retry_backoff_multiplier: float = Field(2.0, ge=1.0, le=10.0, description="growth of the wait")
 
-    redis_url: RedisUrl | None = Field(None, description="optional query cache; off without it")
+    redis_url: RedisUrl | None = Field(
+        None,
+        description="query cache, `redis://…`; off without it. When it is away or slow, queries take the time they would "
+        "without it",
+    )
     redis_pool_size: int = Field(50, ge=1, le=10_000, description="connections to Redis")
-    redis_timeout_secs: float = Field(5.0, gt=0, le=60, description="for one Redis command")
+    redis_timeout_secs: float = Field(5.0, gt=0, le=60, description="for one Redis command, in seconds")
 
-    chunk_interval: Duration = Field(DAY, ge=3600 * SECOND, description="time span of one partition or chunk")
-    compress_after: Duration = Field(7 * DAY, ge=3600 * SECOND, description="age at which TimescaleDB compresses a chunk")
-    retention: Duration = Field(90 * DAY, ge=7200 * SECOND, description="facts older than this are dropped by whole partitions")
+    chunk_interval: Duration = Field(
+        DAY, ge=3600 * SECOND, description="time span of one partition or chunk; divides a day or is whole days"
+    )
+    compress_after: Duration = Field(
+        7 * DAY,
+        ge=3600 * SECOND,
+        description="age at which data counts as late and has a lane of its own; TimescaleDB compresses at this age",
+    )
+    retention: Duration = Field(
+        90 * DAY, ge=7200 * SECOND, description="partitions or chunks older than this are dropped; at least two CHUNK_INTERVAL"
+    )
     content_retention: Duration = Field(
-        90 * DAY, ge=7200 * SECOND, description="the same for what was said (llm_content); never longer than RETENTION"
+        90 * DAY,
+        ge=7200 * SECOND,
+        description="the same for what was said (`llm_content`); by default RETENTION, 90 days at most; never longer than "
+        "RETENTION",
     )
     rollup_retention: Duration = Field(
-        730 * DAY, ge=7200 * SECOND, description="the same for sums by day; those by hour are kept two days longer than facts"
+        730 * DAY,
+        ge=7200 * SECOND,
+        description="the same for sums by day; sums by hour are kept for RETENTION and two days, and this is never shorter",
     )
     content_capture: ContentCapture = Field(
-        "full", description="what was said in spans and logs: full, truncated to CONTENT_PREVIEW_BYTES, or off (none is stored)"
+        "full",
+        description="what was said is stored: `full`, `truncated` to CONTENT_PREVIEW_BYTES, or `off`: not at all. It "
+        "holds from the change on, not for what is stored",
     )
-    content_max_bytes: Size = Field(1024**2, ge=1, le=64 * 1024**2, description="of one item of content, the rest is cut")
-    content_preview_bytes: Size = Field(1024, ge=1, le=1024**2, description="the same with CONTENT_CAPTURE=truncated")
-    copy_direct_compress: bool = Field(default=False, description="TimescaleDB 2.28.1+: COPY into compressed chunks")
+    content_max_bytes: Size = Field(
+        1024**2, ge=1, le=64 * 1024**2, description="an item of content that is longer is cut; at most 64 MiB"
+    )
+    content_preview_bytes: Size = Field(1024, ge=1, le=1024**2, description="the same with `CONTENT_CAPTURE=truncated`")
+    copy_direct_compress: bool = Field(
+        default=False,
+        description="TimescaleDB 2.28.1+, community licence: commits with 100 rows and more a source and day go into the "
+        "columnstore at once, see engines.md. Without effect elsewhere",
+    )
     ledger_retention: Duration = Field(21_600 * SECOND, ge=60 * SECOND, description="how long a retried request is recognised")
     accept_max_age: OrOff[Duration] = Field(
-        None, description="older records are rejected; retention - one chunk by default, off allows all"
+        None,
+        description="older records are rejected one by one; by default RETENTION less CHUNK_INTERVAL; `off` accepts any age, "
+        "and what is older than RETENTION is dropped by the next round of maintenance and is in no rollup. "
+        "Use `off` for imports only: one small request with spans of thousands of different days makes "
+        "thousands of partitions",
     )
     accept_max_ahead: Duration = Field(DAY, description="records further in the future are rejected")
 
     listen_host: str = Field("127.0.0.1", description="address of every port")
-    otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC")
+    otlp_grpc_port: Port = Field(4317, description="OTLP over gRPC, and `grpc.health.v1`")
     otlp_http_port: Port = Field(4318, description="OTLP over HTTP")
-    otlp_grpc_socket: SocketPath | None = Field(None, description="a unix socket for OTLP over gRPC, beside the port")
-    otlp_http_socket: SocketPath | None = Field(None, description="the same for OTLP over HTTP")
-    query_port: Port = Field(8080, description="gRPC query service")
-    query_timeout: Duration = Field(
-        30 * SECOND, ge=0.1 * SECOND, le=3600 * SECOND, description="for one query, unless its client has less patience"
+    otlp_grpc_socket: SocketPath | None = Field(
+        None, description="path of a unix socket for OTLP over gRPC, beside the port: clients say `unix:/run/otlp/grpc.sock`"
     )
-    tls_cert_file: Path | None = Field(None, description="certificate chain (PEM): OTLP and query ports speak TLS")
-    tls_key_file: Path | None = Field(None, description="its private key (PEM), without a passphrase")
-    tls_client_ca_file: Path | None = Field(None, description="who signs the certificates that clients must show (PEM)")
-    tokens_file: Path | None = Field(None, description="who may send and ask: lines of tenant, rights and token")
-    query_token: Token | None = Field(None, description="the token that `query` and `tail` show")
-    query_ca_file: Path | None = Field(None, description="whom they trust over TLS (PEM); else TLS_CERT_FILE")
-    otlp_grpc_max_concurrent_streams: int = Field(1000, ge=1, le=1_000_000, description="calls at once on one connection")
-    otlp_grpc_keepalive_time: ConnectionTime = Field(7200 * SECOND, description="a client that was silent so long is pinged")
+    otlp_http_socket: SocketPath | None = Field(None, description="the same for OTLP over HTTP")
+    query_port: Port = Field(8080, description="queries over gRPC, with `grpc.health.v1` for each service")
+    health_check_port: Port = Field(9090, description="`/health`, `/health/live`, `/health/ready`, `/metrics`")
+
+    tls_cert_file: Path | None = Field(
+        None,
+        description="certificate chain, PEM, leaf first: the ports of OTLP and of queries speak TLS 1.2 and 1.3, and "
+        "nothing else. Unix sockets and HEALTH_CHECK_PORT do not",
+    )
+    tls_key_file: Path | None = Field(
+        None, description="the private key of TLS_CERT_FILE, PEM, without a passphrase, readable by the service's account alone"
+    )
+    tls_client_ca_file: Path | None = Field(None, description="clients must show a certificate that one of these, PEM, signed")
+    tokens_file: Path | None = Field(
+        None, description="who may send and who may ask; without it everybody who reaches the ports, as the tenant `default`"
+    )
+    query_token: Token | None = Field(None, description="the token that `llm-observatory query` and `tail` show")
+    query_ca_file: Path | None = Field(
+        None,
+        description="whom `query` and `tail` trust over TLS, PEM; else TLS_CERT_FILE. Without either they speak TLS where "
+        "`--endpoint` begins with `https://`, and trust as gRPC does",
+    )
+
+    otlp_grpc_max_concurrent_streams: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="calls at once on one connection; clients keep the rest back. A call that comes while others end may "
+        "be refused (UNAVAILABLE)",
+    )
+    otlp_grpc_keepalive_time: ConnectionTime = Field(
+        7200 * SECOND,
+        description="a client that was silent so long is pinged; below the timeout of NAT and load balancers it keeps "
+        "them from forgetting",
+    )
     otlp_grpc_keepalive_timeout: ConnectionTime = Field(
-        20 * SECOND, description="and its connection closed when it does not answer within"
+        20 * SECOND, description="a connection is closed when a ping of ours has no answer within"
     )
     otlp_grpc_keepalive_min_time: ConnectionTime = Field(
-        10 * SECOND, description="clients that ping more often are sent away (too_many_pings)"
+        10 * SECOND,
+        description="clients that ping more often are sent away (`too_many_pings`). The Collector has 5min, on which SDKs "
+        "with shorter ones lose their connections",
     )
     otlp_grpc_keepalive_permit_without_stream: bool = Field(
-        default=True, description="pings of connections without a call, theirs and ours"
+        default=True,
+        description="pings where there is no call, of clients and of ours; `false` sends clients away that do so more "
+        "than every 2h",
     )
-    otlp_grpc_max_connection_idle: OrOff[ConnectionTime] = Field(None, description="a connection without a call ends after")
+    otlp_grpc_max_connection_idle: OrOff[ConnectionTime] = Field(
+        None, description="a connection without a call is ended after this"
+    )
     otlp_grpc_max_connection_age: OrOff[ConnectionTime] = Field(
-        None, description="any connection ends after, so that load spreads; 5min by default with --share-port"
+        None,
+        description="any connection is ended after this, ±10 %: clients connect anew, and a load balancer can send them "
+        "elsewhere. With `--share-port` 5min by default",
     )
-    otlp_grpc_max_connection_age_grace: ConnectionTime = Field(30 * SECOND, description="its calls have so long to end then")
-    otlp_http_traces_path: UrlPath = Field("/v1/traces", description="where spans are received over HTTP")
+    otlp_grpc_max_connection_age_grace: ConnectionTime = Field(
+        30 * SECOND, description="calls on it have so long to end, then they are cut off (UNAVAILABLE)"
+    )
+
+    otlp_http_traces_path: UrlPath = Field("/v1/traces", description="where spans are received; the three must differ")
     otlp_http_metrics_path: UrlPath = Field("/v1/metrics", description="the same for metrics")
     otlp_http_logs_path: UrlPath = Field("/v1/logs", description="the same for log records")
-    otlp_http_cors_allowed_origins: Origins = Field(
-        (), description="web origins that may send, * for any text of a host, or all; none: browsers may not"
+    otlp_http_header_timeout: Duration = Field(
+        10 * SECOND,
+        ge=0.1 * SECOND,
+        description="from the first byte of a request to the end of its headers, and for a TLS handshake; then the "
+        "connection is closed",
     )
-    otlp_http_cors_allowed_headers: Names = Field((), description="request headers beside those of every exporter; * for all")
-    otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may")
-    otlp_http_header_timeout: Duration = Field(10 * SECOND, ge=0.1 * SECOND, description="for the head of an HTTP request")
-    otlp_http_idle_timeout: Duration = Field(60 * SECOND, ge=0.1 * SECOND, description="of an HTTP connection")
+    otlp_http_idle_timeout: Duration = Field(
+        60 * SECOND,
+        ge=0.1 * SECOND,
+        description="a connection without a request is closed after this, one that never sent any, too; so is one whose "
+        "client takes no answers",
+    )
     otlp_http_max_connection_age: OrOff[ConnectionTime] = Field(
-        None, description="as OTLP_GRPC_MAX_CONNECTION_AGE: the first answer after it closes an HTTP connection"
+        None, description="the first answer after this, ±10 %, says `Connection: close`. With `--share-port` 5min by default"
     )
-    health_check_port: Port = Field(9090, description="health and metrics over HTTP")
-    read_slots: int = Field(4, ge=1, le=64, description="request bodies read at the same time")
+    otlp_http_cors_allowed_origins: Origins = Field(
+        (),
+        description="web origins that may send, such as `https://app.example.com`; `*` stands for any text of a host, "
+        "alone for every origin. Without any, browsers may not send",
+    )
+    otlp_http_cors_allowed_headers: Names = Field(
+        (),
+        description="request headers they may use beside `Content-Type`, `Content-Encoding` and `X-Requested-With`; `*` "
+        "for all",
+    )
+    otlp_http_cors_max_age: Duration = Field(7200 * SECOND, description="how long a browser remembers that it may send")
+
+    read_slots: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="request bodies that are read at the same time, one a connection and signal, and one more for a "
+        "signal that has none; bounds memory",
+    )
     otlp_read_timeout: Duration = Field(
-        5 * SECOND, ge=0.1 * SECOND, le=300 * SECOND, description="for the body of one request, over gRPC and HTTP"
+        5 * SECOND,
+        ge=0.1 * SECOND,
+        le=300 * SECOND,
+        description="for the body of one request, over gRPC and HTTP, from when it is asked for; then UNAVAILABLE (503). "
+        "While others wait for its slot a body has a second",
     )
-    max_items_per_request: int = Field(200_000, ge=1, le=10_000_000, description="records in one request")
+    max_items_per_request: int = Field(
+        200_000, ge=1, le=10_000_000, description="records in one request; more is RESOURCE_EXHAUSTED (413)"
+    )
     otlp_max_request_bytes: Size = Field(
-        64 * 1024**2, ge=1024, le=1024**3, description="one request, before and after decompression"
+        64 * 1024**2,
+        ge=1024,
+        le=1024**3,
+        description="one request, before and after decompression, as JSON and as protobuf; more is RESOURCE_EXHAUSTED (413)",
     )
-    batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects before it is sent")
-    flush_interval_ms: int = Field(0, ge=0, le=1000, description="linger before a commit; 0 commits at once")
+    batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects")
+    flush_interval_ms: int = Field(
+        0, ge=0, le=1000, description="linger before a commit; 0 commits at once, above 1000 is refused"
+    )
     insert_max_fields: int = Field(
-        0, ge=0, le=10_000, description="groups of up to so many fields a table go by INSERT, not COPY"
+        0,
+        ge=0,
+        le=10_000,
+        description="groups with up to so many fields (rows times columns) a table go by INSERT instead of COPY",
+    )
+    query_timeout: Duration = Field(
+        30 * SECOND,
+        ge=0.1 * SECOND,
+        le=3600 * SECOND,
+        description="for one query, unless the deadline of its client is earlier; then DEADLINE_EXCEEDED, and its "
+        "statement is cancelled in the database. Five seconds later the database ends it by itself "
+        "(`statement_timeout`)",
     )
     ingest_committers: int = Field(2, ge=1, le=16, description="connections that commit, a lane")
-    ingest_max_inflight_bytes: Size = Field(64 * 1024**2, ge=1024**2, description="admitted and not yet committed")
-
-    shutdown_grace: Duration = Field(20 * SECOND, ge=2 * SECOND, le=600 * SECOND, description="from SIGTERM to exit")
-    log_level: LogLevel = Field("info", description="lowest level written")
-    metrics_enabled: bool = Field(default=True, description="serve /metrics")
-    self_telemetry: SelfTelemetry = Field(
-        "off", description="what is exported about this process by OTLP: traces, metrics, all"
+    ingest_max_inflight_bytes: Size = Field(
+        64 * 1024**2,
+        ge=1024**2,
+        description="bytes admitted and not yet committed; beyond it requests wait, then hear UNAVAILABLE",
     )
-    grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools such as grpcurl")
-    observatory_codec: Codec = Field("auto", description="native if built, else reference")
-    backup_dir: Path = Field(Path("/var/lib/postgresql/backups/daily"), description="folder of dumps (`backup dump`)")
-    llm_observatory_data_dir: Path | None = Field(None, description="folder of the embedded PostgreSQL; the user's data folder")
+
+    shutdown_grace: Duration = Field(
+        20 * SECOND, ge=2 * SECOND, le=600 * SECOND, description="from SIGTERM to exit; keep it below the orchestrator's own"
+    )
+    log_level: LogLevel = Field("info", description="lowest level written: `debug`, `info`, `warning` or `error`")
+    metrics_enabled: bool = Field(default=True, description="serve `/metrics`")
+    self_telemetry: SelfTelemetry = Field(
+        "off", description="what this process exports about itself by OTLP: `traces`, `metrics` or `all`; where to"
+    )
+    grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools that ask, such as grpcurl")
+    observatory_codec: Codec = Field(
+        "auto",
+        description="`native`, `reference`, or `auto`: native if it is installed and runs this version of the table spec, "
+        "else reference, which is some forty times slower; which one runs is in the log, `/health` and "
+        "`codec_info`",
+    )
+    backup_dir: Path = Field(Path("/var/lib/postgresql/backups/daily"), description="folder of dumps")
+    llm_observatory_data_dir: Path | None = Field(
+        None,
+        description="folder of the embedded PostgreSQL; by default `/var/lib/llm-observatory` for root, else the user's "
+        "data folder: `~/.local/share/llm-observatory` (Linux), `~/Library/Application "
+        "Support/llm-observatory` (macOS)",
+    )
 
     @property
     def embedded(self) -> bool:
@@ -258,65 +346,6 @@ class Settings(BaseModel):
             "rollup_retention": max(min(retention, 36_500 * DAY), 730 * DAY),
             **values,
         }
-
-    def conflicts(self) -> Iterator[Conflict]:
-        """What is wrong between settings that are each right by themselves."""
-        if self.db_pool_min_connections > self.db_pool_max_connections:
-            yield Conflict(
-                {"db_pool_min_connections", "db_pool_max_connections"},
-                "DB_POOL_MIN_CONNECTIONS is above DB_POOL_MAX_CONNECTIONS",
-            )
-        if self.db_retry_initial_delay_ms > self.db_retry_max_delay_ms:
-            yield Conflict(
-                {"db_retry_initial_delay_ms", "db_retry_max_delay_ms"},
-                "DB_RETRY_INITIAL_DELAY_MS is above DB_RETRY_MAX_DELAY_MS",
-            )
-        if DAY % self.chunk_interval and self.chunk_interval % DAY:
-            yield Conflict({"chunk_interval"}, "CHUNK_INTERVAL must divide a day or be whole days")
-        if self.retention < 2 * self.chunk_interval:
-            yield Conflict({"retention", "chunk_interval"}, "RETENTION must be at least two CHUNK_INTERVALs")
-        if self.accept_max_age is not None and self.accept_max_age > self.retention:
-            yield Conflict(
-                {"accept_max_age", "retention"}, "ACCEPT_MAX_AGE is beyond RETENTION: what it lets in would be dropped at once"
-            )
-        if self.content_retention > self.retention:
-            yield Conflict(
-                {"content_retention", "retention"},
-                "CONTENT_RETENTION is beyond RETENTION: content without its records is of no use",
-            )
-        if self.rollup_retention < self.retention:
-            yield Conflict(
-                {"rollup_retention", "retention"},
-                "ROLLUP_RETENTION is below RETENTION: sums by day would go before the records they sum up",
-            )
-        if self.embedded and (self.db_read_url or self.db_direct_url):
-            yield Conflict(
-                {"database_url", "db_host", "db_read_url", "db_direct_url"},
-                "DB_READ_URL and DB_DIRECT_URL need DATABASE_URL or DB_HOST",
-            )
-        yield from self._tls_conflicts()
-        yield from self._place_conflicts()
-
-    def _tls_conflicts(self) -> Iterator[Conflict]:
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            yield Conflict(
-                {"tls_cert_file", "tls_key_file"}, "TLS_CERT_FILE and TLS_KEY_FILE go together: one of them is not set"
-            )
-        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
-            yield Conflict({"tls_client_ca_file", "tls_cert_file"}, "TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE")
-
-    def _place_conflicts(self) -> Iterator[Conflict]:
-        paths = ("otlp_http_traces_path", "otlp_http_metrics_path", "otlp_http_logs_path")
-        if len({getattr(self, name) for name in paths}) < len(paths):
-            yield Conflict(set(paths), "OTLP_HTTP_TRACES_PATH, OTLP_HTTP_METRICS_PATH and OTLP_HTTP_LOGS_PATH must differ")
-        if self.otlp_grpc_socket is not None and self.otlp_grpc_socket == self.otlp_http_socket:
-            yield Conflict({"otlp_grpc_socket", "otlp_http_socket"}, "OTLP_GRPC_SOCKET and OTLP_HTTP_SOCKET are the same")
-        ports: dict[int, str] = {}
-        for name in ("otlp_grpc_port", "otlp_http_port", "query_port", "health_check_port"):
-            port = getattr(self, name)
-            if port and port in ports:
-                yield Conflict({name, ports[port]}, f"{name.upper()} and {ports[port].upper()} are both {port}")
-            ports[port] = name
 
 
 def shown(settings: Settings, name: str) -> str:

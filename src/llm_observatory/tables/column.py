@@ -166,7 +166,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column. `op` fills it; `aliases` are other sources tried in order when `op` gives nothing."""
+    """One column. `op` fills it; `aliases` are other sources tried in order when `op` gives nothing.
+
+    `description` is for people, in docs/reference/schema.md.
+    """
 
     name: str
     type: PgType
@@ -175,6 +178,7 @@ class Column:
     role: Role = "fact"
     max_bytes: int | None = None
     aliases: tuple[Source, ...] = ()
+    description: str = ""
 
     def __post_init__(self) -> None:
         if not self.op.startswith(("attr:", "resource_attr:")):
@@ -192,15 +196,17 @@ class Table:
     """One table. `kept_for` names the setting that says for how long; such tables are partitioned by `timestamp`.
 
     `kind`: fact (records), index (written with the facts), dimension (upserted before them), queue, ledger,
-    price, operation, correction (of facts, made behind ingest). The rest is
-    about the columnstore, for those that are partitioned: `segments` names the dimension that has at least a row for each of
-    its segments (None: a tenant is one), `order_by` says how rows are sorted inside a segment, `sparse_indexes` of which
-    columns the values of a batch of rows are known without decompressing it.
+    price, operation, correction (of facts, made behind ingest). `one_row_per`, and `kept` where a setting alone does not say
+    for how long, are for people. The rest is about the columnstore, for those that are partitioned: `segments` names the
+    dimension that has at least a row for each of its segments (None: a tenant is one), `order_by` says how rows are sorted
+    inside a segment, `sparse_indexes` of which columns the values of a batch of rows are known without decompressing it.
     """
 
     name: str
     kind: Literal["fact", "index", "dimension", "queue", "ledger", "price", "operation", "correction"]
     columns: tuple[Column, ...]
+    one_row_per: str = ""
+    kept: str = ""
     kept_for: Literal["retention", "content_retention"] | None = None
     segments: Literal["telemetry_sources", "metric_labels"] | None = None
     order_by: tuple[str, ...] = ()
@@ -217,5 +223,12 @@ class Table:
         return tuple(column.name for column in self.columns if column.role == "key")
 
 
-TENANT = Column(name="tenant", type="text", op="request.tenant", role="key", max_bytes=INDEXED_TEXT_MAX_BYTES)
+TENANT = Column(
+    name="tenant",
+    type="text",
+    op="request.tenant",
+    role="key",
+    max_bytes=INDEXED_TEXT_MAX_BYTES,
+    description="whose it is; `''` in prices, backups and maintenance mode: everybody's",
+)
 """Every row of every table begins with it."""

@@ -108,13 +108,16 @@ FINISH_REASON_ALIASES = {
 """Finish reasons in the wild and the one this project groups by. The attribute itself keeps the raw value."""
 
 
-def _column(name: str, conversion: Conversion, canonical: str, *aliases: str | Source, role: Role = "label") -> Column:
+def _column(
+    name: str, conversion: Conversion, canonical: str, *aliases: str | Source, description: str, role: Role = "label"
+) -> Column:
     return Column(
         name=name,
         type=CONVERSIONS[conversion],
         op=Source(canonical, conversion).op,
         nullable=True,
         role=role,
+        description=description,
         aliases=tuple(Source(alias, conversion) if isinstance(alias, str) else alias for alias in aliases),
     )
 
@@ -130,6 +133,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "ai.model.provider",
         "langsmith.metadata.ls_provider",
         "traceloop.association.properties.ls_provider",
+        description="who answered: `openai`, `anthropic`, `aws.bedrock`, … (`gen_ai.provider.name`)",
     ),
     _column(
         "operation",
@@ -141,6 +145,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "llm.request.type",
         "traceloop.span.kind",
         "langsmith.span.kind",
+        description="`chat`, `embeddings`, `invoke_agent`, `execute_tool`, …",
     ),
     _column(
         "request_model",
@@ -151,6 +156,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "embedding.model_name",
         "langsmith.metadata.ls_model_name",
         "langfuse.observation.model.name",
+        description="model that was asked for",
     ),
     _column(
         "response_model",
@@ -160,8 +166,16 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "ai.response.model",
         "llm.model_name",
         "langfuse.observation.model.name",
+        description="model that answered",
     ),
-    _column("response_id", "text", "gen_ai.response.id", "ai.response.id", "llm.response.id"),
+    _column(
+        "response_id",
+        "text",
+        "gen_ai.response.id",
+        "ai.response.id",
+        "llm.response.id",
+        description="the provider's id of the answer",
+    ),
     _column(
         "service_tier",
         "text",
@@ -169,6 +183,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.openai.response.service_tier",
         "openai.request.service_tier",
         "gen_ai.openai.request.service_tier",
+        description="the provider's tier; prices depend on it",
     ),
     _column(
         "input_tokens",
@@ -180,6 +195,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "ai.usage.promptTokens",
         "llm.usage.prompt_tokens",
         role="fact",
+        description="tokens, cached ones included",
     ),
     _column(
         "output_tokens",
@@ -191,6 +207,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "ai.usage.completionTokens",
         "llm.usage.completion_tokens",
         role="fact",
+        description="tokens, reasoning ones included",
     ),
     _column(
         "cache_read_tokens",
@@ -207,6 +224,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.usage.details.cache_read_input_tokens",
         role="fact",
+        description="of the input: read from the provider's cache",
     ),
     _column(
         "cache_write_tokens",
@@ -221,6 +239,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
         "gen_ai.usage.details.cache_write_tokens",
         role="fact",
+        description="of the input: written to it",
     ),
     _column(
         "reasoning_tokens",
@@ -235,8 +254,11 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thoughts_tokens",
         role="fact",
+        description="of the output: not shown",
     ),
-    Column(name="usage_role", type="text", op="llm.usage_role", role="label"),
+    Column(
+        name="usage_role", type="text", op="llm.usage_role", role="label", description="whether these tokens are to be summed"
+    ),
     _column(
         "reported_cost_usd",
         "float",
@@ -246,6 +268,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "llm.cost.total",
         "gen_ai.usage.total_cost",
         role="fact",
+        description="US dollars, as the client reckoned",
     ),
     _column(
         "ttft_ms",
@@ -255,8 +278,16 @@ LLM_COLUMNS: tuple[Column, ...] = (
         Source("ai.stream.msToFirstChunk", "float"),
         Source("ai.response.msToFirstChunk", "float"),
         role="fact",
+        description="milliseconds to the first chunk",
     ),
-    _column("is_streaming", "bool", "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming"),
+    _column(
+        "is_streaming",
+        "bool",
+        "gen_ai.request.stream",
+        "gen_ai.is_streaming",
+        "llm.is_streaming",
+        description="whether the answer was streamed",
+    ),
     _column(
         "finish_reasons",
         "finish_reasons",
@@ -267,6 +298,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.finishReason",
         "llm.response.finish_reason",
         "llm.response.stop_reason",
+        description="`stop`, `length`, `tool_calls`, `content_filter`, …",
     ),
     _column(
         "conversation_id",
@@ -284,6 +316,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "gen_ai.session.id",
         "gen_ai.openai.thread.id",
         role="id",
+        description="conversation, session or thread",
     ),
     _column(
         "user_id",
@@ -299,14 +332,24 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "langsmith.metadata.user_id",
         "ai.telemetry.metadata.userId",
         role="id",
+        description="the application's user",
     ),
     _column(
-        "agent_name", "text", "gen_ai.agent.name", "agent.name", "agent_name", "ai.telemetry.functionId", "graph.node.name"
+        "agent_name",
+        "text",
+        "gen_ai.agent.name",
+        "agent.name",
+        "agent_name",
+        "ai.telemetry.functionId",
+        "graph.node.name",
+        description="agent",
     ),
-    _column("tool_name", "text", "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "mcp.tool.name"),
-    _column("error_type", "text", "error.type"),
-    _column("temperature", "float", "gen_ai.request.temperature", "ai.settings.temperature", role="fact"),
-    _column("top_p", "float", "gen_ai.request.top_p", "ai.settings.topP", "llm.top_p", role="fact"),
+    _column("tool_name", "text", "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "mcp.tool.name", description="tool"),
+    _column("error_type", "text", "error.type", description="`error.type`"),
+    _column(
+        "temperature", "float", "gen_ai.request.temperature", "ai.settings.temperature", role="fact", description="as asked"
+    ),
+    _column("top_p", "float", "gen_ai.request.top_p", "ai.settings.topP", "llm.top_p", role="fact", description="as asked"),
     _column(
         "max_tokens",
         "int",
@@ -315,6 +358,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "ai.settings.maxTokens",
         "ai.settings.maxOutputTokens",
         role="fact",
+        description="as asked",
     ),
     _column(
         "prompt_name",
@@ -323,6 +367,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "langfuse.observation.prompt.name",
         "traceloop.prompt.key",
         "prompt.id",
+        description="prompt template",
     ),
     _column(
         "prompt_version",
@@ -331,6 +376,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "langfuse.observation.prompt.version",
         "traceloop.prompt.version",
         "llm.prompt_template.version",
+        description="its version",
     ),
     Column(
         name="environment",
@@ -340,5 +386,6 @@ LLM_COLUMNS: tuple[Column, ...] = (
         role="label",
         max_bytes=INDEXED_TEXT_MAX_BYTES,
         aliases=(Source("deployment.environment", "text", "resource"), Source("langfuse.environment")),
+        description="`deployment.environment.name` of the resource",
     ),
 )

@@ -12,7 +12,7 @@ import urllib.request
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_observatory import metrics
-from llm_observatory.app import metrics_reference
+from llm_observatory.app.reference import metrics as metrics_reference
 from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES
 from tests.plugins.load import Client, log_request, metric_request, trace_request
 from tests.plugins.service import Service, wait_for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +151,9 @@ def _show_lines(loaded: Loaded, console: Console) -> None:
 def _what_it_is(name: str) -> str:
     options = COLLECTOR_OPTIONS.get(name)
     collector = f" [{', '.join(options)}]" if options else ""
-    return f"{Settings.model_fields[name].description}{collector}"
+    # Its beginning: the whole is in docs/reference/settings.md.
+    beginning = re.split(r"[;.] ", Settings.model_fields[name].description or "", maxsplit=1)[0]
+    return f"{beginning}{collector}"
 
 
 def _summary(found: Report) -> list[tuple[str, str]]:

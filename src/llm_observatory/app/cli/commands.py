@@ -63,7 +63,10 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Receive OTLP and answer questions until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads settings again."""
+    """Receive OTLP and answer questions until SIGTERM or SIGINT; a second signal ends at once. SIGHUP reads settings again.
+
+    Starts the embedded PostgreSQL if none is configured, and migrates.
+    """
     from llm_observatory.app import signals
 
     with signals.early():

@@ -58,7 +58,7 @@ def reindex(table: Tables = None, *, as_json: Json = False) -> None:
 
 @maintain.command()
 def compress(table: Tables = None, *, as_json: Json = False) -> None:
-    """Compress chunks older than COMPRESS_AFTER now (TimescaleDB)."""
+    """Compress chunks older than COMPRESS_AFTER now (TimescaleDB); plain PostgreSQL has nothing to compress."""
     names = _chosen(table, PARTITIONED_NAMES)
     _finish(_maintain(lambda work: work.compress(names)), as_json=as_json)
 

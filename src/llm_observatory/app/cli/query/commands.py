@@ -74,7 +74,7 @@ def traces(
     entry: Annotated[bool, typer.Option("--entry", help="Only requests to a service.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find spans."""
+    """Find spans; the newest of the last hour first, unless options say otherwise."""
     request = traces_pb.SearchTracesRequest(
         time_range=time_range(since, begin, end),
         service_names=service,
@@ -104,7 +104,7 @@ def trace(
     omit_content: Annotated[bool, typer.Option("--omit-content", help="Leave out what was said.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one trace as a tree."""
+    """Show one trace as a tree, with durations, models, tokens, cost as reported, errors."""
     # A tree does not show what was said.
     request = traces_pb.GetTraceRequest(trace_id=trace_id(identity), omit_content=omit_content or not as_json)
     with asking(endpoint) as channel:
@@ -131,7 +131,7 @@ def logs(
     *,
     as_json: Json = False,
 ) -> None:
-    """Find log records."""
+    """Find log records by words and conditions."""
     request = logs_pb.SearchLogsRequest(
         time_range=time_range(since, begin, end), selection=log_selection(text, service, attr, level, of_trace)
     )
@@ -142,7 +142,7 @@ def logs(
 
 @verbs.command()
 def services(since: Since = DAY, begin: From = "", end: To = "", endpoint: Endpoint = "", *, as_json: Json = False) -> None:
-    """List the services that sent spans."""
+    """List the services that sent spans, by default in the last 24 hours."""
     request = traces_pb.ListServicesRequest(time_range=time_range(since, begin, end))
     with asking(endpoint) as channel:
         answer = TraceQueryServiceStub(channel).ListServices(request, timeout=CALL_SECONDS)

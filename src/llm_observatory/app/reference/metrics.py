@@ -1,14 +1,12 @@
-"""`python -m llm_observatory.app.metrics_reference` prints docs/metrics-reference.md; with `--write FILE` it writes it.
+"""docs/metrics-reference.md: made of the declaration in `metrics.py`, and of the rooms that name what labels can be.
 
-Made of the declaration in `metrics.py`, and of the rooms that name what labels can be: tables, rules, rollups, repositories.
+Those are tables, rules, rollups, repositories.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from math import prod
-from pathlib import Path
 
 import grpc
 
@@ -31,8 +29,8 @@ OPEN = {
 _HEAD = """\
 # Metrics: reference
 
-Made from the code by `python -m llm_observatory.app.metrics_reference --write docs/metrics-reference.md`, and compared with it
-by a test. What to look at, and when to worry: [metrics.md](metrics.md).
+Made from `metrics.py` by `make reference`, and compared with it by `make check`. What to look at, and when to worry:
+[metrics.md](metrics.md).
 
 Beside these, `/metrics` has what prometheus_client measures of the process and of Python: `process_*`, `python_*`.
 With every label at every value there are {series:,} series a process. A gauge that is read from the database is absent as long
@@ -134,13 +132,3 @@ def _number(bound: float) -> str:
 
 def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["--write", file]:
-            Path(file).write_text(page(), encoding="utf-8")
-        case []:
-            sys.stdout.write(page())
-        case _:
-            sys.exit("usage: python -m llm_observatory.app.metrics_reference [--write FILE]")
