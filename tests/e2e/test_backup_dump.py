@@ -17,17 +17,11 @@ from typer.testing import CliRunner, Result
 
 from llm_observatory.app.cli import cli
 from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES
-from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS
+from tests.plugins.content import content, traces
 from tests.plugins.database import database_url
 from tests.plugins.load import Load
 from tests.plugins.s3 import BUCKET, s3_server
 from tests.plugins.service import Service, wait_for
-
-COMPARED = [
-    *(name for name, table in BY_NAME.items() if table.kind in {"fact", "dimension", "index"} or name == "ingest_ledger"),
-    *(view.name for view in ROLLUP_VIEWS),
-]
-CONTENT = "SELECT count(*), coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '') FROM {} t"
 
 
 @dataclass
@@ -67,17 +61,6 @@ class Operator:
     def database(self, name: str) -> str:
         """The URL of another database on the server."""
         return database_url(self.service.dsn(), name)
-
-
-def content(conninfo: str) -> dict[str, object]:
-    """Number and sum of the rows of every table and view that holds data."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        return {name: connection.execute(CONTENT.format(name).encode()).fetchone() for name in COMPARED}
-
-
-def traces(conninfo: str) -> set[bytes]:
-    with psycopg.connect(conninfo) as connection:
-        return {row[0].bytes for row in connection.execute("SELECT DISTINCT trace_id FROM llm_traces")}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -46,7 +47,7 @@ class Servers:
         except AssertionError:
             pytest.fail(f"PostgreSQL does not start:\n{log.read_text()[-4000:]}")
 
-    def stop(self, folder: str) -> None:
-        """End it, if it runs."""
+    def stop(self, folder: str, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """End it, if it runs; `immediate` where nobody wants its data any more."""
         if (self.root / folder / "postmaster.pid").exists():
-            self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-m", "fast", "-w", "stop")
+            self.run(programs.program("pg_ctl"), "-D", self.root / folder, "-m", mode, "-w", "stop")

@@ -28,7 +28,10 @@ backup = typer.Typer(no_args_is_help=True, help="Make backups, list them, read t
 
 Stanza = Annotated[str, typer.Option(envvar="PGBACKREST_STANZA", help="What pgBackRest's configuration calls the server.")]
 Repo = Annotated[int, typer.Option(min=1, help="Which repository of pgBackRest's configuration.")]
-Config = Annotated[Path | None, typer.Option(help="pgBackRest's configuration file, if it is not where pgBackRest looks.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(envvar="PGBACKREST_CONFIG", help="pgBackRest's configuration file, if it is not where pgBackRest looks."),
+]
 Bucket = Annotated[str, typer.Option(help="The bucket; AWS's own variables say where S3 is and who we are.")]
 STANZA = "llm-observatory"
 

@@ -21,7 +21,8 @@ LATEST = f"latest{SUFFIX}"
 """A link to the newest dump of a folder."""
 
 CHUNK = 1 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def trouble(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise BackupFailed(
                 f"no room for the backup in {path.parent}: {error.strerror}. Nothing half-made is left; free some space, remove"
                 " old dumps once they are in S3, or set BACKUP_DIR to another folder"

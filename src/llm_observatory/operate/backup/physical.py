@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from llm_observatory.operate.backup.files import FULL
 from llm_observatory.operate.backup.programs import BackupFailed, run
 from llm_observatory.storage import backups
 from llm_observatory.storage.backups import Backup, RestoreRefused
@@ -52,12 +53,31 @@ async def make(conninfo: str, repository: Repository, kind: Type) -> tuple[Backu
     Raises BackupFailed, StorageError.
     """
     started = datetime.now(UTC)
-    run(repository.command(f"--type={kind}", "backup"))
+    try:
+        run(repository.command(f"--type={kind}", "backup"))
+    except BackupFailed as error:
+        raise _explained(error, repository) from error.__cause__
     last = _stanza(repository)["backup"][-1]
     size = last["info"]["repository"]["size"]
     made = Backup("physical", last["label"], repository.destination, started, datetime.now(UTC), size, last["info"]["size"])
     async with backups.opened(conninfo) as connection:
         return made, await backups.record(connection, made)
+
+
+def _explained(error: BackupFailed, repository: Repository) -> BackupFailed:
+    """Of a full disk with the way out. PgBackRest does not always say that it is full, only that it cannot write."""
+    said = str(error)
+    if "unable to write" in said or any(os.strerror(number) in said for number in FULL):
+        why = f"{repository.destination} cannot be written, most often for want of room"
+    elif "was not archived" in said:
+        why = f"WAL does not get into {repository.destination}, most often for want of room or because it cannot be reached"
+    else:
+        return error
+    return BackupFailed(
+        f"{why}: {said}\nEarlier backups stay as they were; what was begun the next one removes or goes on with. See df -h and"
+        " pg_stat_archiver soon: WAL that waits fills PostgreSQL's disk. For room keep fewer backups and run pgbackrest"
+        f" --stanza={repository.stanza} --repo={repository.number} expire, or move the repository to another disk"
+    )
 
 
 def verify(repository: Repository) -> list[str]:
