@@ -4,25 +4,16 @@ set -eu
 
 usage() {
     cat <<'HELP'
-backup.sh [-v] [-y]
+backup.sh
 Back up the server (pgBackRest, repo1) and dump the database (BACKUP_DIR).
 BACKUP_KINDS says which; both by default: "physical dump". The embedded PostgreSQL has dumps only: BACKUP_KINDS=dump.
-  -v      show every command
-  -y      for cron: nothing is ever asked here
-  --help  show this
 Exit status: 0 made, 1 not made, 2 wrong arguments.
 HELP
 }
 
-while [ $# -gt 0 ]; do
-    case $1 in
-        -v) set -x ;;
-        -y) ;;
-        --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
+# shellcheck source=deploy/scripts/options.sh
+. "$(dirname "$0")/options.sh"
+parse '' "$@"
 
 for kind in ${BACKUP_KINDS:-physical dump}; do
     llm-observatory backup "$kind"

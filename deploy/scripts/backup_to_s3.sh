@@ -4,33 +4,22 @@ set -eu
 
 usage() {
     cat <<'HELP'
-backup_to_s3.sh -b BUCKET [-e] [-v] [-y]
+backup_to_s3.sh -b BUCKET [-e]
 Send the dumps of BACKUP_DIR to an S3 bucket. With BACKUP_REPO=2 the server is backed up into that repository, too.
   -b BUCKET  the bucket; AWS_* variables say where S3 is and who we are
   -e         let S3 encrypt what it stores
-  -v         show every command
-  -y         for cron: nothing is ever asked here
-  --help     show this
 Nothing is deleted here: `find "$BACKUP_DIR" -name '*.sql.gz*' -mtime +7 -delete` once it succeeded.
 Exit status: 0 sent, 1 not sent, 2 wrong arguments.
 HELP
 }
 
-bucket=
-while [ $# -gt 0 ]; do
-    case $1 in
-        -b) bucket=${2:?-b wants a bucket}; shift ;;
-        -e) encrypt=--encrypt ;;
-        -v) set -x ;;
-        -y) ;;
-        --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
-[ -n "$bucket" ] || { usage >&2; exit 2; }
+# shellcheck source=deploy/scripts/options.sh
+. "$(dirname "$0")/options.sh"
+bucket='' encrypt=''
+parse 'bucket=-b: encrypt=-e' "$@"
+[ -n "$bucket" ] || wrong '-b BUCKET is missing'
 
-llm-observatory backup upload --bucket "$bucket" ${encrypt:+"$encrypt"}
+llm-observatory backup upload --bucket "$bucket" ${encrypt:+--encrypt}
 if [ -n "${BACKUP_REPO:-}" ]; then
     llm-observatory backup physical --repo "$BACKUP_REPO"
 fi

@@ -4,26 +4,15 @@ set -eu
 
 usage() {
     cat <<'HELP'
-maintenance_mode.sh --enable | --disable [-v] [-y]
+maintenance_mode.sh --enable | --disable
 Clients are told to come back (UNAVAILABLE with RetryInfo) and keep their records meanwhile.
-  -v      show every command
-  -y      for cron: nothing is ever asked here
-  --help  show this
 HELP
 }
 
-mode=
-while [ $# -gt 0 ]; do
-    case $1 in
-        --enable) mode=on ;;
-        --disable) mode=off ;;
-        -v) set -x ;;
-        -y) ;;
-        --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
-[ -n "$mode" ] || { usage >&2; exit 2; }
+# shellcheck source=deploy/scripts/options.sh
+. "$(dirname "$0")/options.sh"
+on='' off=''
+parse 'on=--enable off=--disable' "$@"
+[ "$on$off" = 1 ] || wrong 'either --enable or --disable'
 
-exec llm-observatory maintenance "$mode"
+exec llm-observatory maintenance "${on:+on}${off:+off}"

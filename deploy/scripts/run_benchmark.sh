@@ -4,26 +4,18 @@ set -eu
 
 usage() {
     cat <<'HELP'
-run_benchmark.sh --output FILE [-v] [-y]
-Run BENCHMARK (ingest; or codec, query) on a database of its own, minutes on a quiet machine, and write FILE.
-  -v      show every command
-  -y      for cron: nothing is ever asked here
-  --help  show this
+run_benchmark.sh --output FILE
+Run BENCHMARK on a database of its own, minutes on a quiet machine, and write FILE. It is ingest, or codec or query; options of
+`llm-observatory bench` may follow: BENCHMARK="codec --seconds 5".
 Exit status: 0 all bars held, 1 one was missed, 2 wrong arguments.
 HELP
 }
 
-output=
-while [ $# -gt 0 ]; do
-    case $1 in
-        --output) output=${2:?--output wants a file}; shift ;;
-        -v) set -x ;;
-        -y) ;;
-        --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
-[ -n "$output" ] || { usage >&2; exit 2; }
+# shellcheck source=deploy/scripts/options.sh
+. "$(dirname "$0")/options.sh"
+output=''
+parse 'output=--output:' "$@"
+[ -n "$output" ] || wrong '--output FILE is missing'
 
-exec llm-observatory bench "${BENCHMARK:-ingest}" --json "$output"
+# shellcheck disable=SC2086 # the options are words of their own
+exec llm-observatory bench ${BENCHMARK:-ingest} --json "$output"

@@ -4,28 +4,18 @@ set -eu
 
 usage() {
     cat <<'HELP'
-test_dr_restore.sh [-b BUCKET] [-v] [-y]
+test_dr_restore.sh [-b BUCKET]
 Restore the newest dump (of BACKUP_DIR, or of the bucket) into database DR_DATABASE (llm_observatory_dr_test), compare its
 rows with the manifest and its schema with this version, and say how long it took. The database stays until the next run.
   -b BUCKET  take it from S3
-  -v         show every command
-  -y         for cron: nothing is ever asked here
-  --help     show this
 Exit status: 0 restored and equal, 1 not, 2 wrong arguments.
 HELP
 }
 
-bucket=
-while [ $# -gt 0 ]; do
-    case $1 in
-        -b) bucket=${2:?-b wants a bucket}; shift ;;
-        -v) set -x ;;
-        -y) ;;
-        --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
+# shellcheck source=deploy/scripts/options.sh
+. "$(dirname "$0")/options.sh"
+bucket=''
+parse 'bucket=-b:' "$@"
 
 file=backups/latest.sql.gz
 if [ -z "$bucket" ]; then

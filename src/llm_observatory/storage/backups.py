@@ -104,11 +104,14 @@ async def count_rows(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def _schema_version(connection: AsyncConnection) -> str:
-    row = await (await connection.execute("SELECT to_regclass('schema_migrations')")).fetchone()
-    if row == (None,):
+    if not await _has(connection, "schema_migrations"):
         return ""
     row = await (await connection.execute("SELECT coalesce(max(version), '') FROM schema_migrations")).fetchone()
     return "" if row is None else str(row[0])
+
+
+async def _has(connection: AsyncConnection, table: str) -> bool:
+    return await (await connection.execute("SELECT to_regclass(%s)", [table])).fetchone() != (None,)
 
 
 async def users(connection: AsyncConnection, database: str) -> list[str]:
@@ -154,7 +157,12 @@ async def start_timescaledb(connection: AsyncConnection) -> None:
 
 
 async def record(connection: AsyncConnection, backup: Backup) -> Backup | None:
-    """Append a backup that succeeded; returns the one of its kind and destination before it."""
+    """Append a backup that succeeded; returns the one of its kind and destination before it.
+
+    Before migration 012 there is no list: a backup that is made for an upgrade from there, or of a new database, is in none.
+    """
+    if not await _has(connection, "backups"):
+        return None
     before = await latest(connection, backup.kind, backup.destination)
     await connection.execute(statement("record_backup"), asdict(backup))
     return before
