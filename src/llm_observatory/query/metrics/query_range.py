@@ -13,6 +13,7 @@ from llm_observatory.query.metrics.distribution import Distribution, Point, expl
 from llm_observatory.query.metrics.repository import MetricRepository, Steps, StepValues
 from llm_observatory.query.metrics.series import Metric, Series
 from llm_observatory.query.time_range import moment, nanoseconds
+from llm_observatory.storage.pace import paced
 
 LOOK_BACK = timedelta(minutes=10)
 """How far before the range the point is looked for from which a cumulative series has grown; a step, if that is longer."""
@@ -75,7 +76,7 @@ async def answer(repository: MetricRepository, asked: Question) -> Values:
     counted = aggregation in _GROWTH or (metric.measures and aggregation in _FROM_INCREASES)
     if counted:
         return await _grown(repository, asked)
-    return _by_value(asked, await repository.values(asked.tenant, metric, asked.series, asked.steps))
+    return await _by_value(asked, await repository.values(asked.tenant, metric, asked.series, asked.steps))
 
 
 _FROM_INCREASES = (Aggregation.AGGREGATION_AVG, Aggregation.AGGREGATION_SUM, Aggregation.AGGREGATION_COUNT)
@@ -86,17 +87,19 @@ async def _grown(repository: MetricRepository, asked: Question) -> Values:
     numbers: dict[tuple[str, datetime], float] = defaultdict(float)
     totals: dict[tuple[str, datetime], float] = defaultdict(float)
     if asked.metric.is_cumulative:
-        for grew in await repository.increases(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from):
+        async for grew in paced(
+            await repository.increases(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
+        ):
             place = (asked.groups[grew.series_id], grew.step)
             numbers[place] += grew.number
             totals[place] += grew.total or 0.0
     else:
-        for one in await repository.values(asked.tenant, asked.metric, asked.series, asked.steps):
+        async for one in paced(await repository.values(asked.tenant, asked.metric, asked.series, asked.steps)):
             place = (asked.groups[one.series_id], one.step)
             numbers[place] += one.number if asked.metric.measures else one.total or 0.0
             totals[place] += one.total or 0.0
     found: Values = defaultdict(dict)
-    for (group, step), number in numbers.items():
+    async for (group, step), number in paced(numbers.items()):
         value = _of_growth(asked, number, totals[group, step])
         if value is not None:
             found[group][step] = value
@@ -115,12 +118,12 @@ def _of_growth(asked: Question, number: float, total: float) -> float | None:
             return number
 
 
-def _by_value(asked: Question, values: Iterable[StepValues]) -> Values:
+async def _by_value(asked: Question, values: Iterable[StepValues]) -> Values:
     together: dict[tuple[str, datetime], list[StepValues]] = defaultdict(list)
-    for one in values:
+    async for one in paced(values):
         together[asked.groups[one.series_id], one.step].append(one)
     found: Values = defaultdict(dict)
-    for (group, step), of_group in together.items():
+    async for (group, step), of_group in paced(together.items()):
         value = _MERGED[asked.aggregation](of_group)
         if value is not None:
             found[group][step] = value
@@ -145,7 +148,7 @@ async def _quantiles(repository: MetricRepository, asked: Question) -> Values:
     rows = await repository.histograms(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
     distributions: dict[tuple[str, datetime], Distribution] = defaultdict(Distribution)
     before_series, before = None, None
-    for row in rows:
+    async for row in paced(rows):
         series_id, at, nanos, start = row[0].bytes, *row[1:4]
         point = _point(row)
         if series_id != before_series:
@@ -158,7 +161,7 @@ async def _quantiles(repository: MetricRepository, asked: Question) -> Values:
             least, greatest = (point.least, point.greatest) if whole else (None, None)
             distributions[asked.groups[series_id], step].add(came, least, greatest)
     found: Values = defaultdict(dict)
-    for (group, step), distribution in distributions.items():
+    async for (group, step), distribution in paced(distributions.items()):
         value = distribution.quantile(asked.quantile)
         if value is not None:
             found[group][step] = value

@@ -25,6 +25,7 @@ from llm_observatory.query.time_range import TimeRange, nanoseconds, resolve
 from llm_observatory.query.values import Values
 from llm_observatory.serving.tenant import ASKING_TENANT
 from llm_observatory.storage.compose import SQL
+from llm_observatory.storage.pace import paced
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import METRIC_LABELS
 
@@ -94,7 +95,9 @@ class MetricQueryService:
         return api.QueryRangeResponse(
             metric=metric.summary(len(series)),
             aggregation=aggregation,
-            series=[_range_series(list(self._shown(request, series, group)), values[group]) for group in sorted(values)],
+            series=[
+                _range_series(list(self._shown(request, series, group)), values[group]) async for group in paced(sorted(values))
+            ],
         )
 
     def _within(self, request: Any) -> TimeRange:

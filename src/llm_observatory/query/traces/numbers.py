@@ -24,6 +24,7 @@ from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.sums import DAY, HOUR, Key, Piece, Sums, pieces
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL
+from llm_observatory.storage.pace import paced
 
 MAX_SERVICES = MAX_OPERATIONS = MAX_SERIES = 1000
 MAX_BUCKETS, MAX_POINTS = 2000, 100_000
@@ -85,7 +86,7 @@ async def metrics(
     if len(rows) > MAX_POINTS:
         raise TooMuch(f"more than {MAX_POINTS} points: group by less, or ask for longer steps or a shorter range of time")
     series: dict[tuple[Any, ...], TraceMetricsSeries] = {}
-    for row in rows:
+    async for row in paced(rows):
         of_group = dict(zip(keys, row[1:], strict=False))
         group = series.setdefault(
             tuple(of_group.values()),

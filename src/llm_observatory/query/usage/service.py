@@ -30,6 +30,7 @@ from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import ContentFound, ConversationKey, Order, TurnFound, UsageRepository
 from llm_observatory.query.values import Values
 from llm_observatory.serving.tenant import ASKING_TENANT
+from llm_observatory.storage.pace import paced
 from llm_observatory.storage.read import Reader
 
 NAME = usage_query_service_pb2.DESCRIPTOR.services_by_name["UsageQueryService"].full_name
@@ -70,7 +71,7 @@ class UsageQueryService:
             raise TooMuch(message)
         rows = [
             UsageRow(start_time_unix_nano=row.step * step if step else within.start, group=row.group, usage=usage_of(row.sums))
-            for row in found
+            async for row in paced(found)
         ]
         return GetUsageResponse(rows=rows, from_rollups=from_rollups)
 
@@ -86,7 +87,7 @@ class UsageQueryService:
         found = await self._repository.conversations(
             ASKING_TENANT.get(), within, conditions, values, order=order, after=_after(request, order), limit=size
         )
-        answer = ListConversationsResponse(conversations=map(summary_of, found))
+        answer = ListConversationsResponse(conversations=[summary_of(one) async for one in paced(found)])
         if len(found) == size:
             last = found[-1]
             cost = "-1" if last.sums.cost_usd is None else str(last.sums.cost_usd)
