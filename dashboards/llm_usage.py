@@ -256,7 +256,7 @@ def _errors() -> list[Panel]:
     kinds = f"""
         SELECT coalesce(error_type, left(status_message, 80), '(not said)') AS "error",
                coalesce(nullif(response_model, ''), request_model, '') AS "model", service_name AS "service",
-               count(*) AS "calls", max(timestamp) AS "newest"
+               count(DISTINCT (trace_id, span_id)) AS "calls", max(timestamp) AS "newest"
         FROM llm_traces
         WHERE tenant = {TENANT} AND $__timeFilter(timestamp) AND usage_role = 'call' AND status_code = 2 AND {CHOSEN}
           AND NOT EXISTS (

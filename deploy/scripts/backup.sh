@@ -12,7 +12,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 parse '' "$@"
 
 for kind in ${BACKUP_KINDS:-physical dump}; do

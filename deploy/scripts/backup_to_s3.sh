@@ -14,7 +14,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 bucket='' encrypt=''
 parse 'bucket=-b: encrypt=-e' "$@"
 [ -n "$bucket" ] || wrong '-b BUCKET is missing'

@@ -9,7 +9,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 before='' after=''
 parse 'before= after=' "$@"
 [ -n "$after" ] || wrong 'two files are wanted'

@@ -12,10 +12,10 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 retry=''
 parse 'retry=--retry' "$@"
 
-[ -n "$retry" ] || "$(dirname "$0")/backup.sh" -y
+[ -n "$retry" ] || "$(dirname "$(readlink -f "$0")")/backup.sh" -y
 llm-observatory migrate up
 llm-observatory migrate verify

@@ -11,7 +11,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 period='' output=''
 parse 'period=--period: output=--output:' "$@"
 [ -n "$output" ] || wrong '--output FILE is missing'

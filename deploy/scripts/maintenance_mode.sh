@@ -10,7 +10,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 on='' off=''
 parse 'on=--enable off=--disable' "$@"
 [ "$on$off" = 1 ] || wrong 'either --enable or --disable'

@@ -17,7 +17,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 target='' from_s3='' bucket='' latest='' moment='' drop='' file=''
 parse 'target=-t: from_s3=-s bucket=-b: latest=--latest moment=--target-time: drop=--drop-existing file=' "$@"
 [ -z "$from_s3" ] || [ -n "$bucket" ] || wrong '-s wants -b BUCKET'

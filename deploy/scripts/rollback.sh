@@ -12,9 +12,9 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 emergency=''
 parse 'emergency=--emergency' "$@"
 
-if [ -n "$emergency" ]; then yes=1; else "$(dirname "$0")/backup.sh" -y; fi
+if [ -n "$emergency" ]; then yes=1; else "$(dirname "$(readlink -f "$0")")/backup.sh" -y; fi
 llm-observatory migrate down ${yes:+--yes}

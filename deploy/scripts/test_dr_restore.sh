@@ -1,5 +1,5 @@
 #!/bin/sh
-# The monthly exercise: the newest dump, from S3 where a bucket is named, into a database of its own, counted and dropped.
+# The monthly exercise: the newest dump, from S3 where a bucket is named, into a database of its own, counted.
 set -eu
 
 usage() {
@@ -13,7 +13,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 bucket=''
 parse 'bucket=-b:' "$@"
 

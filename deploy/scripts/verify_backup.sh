@@ -12,7 +12,7 @@ HELP
 }
 
 # shellcheck source=deploy/scripts/options.sh
-. "$(dirname "$0")/options.sh"
+. "$(dirname "$(readlink -f "$0")")/options.sh"
 file=''
 parse 'file=' "$@"
 

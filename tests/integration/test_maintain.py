@@ -271,6 +271,23 @@ async def test_plans_of_statements_by_their_ids(database: str, monkeypatch: pyte
     assert (unknown.returncode, "knows no statement -1" in unknown.stderr, unknown.stdout) == (1, True, ""), unknown.stderr
 
 
+async def test_a_planted_statement_is_not_run(database: str) -> None:
+    """A literal that is longer for whoever planted it than for us, kept as it is since the statistics were reset meanwhile."""
+    if await fetch(database, "SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max'") == []:
+        pytest.skip("the server has not loaded pg_stat_statements")
+    await run(database, "CREATE EXTENSION pg_stat_statements")
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as theirs:
+        await theirs.execute("SET standard_conforming_strings = off")
+        planted = rb"SELECT 1, 'a\'; COMMIT; CREATE TABLE planted (); --'"
+        await theirs.execute(planted, prepare=True)
+        await run(database, "SELECT pg_stat_statements_reset()")
+        await theirs.execute(planted, prepare=True)
+    [(queryid,)] = await fetch(database, "SELECT queryid FROM pg_stat_statements WHERE query LIKE '%TABLE planted%; --%'")
+    with pytest.raises(Refused, match="multiple commands"):
+        await on(database).explain(queryid)
+    assert await fetch(database, "SELECT to_regclass('planted') IS NULL") == [(True,)]
+
+
 def command(database: str, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "llm_observatory", "maintain", *arguments],

@@ -107,7 +107,10 @@ class Ingest:
         while (flight := self._flights.get(digest) or self._left_behind.get(digest)) is not None:
             del payload  # the flight has its own; a hundred copies that wait for it must not be kept
             on_admitted()
-            landed = await _landing(flight, until)
+            try:
+                landed = await _landing(flight, until)
+            finally:
+                del flight  # see _landing
             if self._left_behind.answered(digest) or landed.again is None:
                 metrics.DUPLICATE_REQUESTS.labels(signal.name).inc()
                 return replace(landed.result, accepted=0, rejected=0)
@@ -115,9 +118,9 @@ class Ingest:
             payload, on_admitted = landed.again, _admitted_before
         request = _Request(signal, tenant, payload, digest, hold_until, on_admitted)
         del payload
-        flight = self._take_off(request)
+        landing = self._own_landing(self._take_off(request), digest, until)
         del request
-        return (await self._own_landing(flight, digest, until)).result
+        return (await landing).result
 
     async def drain(self, deadline: float) -> None:
         """Take nothing new, commit what is here; what is unresolved at the loop time `deadline` fails as ShuttingDown."""
@@ -152,6 +155,8 @@ class Ingest:
             if not flight.done():
                 self._left_behind.add(digest, flight)
             raise
+        finally:
+            del flight  # see _landing
 
     def _keep_apart(self, digest: bytes) -> None:
         """Let no copy join the running flight of `digest` from now on."""
@@ -272,7 +277,7 @@ async def _landing(flight: Flight, until: float) -> Landed:
     result = flight.result()
     if isinstance(result, ObservatoryError):
         try:
-            raise result
+            raise result.bare()  # that of a group is each of its callers'
         finally:
             del result, flight  # an error and the frame that raised it hold each other, and the frames above hold the call
     return result

@@ -270,7 +270,7 @@ class Settings(BaseModel):
     )
     batch_size: int = Field(10_000, ge=1, le=1_000_000, description="rows one transaction collects")
     flush_interval_ms: int = Field(
-        0, ge=0, le=1000, description="linger before a commit; 0 commits at once, above 1000 is refused"
+        0, ge=0, le=1000, description="linger before a commit; 0: at once where no committer of the lane is busy"
     )
     insert_max_fields: int = Field(
         0,

@@ -196,3 +196,28 @@ async def test_abandoning_fails_what_still_waits() -> None:
     lane.abandon()
     with pytest.raises(ShuttingDown):
         await entry.ack
+
+
+async def test_who_lingers_has_whole_batches_while_a_committer_is_busy() -> None:
+    lane, recorder = Lane("trace", 10_000, linger_seconds=30), Recorder()
+    tasks = [asyncio.create_task(lane.commit_loop(recorder.commit)) for _ in range(2)]
+    recorder.gate.clear()
+    lane.put(submission(rows=10_000))
+    await recorder.started.wait()
+    lane.put(submission(1, rows=lanes.WORTH_ROWS))
+    await asyncio.sleep(0.02)
+    assert len(recorder.groups) == 1
+    lane.put(submission(2, rows=10_000 - lanes.WORTH_ROWS))
+    await asyncio.sleep(0.02)
+    assert [len(group) for group in recorder.groups] == [1, 2]
+    await let_go(lane, recorder, tasks)
+
+
+async def test_a_linger_ends_before_the_hold() -> None:
+    lane, recorder = Lane("trace", 10, linger_seconds=1), Recorder()
+    task = asyncio.create_task(lane.commit_loop(recorder.commit))
+    entry = submission(hold=0.3)
+    lane.put(entry)
+    assert await entry.ack == Stored(b"")
+    lane.close()
+    await task

@@ -57,7 +57,7 @@ async def known(connection: AsyncConnection, where: str, queryid: int) -> Slow |
     """The statement of this id in this database; None: there is none, or not for this login. Raises StorageError."""
     with translated():
         row = await (await connection.execute(SQL(_STATEMENT).format(Identifier(where)), [queryid])).fetchone()
-    return None if row is None else Slow(*row)
+    return None if row is None or row[0] is None else Slow(*row)
 
 
 async def plan(connection: AsyncConnection, statement: str, *, form: str) -> Any:
@@ -66,18 +66,20 @@ async def plan(connection: AsyncConnection, statement: str, *, form: str) -> Any
     with translated():
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET TRANSACTION READ ONLY")
+            # Whoever may log in decides what stands there, perhaps with literals that end earlier for this session than for
+            # theirs. Only the extended protocol, by which psycopg asks for binary, takes one statement and no more.
+            await connection.execute(f"PREPARE explained AS {bare}".encode(), binary=True)
             if connection.info.server_version >= GENERIC_PLAN:
                 cursor = await connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT {form}) {bare}".encode())
             else:
-                cursor = await _explain_prepared(connection, bare, form)
+                cursor = await _explain_prepared(connection, form)
             rows = await cursor.fetchall()
     return rows[0][0] if form == "json" else "\n".join(line for (line,) in rows)
 
 
-async def _explain_prepared(connection: AsyncConnection, bare: str, form: str) -> Any:
+async def _explain_prepared(connection: AsyncConnection, form: str) -> Any:
     """With NULL for every parameter: no partition may be left out because of them."""
     await connection.execute(_GENERIC)
-    await connection.execute(f"PREPARE explained AS {bare}".encode())
     row = await (await connection.execute(_NUMBER)).fetchone()
     nulls = ", ".join(["NULL"] * (row[0] if row else 0))
     return await connection.execute(f"EXPLAIN (FORMAT {form}) EXECUTE explained{f'({nulls})' if nulls else ''}".encode())
