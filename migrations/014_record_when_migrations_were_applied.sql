@@ -1,10 +1,9 @@
 -- When each migration was applied; the first of them says how old the database is, wherever it was restored since. Those of
--- before this one count as applied with it: nobody wrote down when they were.
+-- before this one count as applied with it: nobody wrote down when they were. The table is dbmate's: where this file is run by hand
+-- there may be none.
 
 -- migrate:up
-ALTER TABLE schema_migrations ADD COLUMN applied_at timestamptz NOT NULL DEFAULT now();
-
-COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied; of migrations before 014 in an older database, when 014 was.';
+ALTER TABLE IF EXISTS schema_migrations ADD COLUMN applied_at timestamptz NOT NULL DEFAULT now();
 
 -- migrate:down
-ALTER TABLE schema_migrations DROP COLUMN applied_at;
+ALTER TABLE IF EXISTS schema_migrations DROP COLUMN applied_at;

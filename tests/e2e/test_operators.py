@@ -96,7 +96,7 @@ def elsewhere(cluster: Cluster) -> Iterator[str]:
 
 
 def test_a_full_disk_is_told_and_earlier_backups_stay(cluster: Cluster, service: Service) -> None:
-    """On a disk of 64 MiB where we may mount one; else a limit of a file's size has to do."""
+    """On a small disk where we may mount one; else a limit of a file's size has to do."""
     first = json.loads(cluster.did("backup", "physical", "--type", "full", "--repo", "2", "--json"))
     with cluster.no_room():
         ran = cluster.command("backup", "physical", "--type", "full", "--repo", "2")

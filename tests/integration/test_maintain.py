@@ -212,8 +212,9 @@ async def test_sessions_that_hold_the_database_up_are_ended(database: str) -> No
         assert await _found(database, idle_for=timedelta(hours=1), running_for=timedelta(hours=1)) == []
         assert [s.ours for s in await _found(database, pid=own.info.backend_pid)] == [True]
         doomed = [s for s in quiet if not s.ours] + await _found(database, running_for=timedelta(0))
+        ended = [f"session {connection.info.backend_pid}" for connection in (idle, running)]
         report = await on(database).terminate(doomed)
-        assert [piece.what for piece in report.done] == [f"session {c.info.backend_pid}" for c in (idle, running)]
+        assert [piece.what for piece in report.done] == ended
         with pytest.raises(psycopg.errors.AdminShutdown):
             await sleeping
         with pytest.raises(psycopg.OperationalError):

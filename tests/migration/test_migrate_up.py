@@ -31,10 +31,9 @@ def up(database: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def tables_in(file: Path) -> str:
-    return subprocess.run(
-        [binaries.located().installation / "bin" / "pg_restore", "--list", file], capture_output=True, text=True, check=True
-    ).stdout
+def pg_restore(*arguments: str | Path) -> str:
+    command = [binaries.located().installation / "bin" / "pg_restore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 async def applied(database: str) -> list[str]:
@@ -74,10 +73,12 @@ async def test_a_backup_before_brings_back_what_was_there(database: str, tmp_pat
     [file] = (tmp_path / "data" / "backups").iterdir()
     assert str(file) in done.stderr
     assert file.stat().st_mode & 0o077 == 0
-    listed = tables_in(file)
+    listed = pg_restore("--list", file)
     assert "TABLE DATA public dead_letters" in listed
     assert "TABLE DATA public maintenance_mode" in listed
-    assert "usage_corrections" not in listed
+    versions = pg_restore("--data-only", "--table", "schema_migrations", "--file", "-", file)
+    assert FILES[-2][:3] in versions
+    assert LAST[:3] not in versions
 
 
 async def test_nothing_is_saved_where_nothing_would_change(database: str, empty_database: str, tmp_path: Path) -> None:

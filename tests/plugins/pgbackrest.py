@@ -74,7 +74,7 @@ archive_command = '{pgbackrest} --config={root}/pgbackrest.conf --stanza=test ar
 """
 FOLDERS = ("pg", "again", "elsewhere")
 """Of data."""
-SMALL_BYTES = 64 * 1024**2
+SMALL_BYTES = 256 * 1024**2
 """Of the small disk: several backups of a new server, and no more than a test can fill at once."""
 
 ROOM_FOR_WAL = 1024**2
