@@ -60,7 +60,9 @@ class Lane:
         loop = asyncio.get_running_loop()
         submission.queued_at = loop.time()
         submission.expiry = loop.call_at(submission.hold_until, self._expire, submission)
-        self._changed.set()
+        # Not for every one: each would wake a free committer that waits for a busy one.
+        if len(self._waiting) == 1 or self._is_enough():
+            self._changed.set()
 
     async def commit_loop(self, commit: Commit) -> None:
         """Take groups and commit them until the lane is closed and empty."""
@@ -110,15 +112,19 @@ class Lane:
         """Seconds until what waits is taken if nothing else comes; None while nothing waits."""
         if not self._waiting:
             return None
-        joining = self._busy and not self._linger_seconds  # who lingers wants whole batches
-        rows, size = (WORTH_ROWS, WORTH_BYTES) if joining else (self._batch_rows, GROUP_MAX_BYTES)
-        if self._closed or self._rows >= min(rows, self._batch_rows) or self._bytes >= size:
+        if self._closed or self._is_enough():
             return 0
         patience = max(self._linger_seconds, PATIENCE_SECONDS) if self._busy else self._linger_seconds
         if not patience:
             return 0
         first = self._waiting[0]
         return min(first.queued_at + patience, first.hold_until - BEFORE_EXPIRY_SECONDS) - asyncio.get_running_loop().time()
+
+    def _is_enough(self) -> bool:
+        """Whether what waits need not wait for more."""
+        joining = self._busy and not self._linger_seconds  # who lingers wants whole batches
+        rows, size = (WORTH_ROWS, WORTH_BYTES) if joining else (self._batch_rows, GROUP_MAX_BYTES)
+        return self._rows >= min(rows, self._batch_rows) or self._bytes >= size
 
     def _take(self) -> list[Submission]:
         group: list[Submission] = []
