@@ -18,7 +18,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.engine import detect
-from llm_observatory.storage.upkeep import explain, sessions
+from llm_observatory.storage.upkeep import sessions
 from tests.contract.test_rollups import SETTINGS, Store, spread
 
 pytestmark = pytest.mark.timeout(180)
@@ -245,7 +245,7 @@ STATEMENTS = (
 )
 
 
-async def test_plans_of_statements_by_their_ids(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_plans_of_statements_by_their_ids(database: str) -> None:
     with pytest.raises(Refused, match="pg_stat_statements is not in this database"):
         await on(database).explain(1)
     if await fetch(database, "SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max'") == []:
@@ -258,14 +258,12 @@ async def test_plans_of_statements_by_their_ids(database: str, monkeypatch: pyte
         next(queryid for query, queryid in known.items() if words in query)
         for words in ("AS newest", "AS second", "INSERT INTO dead_letters SELECT", "of_mine")
     ]
-    for version in (explain.GENERIC_PLAN, 10**9):
-        monkeypatch.setattr(explain, "GENERIC_PLAN", version)
-        for queryid, table in ((newest, "llm_traces"), (second, "llm_traces"), (insert, "Insert on dead_letters")):
-            assert table in (await on(database).explain(queryid)).plan
-        [planned] = (await on(database).explain(newest, form="json")).plan
-        assert planned["Plan"]["Node Type"] == "Limit"
-        with pytest.raises(Refused, match="cannot explain this statement by itself: syntax error"):
-            await on(database).explain(create)
+    for queryid, table in ((newest, "llm_traces"), (second, "llm_traces"), (insert, "Insert on dead_letters")):
+        assert table in (await on(database).explain(queryid)).plan
+    [planned] = (await on(database).explain(newest, form="json")).plan
+    assert planned["Plan"]["Node Type"] == "Limit"
+    with pytest.raises(Refused, match="cannot explain this statement by itself: syntax error"):
+        await on(database).explain(create)
     shown = command(database, "explain", str(newest))
     assert (shown.returncode, "interval $" in shown.stdout, "calls: 1, " in shown.stdout) == (0, True, True), shown.stderr
     unknown = command(database, "explain", "-1", "--json")

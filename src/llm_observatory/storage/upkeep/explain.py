@@ -10,9 +10,6 @@ from psycopg.sql import SQL, Identifier
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.translate import translated
 
-GENERIC_PLAN = 160000
-"""The PostgreSQL from which on EXPLAIN takes a statement with parameters as it is."""
-
 # The library may be loaded and the extension missing, and the other way round.
 _SCHEMA = """
 SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
@@ -31,6 +28,7 @@ HAVING count(*) > 0
 _TYPED = re.compile(r"\b(interval|timestamptz|timestamp|date|time|uuid|bytea|jsonb|json)\s+(\$\d+)", re.IGNORECASE)
 _EXTRACTED = re.compile(r"\bextract\s*\(\s*(\$\d+)\s+FROM\b", re.IGNORECASE)
 
+# NULL for every parameter, and no partition left out because of them.
 _GENERIC = (
     "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_partition_pruning', 'off', true)"
 )
@@ -66,20 +64,13 @@ async def plan(connection: AsyncConnection, statement: str, *, form: str) -> Any
     with translated():
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET TRANSACTION READ ONLY")
+            await connection.execute(_GENERIC)
             # Whoever may log in decides what stands there, perhaps with literals that end earlier for this session than for
             # theirs. Only the extended protocol, by which psycopg asks for binary, takes one statement and no more.
             await connection.execute(f"PREPARE explained AS {bare}".encode(), binary=True)
-            if connection.info.server_version >= GENERIC_PLAN:
-                cursor = await connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT {form}) {bare}".encode())
-            else:
-                cursor = await _explain_prepared(connection, form)
+            row = await (await connection.execute(_NUMBER)).fetchone()
+            nulls = ", ".join(["NULL"] * (row[0] if row else 0))
+            execute = f"EXECUTE explained({nulls})" if nulls else "EXECUTE explained"
+            cursor = await connection.execute(f"EXPLAIN (FORMAT {form}) {execute}".encode())
             rows = await cursor.fetchall()
     return rows[0][0] if form == "json" else "\n".join(line for (line,) in rows)
-
-
-async def _explain_prepared(connection: AsyncConnection, form: str) -> Any:
-    """With NULL for every parameter: no partition may be left out because of them."""
-    await connection.execute(_GENERIC)
-    row = await (await connection.execute(_NUMBER)).fetchone()
-    nulls = ", ".join(["NULL"] * (row[0] if row else 0))
-    return await connection.execute(f"EXPLAIN (FORMAT {form}) EXECUTE explained{f'({nulls})' if nulls else ''}".encode())
