@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, SERVICE_NAME, TENANT, Column, Table
 
 TELEMETRY_SOURCES = Table(
     name="telemetry_sources",
@@ -18,14 +18,7 @@ TELEMETRY_SOURCES = Table(
             role="id",
             description="computed from the columns below but `last_seen`",
         ),
-        Column(
-            name="service_name",
-            type="text",
-            op="source.service_name",
-            role="key",
-            max_bytes=INDEXED_TEXT_MAX_BYTES,
-            description="`service.name`, at most 512 bytes; `''` if missing",
-        ),
+        SERVICE_NAME,
         Column(
             name="resource", type="jsonb", op="resource.attributes", role="document", description="attributes of the resource"
         ),

@@ -232,3 +232,13 @@ TENANT = Column(
     description="whose it is; `''` in prices, backups and maintenance mode: everybody's",
 )
 """Every row of every table begins with it."""
+
+SERVICE_NAME = Column(
+    name="service_name",
+    type="text",
+    op="source.service_name",
+    role="key",
+    max_bytes=INDEXED_TEXT_MAX_BYTES,
+    description="`service.name`, at most 512 bytes; `''` if missing",
+)
+"""Of the resource that speaks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+from llm_observatory.tables.column import SERVICE_NAME, TENANT, Column, Table
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """The ranges of SeverityNumber, four numbers each, from 1 on (OpenTelemetry logs data model)."""
@@ -83,14 +83,7 @@ LLM_LOGS = Table(
             role="id",
             description="NULL if it belongs to no span",
         ),
-        Column(
-            name="service_name",
-            type="text",
-            op="source.service_name",
-            role="key",
-            max_bytes=INDEXED_TEXT_MAX_BYTES,
-            description="`service.name`, at most 512 bytes; `''` if missing",
-        ),
+        SERVICE_NAME,
         Column(
             name="level",
             type="text",

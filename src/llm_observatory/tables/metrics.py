@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, SERVICE_NAME, TENANT, Column, Table
 
 LLM_METRICS = Table(
     name="llm_metrics",
@@ -45,14 +45,7 @@ LLM_METRICS = Table(
             max_bytes=INDEXED_TEXT_MAX_BYTES,
             description="name, at most 512 bytes; the whole is in `metric_labels`",
         ),
-        Column(
-            name="service_name",
-            type="text",
-            op="source.service_name",
-            role="key",
-            max_bytes=INDEXED_TEXT_MAX_BYTES,
-            description="`service.name`, at most 512 bytes; `''` if missing",
-        ),
+        SERVICE_NAME,
         Column(
             name="value",
             type="float8",

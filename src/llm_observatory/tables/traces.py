@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES, TENANT, Column, Table
+from llm_observatory.tables.column import SERVICE_NAME, TENANT, Column, Table
 from llm_observatory.tables.llm import LLM_COLUMNS
 
 LLM_TRACES = Table(
@@ -44,14 +44,7 @@ LLM_TRACES = Table(
             role="label",
             description="a request to this service: no parent, a remote parent, or kind SERVER or CONSUMER",
         ),
-        Column(
-            name="service_name",
-            type="text",
-            op="source.service_name",
-            role="key",
-            max_bytes=INDEXED_TEXT_MAX_BYTES,
-            description="`service.name`, at most 512 bytes; `''` if missing",
-        ),
+        SERVICE_NAME,
         Column(name="span_name", type="text", op="span.name", role="label", description="name"),
         Column(
             name="span_kind",
