@@ -1,11 +1,28 @@
 //! Attributes and their values from the wire, merged as protobuf merges.
 
 use crate::cursor::{Broken, Cursor, deeper, is_utf8};
-use crate::key::scan;
+use crate::key::{is_plain, scan};
+use crate::memory::NOWHERE;
 use crate::repair::has_nul;
 use crate::tree::{END, List, Node, Tree, Value};
 
 type Result<T> = std::result::Result<T, Broken>;
+
+/// A value that was read.
+pub struct Read<'a> {
+    /// Itself.
+    pub value: Value<'a>,
+    /// Whether it must be looked at before it is in a document.
+    pub unread: bool,
+    /// Whether it is known to be a string that stands in JSON as it is.
+    pub is_plain: bool,
+}
+
+impl<'a> Read<'a> {
+    fn fine(value: Value<'a>) -> Self {
+        Read { value, unread: false, is_plain: false }
+    }
+}
 
 impl<'a> Tree<'a> {
     /// Add the KeyValue in `data` to a list.
@@ -21,10 +38,10 @@ impl<'a> Tree<'a> {
             let mut cursor = Cursor::new(rest);
             let held = cursor.delimited()?;
             if cursor.is_empty() {
-                let (value, unread) = self.value(held, deeper(depth)?)?;
+                let Read { value, unread, is_plain } = self.value(held, deeper(depth)?)?;
                 list.unread |= unread;
-                let (key, hash, is_plain) = self.memory.step(place);
-                return self.push(list, Node { key, value, hash, is_plain, has_index: false, next: END });
+                let (key, hash) = self.memory.step(place);
+                return self.push(list, Node { key, value, hash, place, is_plain, has_index: false, next: END });
             }
         }
         self.add::<true>(data, depth, list)
@@ -33,7 +50,7 @@ impl<'a> Tree<'a> {
     #[inline]
     fn add<const REMEMBERED: bool>(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
         let (mut key, mut has_index): (&[u8], bool) = (b"", false);
-        let (mut value, mut unread) = (None, false);
+        let mut read: Option<Read<'a>> = None;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
@@ -45,14 +62,10 @@ impl<'a> Tree<'a> {
                 }
                 0x12 => {
                     let (held, depth) = (cursor.delimited()?, deeper(depth)?);
-                    let Some(before) = value else {
-                        let (found, is_unread) = self.value(held, depth)?;
-                        (value, unread) = (Some(found), is_unread);
-                        continue;
-                    };
-                    let mut merged = before;
-                    self.any_value(held, depth, &mut merged)?;
-                    (value, unread) = (Some(merged), is_unread(&merged));
+                    read = Some(match read {
+                        None => self.value(held, depth)?,
+                        Some(before) => self.merged(held, depth, before.value)?,
+                    });
                 }
                 0x18 => has_index = cursor.varint()? as u32 != 0,
                 _ => cursor.skip(tag, depth)?,
@@ -63,29 +76,24 @@ impl<'a> Tree<'a> {
         if REMEMBERED {
             self.memory.remember(data, key, scanned.hash, is_fine);
         }
+        let Read { value, unread, is_plain } = read.unwrap_or(Read::fine(Value::Null));
         list.unread |= unread || !is_fine;
-        let (value, hash) = (value.unwrap_or(Value::Null), scanned.hash);
-        self.push(list, Node { key, value, hash, is_plain: false, has_index, next: END })
+        self.push(list, Node { key, value, hash: scanned.hash, place: NOWHERE, is_plain, has_index, next: END })
     }
 
-    /// The AnyValue in `data`, and whether it must be looked at before it is in a document. Most hold one small field.
-    #[inline]
-    pub fn value(&mut self, data: &'a [u8], depth: u32) -> Result<(Value<'a>, bool)> {
-        Ok(match *data {
-            [0x18, byte] if byte < 0x80 => (Value::Int(byte.into()), false),
-            [0x18, low, high] if low >= 0x80 && high < 0x80 => {
-                (Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7), false)
-            }
-            [0x21, ref bits @ ..] if let Ok(bits) = bits.try_into() => (Value::Double(f64::from_le_bytes(bits)), false),
-            _ => match plain_text(data) {
-                Some(text) => (Value::Text(text), false),
-                None => {
-                    let mut value = Value::Null;
-                    self.any_value(data, depth, &mut value)?;
-                    (value, is_unread(&value))
-                }
-            },
-        })
+    /// The AnyValue in `data`.
+    #[inline(always)]
+    pub fn value(&mut self, data: &'a [u8], depth: u32) -> Result<Read<'a>> {
+        match small(data) {
+            Some(read) => Ok(read),
+            None => self.merged(data, depth, Value::Null),
+        }
+    }
+
+    /// The AnyValue in `data` merged into `value`.
+    fn merged(&mut self, data: &'a [u8], depth: u32, mut value: Value<'a>) -> Result<Read<'a>> {
+        self.any_value(data, depth, &mut value)?;
+        Ok(Read { value, unread: is_unread(&value), is_plain: false })
     }
 
     /// Merge the AnyValue in `data` into `value`.
@@ -122,9 +130,9 @@ impl<'a> Tree<'a> {
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             if tag == 0x0a {
-                let (value, unread) = self.value(cursor.delimited()?, deeper(depth)?)?;
+                let Read { value, unread, is_plain } = self.value(cursor.delimited()?, deeper(depth)?)?;
                 list.unread |= unread;
-                self.push(list, Node { key: b"", value, hash: 0, is_plain: false, has_index: false, next: END })?;
+                self.push(list, Node { key: b"", value, hash: 0, place: NOWHERE, is_plain, has_index: false, next: END })?;
             } else {
                 cursor.skip(tag, depth)?;
             }
@@ -145,15 +153,18 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The string in an AnyValue of nothing else, as most are: ASCII without NUL, and not long.
-#[inline]
-fn plain_text(data: &[u8]) -> Option<&[u8]> {
-    let [0x0a, size, text @ ..] = data else { return None };
-    if usize::from(*size) != text.len() || text.len() >= 0x80 {
-        return None;
-    }
-    let scanned = scan(text);
-    (scanned.is_ascii && !scanned.has_nul).then_some(text)
+/// The AnyValue in `data` where it holds one small field, as most do.
+#[inline(always)]
+fn small(data: &[u8]) -> Option<Read<'_>> {
+    Some(match *data {
+        [0x0a, size, ref text @ ..] if usize::from(size) == text.len() && size < 0x80 && is_plain(text) => {
+            Read { value: Value::Text(text), unread: false, is_plain: true }
+        }
+        [0x18, byte] if byte < 0x80 => Read::fine(Value::Int(byte.into())),
+        [0x18, low, high] if low >= 0x80 && high < 0x80 => Read::fine(Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7)),
+        [0x21, ref bits @ ..] => Read::fine(Value::Double(f64::from_le_bytes(bits.try_into().ok()?))),
+        _ => return None,
+    })
 }
 
 fn is_unread(value: &Value<'_>) -> bool {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::key::{HIGH, escaped};
 use crate::tree::{List, Node, Tree, Value};
 
 const PLAIN_DOUBLE_LIMIT: f64 = 1e15;
@@ -54,25 +55,12 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether a string stands in JSON as it is.
-pub fn is_plain(text: &[u8]) -> bool {
-    first_escaped(text).is_none()
-}
-
 /// Where the first byte that must be escaped is: eight at a time.
 #[inline]
 fn first_escaped(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, chunk) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*chunk);
-        let equal = |byte: u8| {
-            let other = word ^ (ONES * u64::from(byte));
-            other.wrapping_sub(ONES) & !other
-        };
-        let below = word.wrapping_sub(ONES * 0x20) & !word;
-        if (below | equal(b'"') | equal(b'\\')) & HIGH != 0
+        if escaped(u64::from_le_bytes(*chunk)) & HIGH != 0
             && let Some(place) = chunk.iter().position(|&byte| escape(byte) != 0)
         {
             return Some(index * 8 + place);
@@ -171,12 +159,29 @@ pub fn value(out: &mut Vec<u8>, tree: &Tree<'_>, held: &Value<'_>, ordered: bool
                 if index > 0 {
                     out.push(b',');
                 }
-                value(out, tree, &node.value, ordered);
+                element(out, tree, node, ordered);
             }
             out.push(b']');
         }
         Value::Kvlist(list) => object(out, tree, *list, ordered),
     }
+}
+
+/// That of the value of a node.
+#[inline]
+fn element(out: &mut Vec<u8>, tree: &Tree<'_>, node: &Node<'_>, ordered: bool) {
+    match node.value {
+        Value::Text(text) if node.is_plain => quoted(out, text),
+        _ => value(out, tree, &node.value, ordered),
+    }
+}
+
+/// A JSON string of what stands in one as it is.
+#[inline]
+fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
 }
 
 /// The JSON text of a document that was read.
@@ -194,18 +199,17 @@ pub fn object(out: &mut Vec<u8>, tree: &Tree<'_>, list: List, ordered: bool) {
 pub fn members<'n, 'a: 'n>(out: &mut Vec<u8>, tree: &Tree<'a>, nodes: impl Iterator<Item = &'n Node<'a>>, ordered: bool) {
     out.push(b'{');
     for (index, node) in nodes.enumerate() {
-        if index > 0 {
-            out.push(b',');
+        match tree.memory.member(node.place) {
+            Some(member) => out.extend_from_slice(member.get(usize::from(index == 0)..).unwrap_or_default()),
+            None => {
+                if index > 0 {
+                    out.push(b',');
+                }
+                string(out, node.key);
+                out.push(b':');
+            }
         }
-        if node.is_plain {
-            out.push(b'"');
-            out.extend_from_slice(node.key);
-            out.extend_from_slice(b"\":");
-        } else {
-            string(out, node.key);
-            out.push(b':');
-        }
-        value(out, tree, &node.value, ordered);
+        element(out, tree, node, ordered);
     }
     out.push(b'}');
 }

@@ -11,9 +11,30 @@ fn mix(state: u64, word: u64) -> u64 {
 }
 
 const ONES: u64 = u64::MAX / 0xff;
+/// The highest bit of each byte of a word.
+pub const HIGH: u64 = ONES << 7;
 
-/// What one look at a string says. Loops over short strings end where nobody can foresee, which costs more than what is in
-/// them: so there is one.
+/// The words of a string, eight bytes each. Loops over short strings end where nobody can foresee, which costs more than what is in
+/// them: so there is one, whatever is asked.
+#[inline(always)]
+fn words(text: &[u8], mut see: impl FnMut(u64)) {
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        see(u64::from_le_bytes(*word));
+    }
+    // What is left is read together with what came before it: to gather single bytes in memory stalls.
+    match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        _ if rest.is_empty() => {}
+        (Some(last), ..) => see(u64::from_le_bytes(*last)),
+        (None, Some(first), Some(last)) => {
+            see(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
+        }
+        // The others are filled up with what is nothing special.
+        _ => see(rest.iter().fold(ONES * u64::from(b'x'), |word, &byte| word << 8 | u64::from(byte))),
+    }
+}
+
+/// What one look at a string says.
 pub struct Scanned {
     /// 64 bits. Not proof against who looks for collisions: whoever uses it compares the keys too.
     pub hash: u64,
@@ -27,26 +48,31 @@ pub struct Scanned {
 #[inline(always)]
 pub fn scan(text: &[u8]) -> Scanned {
     let (mut state, mut high, mut zero) = (SEED ^ text.len() as u64, 0, 0);
-    let mut see = |word: u64| {
+    words(text, |word| {
         state = mix(state, word);
         high |= word;
         zero |= word.wrapping_sub(ONES) & !word;
+    });
+    Scanned { hash: state, is_ascii: high & HIGH == 0, has_nul: zero & HIGH != 0 }
+}
+
+/// Whether a string is ASCII that stands in JSON as it is.
+#[inline(always)]
+pub fn is_plain(text: &[u8]) -> bool {
+    let mut special = 0;
+    words(text, |word| special |= escaped(word) | word);
+    special & HIGH == 0
+}
+
+/// Whether JSON writes something else for one of eight bytes: the highest bit of one is not 0.
+#[inline(always)]
+pub fn escaped(word: u64) -> u64 {
+    let equal = |byte: u8| {
+        let other = word ^ (ONES * u64::from(byte));
+        other.wrapping_sub(ONES) & !other
     };
-    let (words, rest) = text.as_chunks::<8>();
-    for word in words {
-        see(u64::from_le_bytes(*word));
-    }
-    // What is left is read together with what came before it: to gather single bytes in memory stalls.
-    match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        _ if rest.is_empty() => {}
-        (Some(last), ..) => see(u64::from_le_bytes(*last)),
-        (None, Some(first), Some(last)) => {
-            see(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
-        }
-        // The others are filled up with ones.
-        _ => see(rest.iter().fold(ONES, |word, &byte| word << 8 | u64::from(byte))),
-    }
-    Scanned { hash: state, is_ascii: high & (ONES << 7) == 0, has_nul: zero & (ONES << 7) != 0 }
+    let below = word.wrapping_sub(ONES * 0x20) & !word;
+    below | equal(b'"') | equal(b'\\')
 }
 
 /// The hash of a key.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blake2b_simd::State;
+use blake2b_simd::Params;
 use bumpalo::Bump;
 
 use crate::accepted::{INT64_MAX, Terms, int2, is_span_id, microseconds, outside_window, remainder, trace_id};
@@ -23,6 +23,20 @@ const OBSERVED: i16 = 1;
 pub const RECEIVED: i16 = 2;
 
 const NUMBERS_A_LEVEL: usize = 4;
+
+/// Ops that `LogRecord::head` writes at once.
+pub const HEAD: [LogOp; 8] = [
+    LogOp::TimeUs,
+    LogOp::TimeNanos,
+    LogOp::TimeSource,
+    LogOp::ObservedUs,
+    LogOp::ObservedNanos,
+    LogOp::Id,
+    LogOp::TraceId,
+    LogOp::SpanId,
+];
+/// Ops that `LogRecord::tail` writes at once.
+pub const TAIL: [LogOp; 2] = [LogOp::Flags, LogOp::DroppedAttributesCount];
 
 /// Severity as one of the level names of the logs data model.
 pub struct LevelNames {
@@ -159,8 +173,8 @@ impl<'a> LogRecord<'a> {
             self.is_unread = true;
             return self.tree.any_value(data, DEPTH_MAX - 1, body);
         }
-        let (body, is_unread) = self.tree.value(data, DEPTH_MAX - 1)?;
-        (self.body, self.is_unread) = (Some(body), is_unread);
+        let read = self.tree.value(data, DEPTH_MAX - 1)?;
+        (self.body, self.is_unread) = (Some(read.value), read.unread);
         Ok(())
     }
 
@@ -186,16 +200,17 @@ impl<'a> LogRecord<'a> {
         outside_window(microseconds(time), now, terms).map_or(Ok(()), Err)
     }
 
-    /// Its trace and span ids, None for no association.
+    /// Its trace and span ids, None for no association. It has been read.
     pub fn association(&self) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
-        (Some(self.trace_id).filter(|id| trace_id(id).is_some()), Some(self.span_id).filter(|id| is_span_id(id)))
+        (Some(self.trace_id).filter(|id| !id.is_empty()), Some(self.span_id).filter(|id| !id.is_empty()))
     }
 
-    /// Make a document of its attributes, and repair its body. The keys of its attributes, if they are remembered.
+    /// Make a document of its attributes, drop ids that are none, repair its body. The keys of its attributes, if they are
+    /// remembered.
     pub fn read(&mut self, counts: &mut Counts) -> Option<Shape> {
-        let (trace, span) = self.association();
-        for (id, valid) in [(self.trace_id, trace.is_some()), (self.span_id, span.is_some())] {
-            if !valid && !id.is_empty() {
+        let (has_trace, has_span) = (trace_id(self.trace_id).is_some(), is_span_id(self.span_id));
+        for (id, is_valid) in [(&mut self.trace_id, has_trace), (&mut self.span_id, has_span)] {
+            if !is_valid && !std::mem::take(id).is_empty() {
                 counts.add(LOG_ID_DROPPED, 1);
             }
         }
@@ -212,12 +227,48 @@ impl<'a> LogRecord<'a> {
         shape
     }
 
+    /// The fields of `HEAD`: at once where the record has all of them but the ids of a span.
+    #[inline]
+    pub fn head(&self, out: &mut Vec<u8>, stored: &Stored, levels: &LevelNames) {
+        if self.observed == 0 {
+            return self.head_by_op(out, stored, levels);
+        }
+        let mut times = field::Fixed::<62>::default();
+        times.timestamptz(microseconds(stored.time));
+        times.int2(remainder(stored.time));
+        times.int2(stored.time_source);
+        times.timestamptz(microseconds(self.observed));
+        times.int2(remainder(self.observed));
+        times.raw(&stored.id);
+        out.extend_from_slice(times.bytes());
+        match (self.trace_id.try_into(), self.span_id.try_into()) {
+            (Ok(trace_id), Ok(span_id)) => {
+                let mut ids = field::Fixed::<32>::default();
+                ids.raw::<16>(trace_id);
+                ids.raw::<8>(span_id);
+                out.extend_from_slice(ids.bytes());
+            }
+            _ => [self.trace_id, self.span_id].iter().for_each(|id| optional(out, id)),
+        }
+    }
+
+    #[cold]
+    fn head_by_op(&self, out: &mut Vec<u8>, stored: &Stored, levels: &LevelNames) {
+        HEAD.iter().for_each(|&op| self.write(out, op, 0, stored, levels));
+    }
+
+    /// The fields of `TAIL`.
+    #[inline]
+    pub fn tail(&self, out: &mut Vec<u8>) {
+        let mut row = field::Fixed::<24>::default();
+        row.int8(self.flags.into());
+        row.int8(self.dropped_attributes_count.into());
+        out.extend_from_slice(row.bytes());
+    }
+
     /// The field of one op.
+    #[inline(always)]
     pub fn write(&self, out: &mut Vec<u8>, op: LogOp, max_bytes: usize, stored: &Stored, levels: &LevelNames) {
-        let optional = |out: &mut Vec<u8>, id: Option<&[u8]>| match id {
-            Some(id) => field::raw(out, id),
-            None => field::null(out),
-        };
         let filled = |out: &mut Vec<u8>, text: &[u8]| match text {
             [] => field::null(out),
             _ => field::text(out, text, max_bytes),
@@ -230,8 +281,8 @@ impl<'a> LogRecord<'a> {
             LogOp::ObservedNanos if self.observed > 0 => field::int2(out, remainder(self.observed)),
             LogOp::ObservedUs | LogOp::ObservedNanos => field::null(out),
             LogOp::Id => field::raw(out, &stored.id),
-            LogOp::TraceId => optional(out, self.association().0),
-            LogOp::SpanId => optional(out, self.association().1),
+            LogOp::TraceId => optional(out, self.trace_id),
+            LogOp::SpanId => optional(out, self.span_id),
             LogOp::Level => field::text(out, levels.level(self.severity_number, self.severity_text).as_bytes(), max_bytes),
             LogOp::SeverityNumber => field::int2(out, int2(self.severity_number).unwrap_or_default()),
             LogOp::SeverityText => filled(out, self.severity_text),
@@ -261,70 +312,41 @@ impl<'a> LogRecord<'a> {
     }
 }
 
-const SUFFIX_BYTES: usize = 10;
-/// So many suffixes are in the 64 bytes of a BLAKE2b-512.
-const IDS_A_HASH: u64 = 6;
-
-/// The ids of one request's records. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest from a hash. One over the
-/// request's digest and the number of six records says ten bytes for each of the six; where they have no time it is, last, over
-/// when they were received.
-pub struct Ids {
-    /// The digest, and the group's number.
-    input: Vec<u8>,
-    timed: Group,
-    untimed: Group,
-}
-
-/// The suffixes of six records.
-struct Group {
-    number: u64,
-    suffixes: [[u8; SUFFIX_BYTES]; IDS_A_HASH as usize],
-}
-
-impl Group {
-    const NONE: Group = Group { number: u64::MAX, suffixes: [[0; SUFFIX_BYTES]; IDS_A_HASH as usize] };
-
-    #[cold]
-    fn hash(&mut self, input: &mut [u8], number: u64, beside: &[u8]) {
-        if let Some(last) = input.last_chunk_mut() {
-            *last = number.to_be_bytes();
-        }
-        let hash = State::new().update(input).update(beside).finalize();
-        let suffixes = hash.as_bytes().as_chunks::<SUFFIX_BYTES>().0;
-        self.number = number;
-        self.suffixes.iter_mut().zip(suffixes).for_each(|(to, from)| *to = *from);
+/// An id, or NULL.
+fn optional(out: &mut Vec<u8>, id: &[u8]) {
+    match id {
+        [] => field::null(out),
+        _ => field::raw(out, id),
     }
 }
 
+/// Of a UUIDv7: 12 after the version, 62 after the variant.
+const LOW_BITS: u32 = 62;
+
+/// The ids of one request's records. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest counts up from the last
+/// 74 bits of BLAKE2b-128 over the request's digest; for records without times it is, last, over when they were received.
+pub struct Ids {
+    timed: u128,
+    untimed: u128,
+}
+
 impl Ids {
-    /// Of the request with that digest.
-    pub fn new(digest: &[u8]) -> Self {
-        Ids { input: [digest, &[0; 8]].concat(), timed: Group::NONE, untimed: Group::NONE }
+    /// Of the request with that digest, received then (microseconds).
+    pub fn new(digest: &[u8], received: i64) -> Self {
+        let number = |beside: &[u8]| {
+            let hash = Params::new().hash_length(16).to_state().update(digest).update(beside).finalize();
+            hash.as_bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
+        };
+        Ids { timed: number(&[]), untimed: number(&received.to_be_bytes()) }
     }
 
     /// That of the record of this ordinal.
     #[inline]
-    pub fn id(&mut self, time: u64, time_source: i16, ordinal: u64) -> Id {
-        let (number, place) = (ordinal / IDS_A_HASH, ordinal % IDS_A_HASH);
-        let group = if time_source == RECEIVED {
-            if self.untimed.number != number {
-                self.untimed.hash(&mut self.input, number, &(time / 1000).to_be_bytes());
-            }
-            &self.untimed
-        } else {
-            if self.timed.number != number {
-                self.timed.hash(&mut self.input, number, &[]);
-            }
-            &self.timed
-        };
-        let [_, _, milliseconds @ ..] = (time / 1_000_000).to_be_bytes();
-        let mut id = [0; 16];
-        if let (Some((start, end)), Some(suffix)) = (id.split_at_mut_checked(6), group.suffixes.get(place as usize)) {
-            start.copy_from_slice(&milliseconds);
-            end.copy_from_slice(suffix);
-        }
-        id[6] = id[6] & 0x0f | 0x70;
-        id[8] = id[8] & 0x3f | 0x80;
-        id
+    pub fn id(&self, time: u64, time_source: i16, ordinal: u64) -> Id {
+        let number = if time_source == RECEIVED { self.untimed } else { self.timed }.wrapping_add(ordinal.into());
+        let (version, variant) =
+            (0x7000 | (number >> LOW_BITS) as u64 & 0xfff, 0b10 << LOW_BITS | number as u64 & !(0b11 << LOW_BITS));
+        let head = (time / 1_000_000) << 16 | version;
+        (u128::from(head) << 64 | u128::from(variant)).to_be_bytes()
     }
 }

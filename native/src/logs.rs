@@ -25,9 +25,17 @@ use crate::wire::Malformed;
 /// records without time and text.
 const NAMED: u8 = 0x0a;
 
+/// What is written of a record at a time: the field of one op, or those that are in nearly every record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    One(LogOp),
+    Head,
+    Tail,
+}
+
 /// What a log request writes.
 pub struct LogTables {
-    records: RecordTable<LogOp>,
+    records: RecordTable<Part>,
     content: RecordTable<ContentOp>,
     touched: BesideTable,
     levels: LevelNames,
@@ -37,13 +45,16 @@ pub struct LogTables {
 impl LogTables {
     /// Those of a spec.
     pub fn new(spec: &Spec) -> Result<Self, Faults> {
-        let records = spec.filled_by("log.id", "fact")?;
+        let table = spec.filled_by("log.id", "fact")?;
+        let mut records = RecordTable::new(table, |op| LogOp::parse(op).map(Part::One));
+        records.unite(&log::HEAD.map(Part::One), Part::Head);
+        records.unite(&log::TAIL.map(Part::One), Part::Tail);
         Ok(LogTables {
-            records: RecordTable::new(records, LogOp::parse),
+            records,
             content: RecordTable::new(spec.filled_by("content.body", "fact")?, ContentOp::parse),
             touched: BesideTable::new(spec.filled_by("touched.hour", "queue")?)?,
             levels: LevelNames::new(spec),
-            finder: Finder::new(spec, records, None)?,
+            finder: Finder::new(spec, table, None)?,
         })
     }
 }
@@ -76,20 +87,13 @@ struct Kind {
 }
 
 impl<'t, 'p> Logs<'t, 'p> {
-    /// For one request of that digest.
-    pub fn new(
-        tables: &'t LogTables,
-        sources: usize,
-        limits: &'t Limits,
-        terms: Terms,
-        digest: &[u8],
-        repaired: &'p Bump,
-    ) -> Self {
+    /// For one request.
+    pub fn new(tables: &'t LogTables, sources: usize, limits: &'t Limits, terms: Terms, ids: Ids, repaired: &'p Bump) -> Self {
         Logs {
             tables,
             limits,
             terms,
-            ids: Ids::new(digest),
+            ids,
             sources,
             content: ContentRows::new(&tables.content, &tables.finder, terms.content_max_bytes, limits.content_rows_max_bytes),
             ordinal: 0,
@@ -118,8 +122,10 @@ impl<'t, 'p> Logs<'t, 'p> {
         self.said(batch, &stored, &source.prepared, shape);
         let (tables, record) = (self.tables, &self.record);
         batch.row(tables.records.place, |out| {
-            tables.records.write(out, &source.prepared.row, |out, op, max_bytes| {
-                record.write(out, op, max_bytes, &stored, &tables.levels);
+            tables.records.write(out, &source.prepared.row, |out, part, max_bytes| match part {
+                Part::One(op) => record.write(out, op, max_bytes, &stored, &tables.levels),
+                Part::Head => record.head(out, &stored, &tables.levels),
+                Part::Tail => record.tail(out),
             });
         });
         batch.name(self.sources, &source.id, &source.row);

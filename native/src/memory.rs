@@ -20,17 +20,23 @@ struct Key<'a> {
     bytes: &'a [u8],
     /// Of those.
     hash: u64,
-    /// Whether it stands in JSON as it is.
-    is_plain: bool,
+    /// As a member of a JSON object begins, from its comma to its colon: where that is in `Memory::members`.
+    member: (usize, usize),
 }
 
 impl<'a> Key<'a> {
-    /// The key of the KeyValue in `data`, None where it is not written as nearly all are.
-    fn read(data: &'a [u8], bytes: &'a [u8], hash: u64) -> Option<Self> {
+    /// The key of the KeyValue in `data`, None where it is not written as nearly all are. `members` gets it as JSON.
+    fn read(data: &'a [u8], bytes: &'a [u8], hash: u64, members: &mut Vec<u8>) -> Option<Self> {
         let size = u8::try_from(bytes.len()).ok().filter(|size| *size < 0x80)?;
         let head = data.get(..bytes.len() + 3)?;
         let rest = head.strip_prefix(&[0x0a, size])?.strip_prefix(bytes)?;
-        (rest == [0x12]).then(|| Key { head, bytes, hash, is_plain: document::is_plain(bytes) })
+        (rest == [0x12]).then(|| {
+            let start = members.len();
+            members.push(b',');
+            document::string(members, bytes);
+            members.push(b':');
+            Key { head, bytes, hash, member: (start, members.len()) }
+        })
     }
 }
 
@@ -58,13 +64,15 @@ struct Place<'a> {
     ending: Ending,
 }
 
-const NONE: u32 = u32::MAX;
+/// Where no key is.
+pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// What is remembered of a request.
 pub struct Memory<'a> {
     /// The first one is before all keys.
     places: Vec<Place<'a>>,
-    /// That of the last key of the record that is being read, NONE after one that is not remembered.
+    members: Vec<u8>,
+    /// That of the last key of the record that is being read, NOWHERE after one that is not remembered.
     at: u32,
     shapes: u32,
     age: u32,
@@ -74,7 +82,7 @@ pub struct Memory<'a> {
 impl Default for Memory<'_> {
     /// Nothing, and so it stays until `begin`.
     fn default() -> Self {
-        Memory { places: Vec::new(), at: NONE, shapes: 0, age: 0, is_full: false }
+        Memory { places: Vec::new(), members: Vec::new(), at: NOWHERE, shapes: 0, age: 0, is_full: false }
     }
 }
 
@@ -90,15 +98,16 @@ impl<'a> Memory<'a> {
 
     #[cold]
     fn forget(&mut self) {
-        let key = Key { head: b"", bytes: b"", hash: 0, is_plain: false };
+        let key = Key { head: b"", bytes: b"", hash: 0, member: (0, 0) };
         self.places.clear();
-        self.places.push(Place { key, below: NONE, beside: NONE, ending: Ending::New });
+        self.members.clear();
+        self.places.push(Place { key, below: NOWHERE, beside: NOWHERE, ending: Ending::New });
         (self.shapes, self.is_full) = (0, false);
         self.age = self.age.wrapping_add(1);
     }
 
     fn branches(&self) -> impl Iterator<Item = (u32, &Place<'a>)> {
-        let mut at = self.places.get(self.at as usize).map_or(NONE, |place| place.below);
+        let mut at = self.places.get(self.at as usize).map_or(NOWHERE, |place| place.below);
         std::iter::from_fn(move || {
             let place = self.places.get(at as usize)?;
             Some((std::mem::replace(&mut at, place.beside), place))
@@ -111,17 +120,24 @@ impl<'a> Memory<'a> {
         self.branches().find_map(|(at, place)| Some((at, data.strip_prefix(place.key.head)?)))
     }
 
-    /// That key comes here: its bytes, their hash, and whether it stands in JSON as it is.
+    /// That key comes here: its bytes and their hash.
     #[inline]
-    pub fn step(&mut self, at: u32) -> (&'a [u8], u64, bool) {
+    pub fn step(&mut self, at: u32) -> (&'a [u8], u64) {
         self.at = at;
-        self.places.get(at as usize).map_or((b"", 0, false), |place| (place.key.bytes, place.key.hash, place.key.is_plain))
+        self.places.get(at as usize).map_or((b"", 0), |place| (place.key.bytes, place.key.hash))
+    }
+
+    /// How a member of a JSON object begins whose key is there, from its comma to its colon.
+    #[inline]
+    pub fn member(&self, at: u32) -> Option<&[u8]> {
+        let (start, end) = self.places.get(at as usize)?.key.member;
+        self.members.get(start..end)
     }
 
     /// The key of the KeyValue in `data` comes here. It may be one that came before, where the fast way was not taken.
     #[cold]
     pub fn remember(&mut self, data: &'a [u8], bytes: &'a [u8], hash: u64, is_fine: bool) {
-        if self.at == NONE {
+        if self.at == NOWHERE {
             return;
         }
         let (mut last, mut count) = (None, 0);
@@ -133,14 +149,17 @@ impl<'a> Memory<'a> {
             self.at = at;
             return;
         }
-        let here = std::mem::replace(&mut self.at, NONE);
-        let Some(key) = Key::read(data, bytes, hash).filter(|_| is_fine) else { return };
+        let here = std::mem::replace(&mut self.at, NOWHERE);
+        if !is_fine {
+            return;
+        }
+        let Some(key) = Key::read(data, bytes, hash, &mut self.members) else { return };
         self.is_full |= self.places.len() >= KEYS_MAX || count >= BRANCHES_MAX;
         if self.is_full {
             return;
         }
         self.at = self.places.len() as u32;
-        self.places.push(Place { key, below: NONE, beside: NONE, ending: Ending::New });
+        self.places.push(Place { key, below: NOWHERE, beside: NOWHERE, ending: Ending::New });
         match last {
             Some(last) => self.places.get_mut(last as usize).into_iter().for_each(|last| last.beside = self.at),
             None => self.places.get_mut(here as usize).into_iter().for_each(|here| here.below = self.at),

@@ -9,6 +9,7 @@ use crate::batch::Batch;
 use crate::encoder;
 use crate::known::{self, Known};
 use crate::limits::Limits;
+use crate::log::Ids;
 use crate::logs::{LogTables, Logs};
 use crate::metrics::{MetricTables, Metrics};
 use crate::source::{Reading, SourceTable};
@@ -99,7 +100,7 @@ impl Program {
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
             Signal::Logs => {
-                let mut records = Logs::new(&self.logs, sources, limits, terms, digest, &repaired);
+                let mut records = Logs::new(&self.logs, sources, limits, terms, Ids::new(digest, now), &repaired);
                 encoder::encode(payload, &mut batch, &mut records, &self.sources, &reading)?;
             }
         }

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use crate::counts::{Counts, DUPLICATE_KEY, NUL_REPLACED, STRING_INDEX_IGNORED};
 use crate::key::{hash, scan};
-use crate::memory::Shape;
+use crate::memory::{NOWHERE, Shape};
 use crate::tree::{END, List, Node, Tree, Value};
 
 /// How many keys are compared with each other before they are put into a map.
@@ -83,7 +83,7 @@ impl<'a> Tree<'a> {
             _ => {}
         }
         self.repair(&mut node.key, counts);
-        node.is_plain = false;
+        node.place = NOWHERE;
         node.hash = hash(node.key);
     }
 
@@ -147,9 +147,9 @@ impl<'a> Tree<'a> {
     fn unite_two(&mut self, list: &mut List, first: u32, at: u32, before: u32, counts: &mut Counts) {
         counts.add(DUPLICATE_KEY, 1);
         let Some(node) = self.nodes.get_mut(at as usize) else { return };
-        let (value, next) = (std::mem::replace(&mut node.value, Value::Null), node.next);
+        let (value, is_plain, next) = (std::mem::replace(&mut node.value, Value::Null), node.is_plain, node.next);
         if let Some(node) = self.nodes.get_mut(first as usize) {
-            node.value = value;
+            (node.value, node.is_plain) = (value, is_plain);
         }
         if let Some(node) = self.nodes.get_mut(before as usize) {
             node.next = next;

@@ -78,6 +78,18 @@ impl<Op: Copy> RecordTable<Op> {
         RecordTable { place: table.place, columns: table.columns.len(), fills, shared }
     }
 
+    /// Let one op stand for several where the table has those beside each other.
+    pub fn unite(&mut self, ops: &[Op], united: Op)
+    where
+        Op: PartialEq,
+    {
+        let is_here =
+            |fills: &[Fill<Op>]| fills.iter().zip(ops).all(|(fill, wanted)| matches!(fill, Fill::Own(op, _) if op == wanted));
+        if let Some(start) = self.fills.windows(ops.len()).position(is_here) {
+            self.fills.splice(start..start + ops.len(), [Fill::Own(united, 0)]);
+        }
+    }
+
     /// The place of an op in what a source decides.
     pub fn shared_place(&self, op: SourceOp) -> Option<usize> {
         self.shared.iter().position(|(shared, _)| *shared == op)

@@ -65,8 +65,10 @@ pub struct Node<'a> {
     pub value: Value<'a>,
     /// That of the key.
     pub hash: u64,
-    /// Whether the key is known to stand in JSON as it is.
-    pub is_plain: bool,
+    /// Where the key is remembered as it stands in JSON, if it is.
+    pub(crate) place: u32,
+    /// Whether the value is known to be a string that stands in JSON as it is.
+    pub(crate) is_plain: bool,
     pub(crate) has_index: bool,
     pub(crate) next: u32,
 }

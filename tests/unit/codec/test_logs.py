@@ -9,6 +9,7 @@ import pytest
 
 from llm_observatory import codec
 from llm_observatory.codec import Rejection, Terms
+from llm_observatory.codec.reference.log import RANDOM_BITS, TIME, Identities
 from tests.unit.codec import logs, spans
 from tests.unit.codec.spans import DAY_US, NOW, START
 
@@ -157,6 +158,17 @@ class TestIds:
 
     def test_equal_records_of_one_request_differ(self) -> None:
         assert len(set(self.ids(*[logs.record()] * 100))) == 100
+
+    def test_those_of_one_millisecond_sort_as_they_came(self) -> None:
+        ids = self.ids(*[logs.record()] * 100)
+        assert ids == sorted(ids)
+
+    def test_a_count_goes_on_from_its_beginning(self) -> None:
+        last = Identities(b"", 0)
+        last._timed = (1 << RANDOM_BITS) - 1
+        first, second = (uuid.UUID(bytes=last.of(START, TIME, ordinal)) for ordinal in (0, 1))
+        assert (second.version, second.variant) == (7, uuid.RFC_4122)
+        assert (first.int & ~second.int).bit_count() == RANDOM_BITS
 
     def test_the_same_request_gives_the_same(self) -> None:
         assert self.ids(logs.record(), logs.record()) == self.ids(logs.record(), logs.record())

@@ -20,8 +20,8 @@ TIME, OBSERVED, RECEIVED = range(3)
 NUMBERS_A_LEVEL = 4
 
 SUFFIX_BYTES = 10
-IDS_A_HASH = 6
-"""So many suffixes are in the 64 bytes of a BLAKE2b-512."""
+RANDOM_BITS = 74
+"""Of a UUIDv7: 12 after the version, 62 after the variant."""
 
 
 def time_of(record: LogRecord, now: int) -> tuple[int, int]:
@@ -43,38 +43,38 @@ def broken_rule(record: LogRecord, time: int, now: int, terms: Terms) -> str | N
 
 
 class Identities:
-    """Ids of the records of one request. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest from a hash.
+    """Ids of the records of one request. UUIDv7 layout (RFC 9562, 5.7): milliseconds of the record, the rest counts up.
 
-    One BLAKE2b-512 over the request's digest and the number of six records (8 bytes, big endian) says ten bytes for each of
-    them. So a request that is encoded again gives the same ids, and ids sort by time. `ordinal` is the record's place among all
-    of the request. A record without times may come twice in a millisecond: with it goes, last, when it was received
-    (microseconds).
+    The first record's number is the last 74 bits of BLAKE2b-128 over the request's digest, and every other record's is one more
+    than that of the record before it. So a request that is encoded again gives the same ids, ids sort by time, and those of one
+    request and millisecond in its order (RFC 9562, 6.2). `ordinal` is the record's place among all of the request. A record
+    without times may come twice in a millisecond: in the hash goes, last, when it was received (microseconds, 8 bytes, big
+    endian).
     """
 
     def __init__(self, digest: bytes, received: int) -> None:
-        self._digest = digest
-        self._received = received.to_bytes(8, "big")
-        self._hashed = {b"": (-1, b""), self._received: (-1, b"")}
+        self._timed = _number(digest)
+        self._untimed = _number(digest + received.to_bytes(8, "big"))
 
     def of(self, time: int, time_source: int, ordinal: int) -> bytes:
         """That of the record at `time` (nanoseconds)."""
-        beside = self._received if time_source == RECEIVED else b""
-        return (time // 1_000_000).to_bytes(6, "big") + self._suffix(ordinal, beside)
+        first = self._untimed if time_source == RECEIVED else self._timed
+        return (time // 1_000_000).to_bytes(6, "big") + _suffix(first + ordinal)
 
     def suffixes(self, records: int) -> Iterator[bytes]:
         """The last ten bytes of every id that so many records may have."""
         for ordinal in range(records):
-            yield self._suffix(ordinal, b"")
-            yield self._suffix(ordinal, self._received)
+            yield _suffix(self._timed + ordinal)
+            yield _suffix(self._untimed + ordinal)
 
-    def _suffix(self, ordinal: int, beside: bytes) -> bytes:
-        group, place = divmod(ordinal, IDS_A_HASH)
-        if self._hashed[beside][0] != group:
-            self._hashed[beside] = group, blake2b(self._digest + group.to_bytes(8, "big") + beside).digest()
-        suffix = bytearray(self._hashed[beside][1][place * SUFFIX_BYTES : (place + 1) * SUFFIX_BYTES])
-        suffix[0] = suffix[0] & 0x0F | 0x70
-        suffix[2] = suffix[2] & 0x3F | 0x80
-        return bytes(suffix)
+
+def _number(hashed: bytes) -> int:
+    return int.from_bytes(blake2b(hashed, digest_size=16).digest(), "big")
+
+
+def _suffix(number: int) -> bytes:
+    high, low = divmod(number % (1 << RANDOM_BITS), 1 << 62)
+    return ((0x7000 | high) << 64 | 0b10 << 62 | low).to_bytes(SUFFIX_BYTES, "big")
 
 
 class LevelNames:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from llm_observatory.api.v1.usage_query_service_pb2 import ContentItem, ConversationSummary, Turn, Usage
 from llm_observatory.query.time_range import nanoseconds
-from llm_observatory.query.usage.latency import merged, quantiles
+from llm_observatory.query.usage.latency import latencies
 from llm_observatory.query.usage.repository import ContentFound, ConversationFound, Sums, TurnFound
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -16,8 +16,8 @@ MAX_INT64 = 2**63 - 1
 
 def usage_of(sums: Sums) -> Usage:
     """Sums as the protocol has them."""
-    p50, p95, p99 = quantiles(merged(sums.duration_buckets), 0.5, 0.95, 0.99)
-    ttft_p50, ttft_p95 = quantiles(merged(sums.ttft_buckets), 0.5, 0.95)
+    p50, p95, p99 = latencies(sums.duration_buckets, 0.5, 0.95, 0.99)
+    ttft_p50, ttft_p95 = latencies(sums.ttft_buckets, 0.5, 0.95)
     mean = None
     if sums.timed_count and sums.duration_ns_sum is not None:
         mean = float(sums.duration_ns_sum / sums.timed_count / _NANOSECONDS_PER_MILLISECOND)

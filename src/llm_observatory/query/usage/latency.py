@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from operator import add
 from typing import NamedTuple
@@ -24,6 +26,23 @@ class Histogram(NamedTuple):
 
     begin: int
     counts: list[int]
+
+
+REMEMBERED, REMEMBERED_MAX_CHARACTERS = 8_192, 2_048
+"""Hours that are over do not change, and dashboards ask for them again and again: to look one up takes 0.5 µs, to merge it 8.
+18 MiB at most; larger texts are sums of many, which rarely come twice."""
+
+
+def latencies(histograms: str | None, *of: float) -> Sequence[float | None]:
+    """Quantiles of the sum of histograms, see `merged`; None of nothing."""
+    if histograms is None or len(histograms) > REMEMBERED_MAX_CHARACTERS:
+        return quantiles(merged(histograms), *of)
+    return _remembered(histograms, of)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(histograms: str, of: tuple[float, ...]) -> Sequence[float | None]:
+    return quantiles(merged(histograms), *of)
 
 
 def merged(histograms: str | None) -> Histogram:

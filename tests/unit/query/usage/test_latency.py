@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from llm_observatory.query.usage.latency import Histogram, merged, quantiles
+from llm_observatory.query.usage.latency import REMEMBERED_MAX_CHARACTERS, Histogram, latencies, merged, quantiles
 
 
 def sent(begin: int, *counts: int | None) -> str:
@@ -45,3 +45,11 @@ def test_a_quantile_is_the_middle_of_the_bucket_that_holds_its_rank() -> None:
     assert found == pytest.approx([middle * 0.97834 for middle in middles], rel=1e-4)
     assert quantiles(merged(None), 0.5, 0.9) == [None, None]
     assert quantiles(merged(sent(5, 0, 0)), 0.5) == [None]
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, REMEMBERED_MAX_CHARACTERS])
+def test_what_is_remembered_is_what_it_was(parts: int) -> None:
+    """The last one is too long to be."""
+    histograms = " ".join(["[89:91]={2,NULL,17}"] * parts) or None
+    for of in ((0.5, 0.95), (0.99,), (0.5, 0.95)):
+        assert list(latencies(histograms, *of)) == quantiles(merged(histograms), *of)
