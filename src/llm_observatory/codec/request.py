@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedTable:
+class EncodedTable(NamedTuple):
     """Rows of one table in PostgreSQL's binary COPY format, without file header and trailer.
 
     `chunks` are concatenated rows, each chunk a whole number of rows.
