@@ -152,6 +152,7 @@ impl<const N: usize> Default for Fixed<N> {
 impl<const N: usize> Fixed<N> {
     /// All of them.
     pub fn bytes(&self) -> &[u8; N] {
+        debug_assert_eq!(self.at, N);
         &self.bytes
     }
 

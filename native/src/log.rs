@@ -343,10 +343,24 @@ impl Ids {
     /// That of the record of this ordinal.
     #[inline]
     pub fn id(&self, time: u64, time_source: i16, ordinal: u64) -> Id {
-        let number = if time_source == RECEIVED { self.untimed } else { self.timed }.wrapping_add(ordinal.into());
+        let first = if time_source == RECEIVED { self.untimed } else { self.timed };
+        let number = first.wrapping_add(ordinal.into());
         let (version, variant) =
             (0x7000 | (number >> LOW_BITS) as u64 & 0xfff, 0b10 << LOW_BITS | number as u64 & !(0b11 << LOW_BITS));
         let head = (time / 1_000_000) << 16 | version;
         (u128::from(head) << 64 | u128::from(variant)).to_be_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ids, TIME};
+
+    #[test]
+    fn a_count_goes_on_from_its_beginning() {
+        let ids = Ids { timed: u128::MAX, untimed: 0 };
+        let (last, first) = (ids.id(5_000_000, TIME, 0), ids.id(5_000_000, TIME, 1));
+        assert_eq!(u128::from_be_bytes(last), 0x0000_0000_0005_7fff_bfff_ffff_ffff_ffff);
+        assert_eq!(u128::from_be_bytes(first), 0x0000_0000_0005_7000_8000_0000_0000_0000);
     }
 }

@@ -7,21 +7,25 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
 from llm_observatory.app.cli import cli
 from llm_observatory.pipeline.signal import LOGS, METRICS, TRACES
 from tests.plugins.content import content, traces
-from tests.plugins.database import database_url
+from tests.plugins.database import database_url, drop
 from tests.plugins.load import Load
 from tests.plugins.s3 import BUCKET, s3_server
 from tests.plugins.service import Service, wait_for
+
+TARGETS = ("during", "equal", "lost", "kept", "from_s3")
+"""What dumps are restored to; the server may be one that stays."""
 
 
 @dataclass
@@ -62,14 +66,21 @@ class Operator:
         """The URL of another database on the server."""
         return database_url(self.service.dsn(), name)
 
+    @property
+    def own(self) -> str:
+        """The name of the service's database."""
+        return str(conninfo_to_dict(self.service.dsn())["dbname"])
+
 
 @pytest.fixture(scope="module")
-def operator(shared_service: Service) -> Operator:
+def operator(shared_service: Service) -> Iterator[Operator]:
     """With some records of every signal in the database."""
     with Load(shared_service.endpoint, threads=3, signals=(TRACES, METRICS, LOGS)) as load:
         wait_for(lambda: all(len(ids) >= 5 for ids in load.acknowledged_of.values()), 30, "some of everything")
     folder = shared_service.folder / "dumps"
-    return Operator(shared_service, folder)
+    yield Operator(shared_service, folder)
+    for name in TARGETS:
+        drop(shared_service.dsn(), name)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +137,7 @@ def test_what_is_there_is_not_replaced_unasked(operator: Operator, dumped: Path)
         said = operator.failed("restore", str(dumped), "--target", "kept", "--drop-existing", "-y")
     assert "in use by somebody" in said
     said = operator.failed("restore", str(dumped), "--drop-existing", "-y")
-    assert "database llm_observatory is in use by llm-observatory-storage" in said
+    assert f"database {operator.own} is in use by llm-observatory-storage" in said
 
 
 def test_a_flipped_bit_is_found(operator: Operator, damaged: Path) -> None:

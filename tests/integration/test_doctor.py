@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -161,6 +162,30 @@ async def test_partitions(look: Examine, database: str) -> None:
     assert (status(report, "partitions"), status(report, "retention")) == ("ok", "ok")
     await engine.ensure_partitions([time_us(now - timedelta(days=100))])
     assert status(await look(), "retention") == "warn"
+
+
+@pytest.mark.timescaledb("a policy fails in the background")
+async def test_policies(look: Examine, database: str) -> None:
+    assert status(await look(), "policies") == "ok"
+    execute(
+        database,
+        'SELECT alter_job(job_id, scheduled => true, next_start => now(), config => config || \'{"work_mem": "no size"}\')'
+        " FROM timescaledb_information.jobs WHERE (hypertable_name, proc_name) = ('llm_usage_daily', 'policy_retention')",
+        "SELECT _timescaledb_functions.start_background_workers()",
+    )
+    try:
+        report = await look()
+        for _ in range(60):
+            if status(report, "policies") != "ok":
+                break
+            await asyncio.sleep(0.5)
+            report = await look()
+    finally:
+        execute(database, "SELECT _timescaledb_functions.stop_background_workers()")
+    failed = line(report, "policies")
+    assert failed.status == "fail"
+    assert failed.says.startswith("policy_retention of llm_usage_daily (job ")
+    assert "timescaledb_information.job_errors" in failed.next
 
 
 async def test_dead_tuples(look: Examine, database: str) -> None:

@@ -20,6 +20,7 @@ from llm_observatory.storage.engine.kept import refresh_window
 from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, time_us
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.observe.upkeep import Smallest, look
 from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME
@@ -68,6 +69,14 @@ async def engine_on(connection: AsyncConnection, settings: Settings | None = Non
     engine = await detect(connection, settings or Settings())
     assert isinstance(engine, TimescaleDB)
     return engine
+
+
+async def test_everything_that_doctor_reads_can_be_read(connection: AsyncConnection) -> None:
+    found = await look(connection, Settings(), Smallest(unused_seconds=0, index_bytes=1))
+    assert found.failed == {}
+    assert found.failed_jobs is not None
+    assert found.late_chunks == []
+    assert not any(index.name.startswith("_") for index in found.unused_indexes or ())
 
 
 async def test_every_policy_is_there_once(connection: AsyncConnection) -> None:

@@ -36,6 +36,12 @@ def pg_restore(*arguments: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def only_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the embedded server's programs nor Debian's of the version of the server are found."""
+    monkeypatch.setattr(programs, "_embedded", lambda *_: None)
+    monkeypatch.setattr(programs, "_DEBIAN", "/nowhere/{major}")
+
+
 async def applied(database: str) -> list[str]:
     return [migration.name for migration in await migrate.status(database) if migration.applied]
 
@@ -105,7 +111,7 @@ def test_a_dump_that_breaks_off_leaves_nothing(database: str, tmp_path: Path, mo
     failing.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(programs, "_embedded", lambda *_: None)
+    only_on_path(monkeypatch)
     with pytest.raises(BackupFailed, match="status 1: no room"):
         dump(database, tmp_path / "out" / "it.dump")
     assert list((tmp_path / "out").iterdir()) == []
@@ -116,6 +122,6 @@ def test_a_pg_dump_older_than_the_server(database: str, tmp_path: Path, monkeypa
     old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(programs, "_embedded", lambda *_: None)
+    only_on_path(monkeypatch)
     with pytest.raises(BackupFailed, match=r"only one of version 9 .*: install"):
         dump(database, tmp_path / "it.dump")

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 
-class EncodedTable(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class EncodedTable:
     """Rows of one table in PostgreSQL's binary COPY format, without file header and trailer.
 
     `chunks` are concatenated rows, each chunk a whole number of rows.

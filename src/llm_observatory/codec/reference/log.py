@@ -47,9 +47,9 @@ class Identities:
 
     The first record's number is the last 74 bits of BLAKE2b-128 over the request's digest, and every other record's is one more
     than that of the record before it. So a request that is encoded again gives the same ids, ids sort by time, and those of one
-    request and millisecond in its order (RFC 9562, 6.2). `ordinal` is the record's place among all of the request. A record
-    without times may come twice in a millisecond: in the hash goes, last, when it was received (microseconds, 8 bytes, big
-    endian).
+    request and millisecond in its order, but where the count goes over 2^74. `ordinal` is the record's place among all of the
+    request. Records without times, which may come twice in a millisecond, have a count of their own: into its hash goes, last,
+    when they were received (microseconds, 8 bytes, big endian).
     """
 
     def __init__(self, digest: bytes, received: int) -> None:

@@ -30,7 +30,7 @@ class Histogram(NamedTuple):
 
 REMEMBERED, REMEMBERED_MAX_CHARACTERS = 8_192, 2_048
 """Hours that are over do not change, and dashboards ask for them again and again: to look one up takes 0.5 µs, to merge it 8.
-18 MiB at most; larger texts are sums of many, which rarely come twice."""
+20 MiB at most; larger texts are sums of many, which rarely come twice."""
 
 
 def latencies(histograms: str | None, *of: float) -> Sequence[float | None]:
@@ -42,7 +42,7 @@ def latencies(histograms: str | None, *of: float) -> Sequence[float | None]:
 
 @lru_cache(maxsize=REMEMBERED)
 def _remembered(histograms: str, of: tuple[float, ...]) -> Sequence[float | None]:
-    return quantiles(merged(histograms), *of)
+    return tuple(quantiles(merged(histograms), *of))
 
 
 def merged(histograms: str | None) -> Histogram:
