@@ -14,7 +14,7 @@ from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import CurrentEngine
+from llm_observatory.storage.engine import CurrentEngine, detect
 from llm_observatory.storage.engine.whole import remember_what_is_dropped
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.rollups import work
@@ -260,6 +260,7 @@ async def test_what_expired_while_nobody_worked_is_summed_up_before_it_is_droppe
     store.settings = settings
     async with await connect(store.url) as connection:
         await remember_what_is_dropped(connection, settings, now() - timedelta(hours=6))
+        await (await detect(connection, settings)).reconcile(connection, settings)  # chunks of an hour, not of a day
     await store.add(40, spread(40, now() - timedelta(hours=6), timedelta(hours=5), 100))
     with psycopg.connect(store.url) as reading:
         ever = {table: brute_force.read(reading, table) for table in ("llm_traces", "llm_metrics")}
