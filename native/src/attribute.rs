@@ -1,6 +1,6 @@
 //! Attributes and their values from the wire, merged as protobuf merges.
 
-use crate::cursor::{Broken, Cursor, deeper, is_utf8};
+use crate::cursor::{Broken, Cursor, deeper, short_text};
 use crate::key::{is_plain, scan};
 use crate::memory::NOWHERE;
 use crate::repair::has_nul;
@@ -50,15 +50,14 @@ impl<'a> Tree<'a> {
     #[inline]
     fn add<const REMEMBERED: bool>(&mut self, data: &'a [u8], depth: u32, list: &mut List) -> Result<()> {
         let (mut key, mut has_index): (&[u8], bool) = (b"", false);
+        let mut scanned = scan(key);
         let mut read: Option<Read<'a>> = None;
         let mut cursor = Cursor::new(data);
         while let Some(tag) = cursor.tag()? {
             match tag {
                 0x0a => {
                     key = cursor.delimited()?;
-                    if !scan(key).is_ascii && !is_utf8(key) {
-                        return Err(Broken);
-                    }
+                    scanned = short_text(key)?;
                 }
                 0x12 => {
                     let (held, depth) = (cursor.delimited()?, deeper(depth)?);
@@ -71,7 +70,6 @@ impl<'a> Tree<'a> {
                 _ => cursor.skip(tag, depth)?,
             }
         }
-        let scanned = scan(key);
         let is_fine = !scanned.has_nul && !matches!(key.first(), None | Some(b'$'));
         if REMEMBERED {
             self.memory.remember(data, key, scanned.hash, is_fine);

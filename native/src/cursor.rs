@@ -1,5 +1,7 @@
 //! Reading the fields of one record, as upb does: what it refuses is refused here, what it passes over is passed over.
 
+use crate::key::{Scanned, scan};
+
 /// The bytes are no message of the type they are read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken;
@@ -164,6 +166,13 @@ pub fn is_utf8(bytes: &[u8]) -> bool {
     } else {
         is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
     }
+}
+
+/// What one look at a string says that is UTF-8 and mostly short.
+#[inline(always)]
+pub fn short_text(text: &[u8]) -> Result<Scanned> {
+    let scanned = scan(text);
+    if scanned.is_ascii || is_utf8(text) { Ok(scanned) } else { Err(Broken) }
 }
 
 /// Whether these are ASCII: eight at a time, for most strings are too short for a call.

@@ -137,54 +137,6 @@ pub fn jsonb(out: &mut Vec<u8>, json: &[u8]) {
     out.extend_from_slice(json);
 }
 
-/// Fields that are `N` bytes together, written at once.
-pub struct Fixed<const N: usize> {
-    bytes: [u8; N],
-    at: usize,
-}
-
-impl<const N: usize> Default for Fixed<N> {
-    fn default() -> Self {
-        Fixed { bytes: [0; N], at: 0 }
-    }
-}
-
-impl<const N: usize> Fixed<N> {
-    /// All of them.
-    pub fn bytes(&self) -> &[u8; N] {
-        debug_assert_eq!(self.at, N);
-        &self.bytes
-    }
-
-    /// A field of that value in its binary form.
-    #[inline(always)]
-    pub fn raw<const SIZE: usize>(&mut self, value: &[u8; SIZE]) {
-        let Some(place) = self.bytes.get_mut(self.at..self.at + 4 + SIZE) else { return };
-        let (length, to) = place.split_at_mut(4);
-        length.copy_from_slice(&(SIZE as u32).to_be_bytes());
-        to.copy_from_slice(value);
-        self.at += 4 + SIZE;
-    }
-
-    /// An `int2` field.
-    #[inline(always)]
-    pub fn int2(&mut self, value: i16) {
-        self.raw(&value.to_be_bytes());
-    }
-
-    /// An `int8` field.
-    #[inline(always)]
-    pub fn int8(&mut self, value: i64) {
-        self.raw(&value.to_be_bytes());
-    }
-
-    /// A `timestamptz` field from microseconds since the Unix epoch.
-    #[inline(always)]
-    pub fn timestamptz(&mut self, value: i64) {
-        self.int8(value.wrapping_sub(EPOCH_US));
-    }
-}
-
 fn array<T>(
     out: &mut Vec<u8>,
     oid: u32,

@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use blake2b_simd::Params;
 use bumpalo::Bump;
 
 use crate::accepted::{INT64_MAX, Terms, int2, is_span_id, microseconds, outside_window, remainder, trace_id};
 use crate::batch::Id;
 use crate::counts::{Counts, ENUM_OUT_OF_RANGE, LOG_ID_DROPPED, Rule, TIME_OUT_OF_RANGE};
-use crate::cursor::{Broken, Cursor, DEPTH_MAX, is_utf8};
+use crate::cursor::{Broken, Cursor, DEPTH_MAX, short_text};
 use crate::document;
 use crate::field;
-use crate::key::{Keys, scan};
+use crate::key::Keys;
 use crate::memory::Shape;
 use crate::op::LogOp;
 use crate::spec::Spec;
+use crate::table::{id_hash, id_of};
 use crate::tree::{List, Tree, Value};
 
 const TIME: i16 = 0;
@@ -23,20 +23,6 @@ const OBSERVED: i16 = 1;
 pub const RECEIVED: i16 = 2;
 
 const NUMBERS_A_LEVEL: usize = 4;
-
-/// Ops that `LogRecord::head` writes at once.
-pub const HEAD: [LogOp; 8] = [
-    LogOp::TimeUs,
-    LogOp::TimeNanos,
-    LogOp::TimeSource,
-    LogOp::ObservedUs,
-    LogOp::ObservedNanos,
-    LogOp::Id,
-    LogOp::TraceId,
-    LogOp::SpanId,
-];
-/// Ops that `LogRecord::tail` writes at once.
-pub const TAIL: [LogOp; 2] = [LogOp::Flags, LogOp::DroppedAttributesCount];
 
 /// Severity as one of the level names of the logs data model.
 pub struct LevelNames {
@@ -159,12 +145,11 @@ impl<'a> LogRecord<'a> {
         Ok(())
     }
 
-    /// A string field, which is UTF-8 and short: one look says whether it must be repaired, too.
+    /// A string field.
     #[inline]
     fn line(&mut self, text: &'a [u8]) -> Result<&'a [u8], Broken> {
-        let scanned = scan(text);
-        self.has_nul |= scanned.has_nul;
-        if scanned.is_ascii || is_utf8(text) { Ok(text) } else { Err(Broken) }
+        self.has_nul |= short_text(text)?.has_nul;
+        Ok(text)
     }
 
     #[inline]
@@ -227,47 +212,7 @@ impl<'a> LogRecord<'a> {
         shape
     }
 
-    /// The fields of `HEAD`: at once where the record has all of them but the ids of a span.
-    #[inline]
-    pub fn head(&self, out: &mut Vec<u8>, stored: &Stored, levels: &LevelNames) {
-        if self.observed == 0 {
-            return self.head_by_op(out, stored, levels);
-        }
-        let mut times = field::Fixed::<62>::default();
-        times.timestamptz(microseconds(stored.time));
-        times.int2(remainder(stored.time));
-        times.int2(stored.time_source);
-        times.timestamptz(microseconds(self.observed));
-        times.int2(remainder(self.observed));
-        times.raw(&stored.id);
-        out.extend_from_slice(times.bytes());
-        match (self.trace_id.try_into(), self.span_id.try_into()) {
-            (Ok(trace_id), Ok(span_id)) => {
-                let mut ids = field::Fixed::<32>::default();
-                ids.raw::<16>(trace_id);
-                ids.raw::<8>(span_id);
-                out.extend_from_slice(ids.bytes());
-            }
-            _ => [self.trace_id, self.span_id].iter().for_each(|id| optional(out, id)),
-        }
-    }
-
-    #[cold]
-    fn head_by_op(&self, out: &mut Vec<u8>, stored: &Stored, levels: &LevelNames) {
-        HEAD.iter().for_each(|&op| self.write(out, op, 0, stored, levels));
-    }
-
-    /// The fields of `TAIL`.
-    #[inline]
-    pub fn tail(&self, out: &mut Vec<u8>) {
-        let mut row = field::Fixed::<24>::default();
-        row.int8(self.flags.into());
-        row.int8(self.dropped_attributes_count.into());
-        out.extend_from_slice(row.bytes());
-    }
-
     /// The field of one op.
-    #[inline(always)]
     pub fn write(&self, out: &mut Vec<u8>, op: LogOp, max_bytes: usize, stored: &Stored, levels: &LevelNames) {
         let filled = |out: &mut Vec<u8>, text: &[u8]| match text {
             [] => field::null(out),
@@ -333,10 +278,7 @@ pub struct Ids {
 impl Ids {
     /// Of the request with that digest, received then (microseconds).
     pub fn new(digest: &[u8], received: i64) -> Self {
-        let number = |beside: &[u8]| {
-            let hash = Params::new().hash_length(16).to_state().update(digest).update(beside).finalize();
-            hash.as_bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
-        };
+        let number = |beside: &[u8]| u128::from_be_bytes(id_of(id_hash().update(digest).update(beside)));
         Ids { timed: number(&[]), untimed: number(&received.to_be_bytes()) }
     }
 

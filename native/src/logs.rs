@@ -25,17 +25,9 @@ use crate::wire::Malformed;
 /// records without time and text.
 const NAMED: u8 = 0x0a;
 
-/// What is written of a record at a time: the field of one op, or those that are in nearly every record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    One(LogOp),
-    Head,
-    Tail,
-}
-
 /// What a log request writes.
 pub struct LogTables {
-    records: RecordTable<Part>,
+    records: RecordTable<LogOp>,
     content: RecordTable<ContentOp>,
     touched: BesideTable,
     levels: LevelNames,
@@ -45,16 +37,13 @@ pub struct LogTables {
 impl LogTables {
     /// Those of a spec.
     pub fn new(spec: &Spec) -> Result<Self, Faults> {
-        let table = spec.filled_by("log.id", "fact")?;
-        let mut records = RecordTable::new(table, |op| LogOp::parse(op).map(Part::One));
-        records.unite(&log::HEAD.map(Part::One), Part::Head);
-        records.unite(&log::TAIL.map(Part::One), Part::Tail);
+        let records = spec.filled_by("log.id", "fact")?;
         Ok(LogTables {
-            records,
+            records: RecordTable::new(records, LogOp::parse),
             content: RecordTable::new(spec.filled_by("content.body", "fact")?, ContentOp::parse),
             touched: BesideTable::new(spec.filled_by("touched.hour", "queue")?)?,
             levels: LevelNames::new(spec),
-            finder: Finder::new(spec, table, None)?,
+            finder: Finder::new(spec, records, None)?,
         })
     }
 }
@@ -122,10 +111,8 @@ impl<'t, 'p> Logs<'t, 'p> {
         self.said(batch, &stored, &source.prepared, shape);
         let (tables, record) = (self.tables, &self.record);
         batch.row(tables.records.place, |out| {
-            tables.records.write(out, &source.prepared.row, |out, part, max_bytes| match part {
-                Part::One(op) => record.write(out, op, max_bytes, &stored, &tables.levels),
-                Part::Head => record.head(out, &stored, &tables.levels),
-                Part::Tail => record.tail(out),
+            tables.records.write(out, &source.prepared.row, |out, op, max_bytes| {
+                record.write(out, op, max_bytes, &stored, &tables.levels);
             });
         });
         batch.name(self.sources, &source.id, &source.row);

@@ -78,18 +78,6 @@ impl<Op: Copy> RecordTable<Op> {
         RecordTable { place: table.place, columns: table.columns.len(), fills, shared }
     }
 
-    /// Let one op stand for several where the table has those beside each other.
-    pub fn unite(&mut self, ops: &[Op], united: Op)
-    where
-        Op: PartialEq,
-    {
-        let is_here =
-            |fills: &[Fill<Op>]| fills.iter().zip(ops).all(|(fill, wanted)| matches!(fill, Fill::Own(op, _) if op == wanted));
-        if let Some(start) = self.fills.windows(ops.len()).position(is_here) {
-            self.fills.splice(start..start + ops.len(), [Fill::Own(united, 0)]);
-        }
-    }
-
     /// The place of an op in what a source decides.
     pub fn shared_place(&self, op: SourceOp) -> Option<usize> {
         self.shared.iter().position(|(shared, _)| *shared == op)
@@ -134,10 +122,6 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    fn hash() -> State {
-        Params::new().hash_length(16).to_state()
-    }
-
     /// The field of the id, which is known at the end.
     pub fn id(&mut self, out: &mut Vec<u8>) {
         self.id_at = out.len();
@@ -152,7 +136,7 @@ impl Sealed {
 
     /// Put the id in its place: that of all fields, each with its length, without the column count.
     pub fn seal(self, out: &mut [u8]) -> Id {
-        let mut hash = Self::hash();
+        let mut hash = id_hash();
         let mut from = 2;
         for (start, end) in self.left_out {
             hash.update(out.get(from..start).unwrap_or_default());
@@ -170,7 +154,7 @@ impl Sealed {
 impl Sealed {
     /// Of a row that lacks one field, which is put in later `at` that place.
     pub fn split(self, out: &[u8], at: usize) -> SplitSeal {
-        let mut hash = Self::hash();
+        let mut hash = id_hash();
         let (mut from, mut after) = (2, Vec::new());
         let mut see = |start: usize, end: usize| {
             let middle = at.clamp(start, end.max(start));
@@ -209,7 +193,13 @@ impl SplitSeal {
     }
 }
 
-fn id_of(hash: &State) -> Id {
+/// BLAKE2b-128, from which all ids are made.
+pub fn id_hash() -> State {
+    Params::new().hash_length(16).to_state()
+}
+
+/// What it comes to.
+pub fn id_of(hash: &State) -> Id {
     hash.finalize().as_bytes().try_into().unwrap_or_default()
 }
 
