@@ -72,6 +72,12 @@ async def test_what_is_written_is_stored_and_what_was_written_is_known_with_its_
     assert await store.write([again, other]) == [Stored(b"first answer", duplicate=True), Stored(b"")]
 
 
+async def test_a_tenant_may_have_any_name(store: Store) -> None:
+    request = replace(good(), tenant='a "b" \\ c, {d}')
+    assert await store.write([request, good()]) == [Stored(b""), Stored(b"")]
+    assert await store.write([request]) == [Stored(b"", duplicate=True)]
+
+
 async def test_a_group_is_refused_whole_and_nothing_of_it_stays(store: Store) -> None:
     innocent = good(b"first answer")
     with pytest.raises(DataRejected):

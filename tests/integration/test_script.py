@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator
 from struct import pack
 
 import psycopg
 import pytest
+from psycopg.abc import Buffer
 
 from llm_observatory.storage import script
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -49,6 +52,31 @@ async def test_chunks_of_any_size_arrive_whole(connection: AsyncConnection) -> N
     large = [b"x" * size for size in (script.BLOCK_MAX_BYTES - 6, script.BLOCK_MAX_BYTES - 5, 5_000_000, 1)]
     await script.run(connection, [Step(COPY.format("one"), [rows(value) for value in large])])
     assert [value.encode() for value in await stored(connection, "one")] == large
+
+
+async def test_small_chunks_are_handed_over_together(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[int] = []
+    cut = script._blocks
+
+    def noted_cut(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+        for block in cut(chunks):
+            blocks.append(len(block))
+            yield block
+
+    monkeypatch.setattr(script, "_blocks", noted_cut)
+    small = [b"%09d" % number * 1_000 for number in range(100)]
+    await script.run(connection, [Step(COPY.format("one"), [rows(value) for value in small])])
+    assert [value.encode() for value in await stored(connection, "one")] == small
+    assert min(blocks[:-1]) > script.BLOCK_MAX_BYTES - 10_000
+    assert max(blocks) <= script.BLOCK_MAX_BYTES
+
+
+async def test_a_unix_socket_takes_more_than_the_system_gives_by_itself(connection: AsyncConnection) -> None:
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours, socket.socket(ours.family) as another:
+        sizes = [each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for each in (ours, another)]
+        if ours.family != socket.AF_UNIX:
+            pytest.skip("the server is reached by TCP, whose buffers grow by themselves")
+    assert sizes[0] > sizes[1]
 
 
 @pytest.mark.parametrize("behind", [0, 8_000_000])

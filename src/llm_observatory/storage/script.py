@@ -89,10 +89,17 @@ def _copy(pgconn: PGconn, rows: Sequence[bytes]) -> PQGen[None]:
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[Buffer]:
-    """`chunks` with the large ones cut, none copied."""
+    """`chunks` in blocks for libpq: small ones together, for each block is a message and a system call; large ones cut."""
+    small: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        if len(chunk) <= BLOCK_MAX_BYTES:
-            yield chunk
-        else:
+        if small and size + len(chunk) > BLOCK_MAX_BYTES:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(chunk) > BLOCK_MAX_BYTES:
             view = memoryview(chunk)
             yield from (view[start : start + BLOCK_MAX_BYTES] for start in range(0, len(chunk), BLOCK_MAX_BYTES))
+        else:
+            small.append(chunk)
+            size += len(chunk)
+    yield b"".join(small)
