@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,12 +38,13 @@ class InstrumentedWriter:
         finally:
             metrics.WRITES.labels(writer_type, method, status).inc()
             metrics.WRITE_DURATION.labels(writer_type, method).observe(time.perf_counter() - started)
-        written = 0
+        written: Counter[str] = Counter()
         for request, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Stored) and not outcome.duplicate:
-                written += request.encoded.accepted
-                metrics.ITEMS_WRITTEN.labels(self.writer_types[request.signal]).inc(request.encoded.accepted)
-        metrics.BATCH_SIZE.labels(writer_type).observe(written)
+                written[request.signal] += request.encoded.accepted
+        for signal, items in written.items():
+            metrics.ITEMS_WRITTEN.labels(self.writer_types[signal]).inc(items)
+        metrics.BATCH_SIZE.labels(writer_type).observe(written.total())
         return outcomes
 
     async def dry_run(self, connection: AsyncConnection, request: WriteRequest) -> None:

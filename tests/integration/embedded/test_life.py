@@ -138,7 +138,6 @@ def test_dbmate_takes_the_same_url(data_dir: Path) -> None:
         ("fsync", "on"),
         ("full_page_writes", "on"),
         ("max_wal_size", "2GB"),
-        ("wal_compression", "pglz"),
         ("max_connections", "100"),
         ("TimeZone", "UTC"),
         ("shared_preload_libraries", "pg_stat_statements"),

@@ -97,7 +97,7 @@ class TestOptions:
 
     def test_rows_must_have_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 10**9}))
-        with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 16 GB and .* has 1 GB; set TMPDIR"):
+        with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 10 GB and .* has 1 GB; set TMPDIR"):
             given(rows=10_000_000)
 
     def test_direct_compress_needs_a_server(self) -> None:

@@ -38,7 +38,7 @@ def test_a_comma_would_be_a_second_host() -> None:
     assert not fits_socket(Path("/a,b"))
 
 
-@pytest.mark.parametrize("mebibytes,expected", [(128, 32), (1024, 128), (65536, 256)])
+@pytest.mark.parametrize("mebibytes,expected", [(128, 32), (4096, 512), (65536, 1024)])
 def test_shared_buffers_are_bounded_by_memory(mebibytes: int, expected: int) -> None:
     assert conf.shared_buffers(mebibytes * _MIB) == expected * _MIB
 
