@@ -33,17 +33,17 @@ def dashboard() -> Dashboard:
             variables.repository(),
         ],
         sections=[
-            Section("Health", _health()),
+            Section("Health", _states() + _ages()),
             Section("Connections", _connections()),
             Section("Latency", _latency()),
             Section("Errors and slow statements", _errors()),
-            Section("Cache, size and growth", _sizes()),
-            Section("Kept up and kept safe", _kept()),
+            Section("Cache, size and growth", _cache() + _growth() + _tables()),
+            Section("Kept up and kept safe", _kept_up() + _kept_safe()),
         ],
     )
 
 
-def _health() -> list[Panel]:
+def _states() -> list[Panel]:
     return [
         number(
             about(
@@ -89,6 +89,11 @@ def _health() -> list[Panel]:
             ),
             steps=any_is(BAD),
         ),
+    ]
+
+
+def _ages() -> list[Panel]:
+    return [
         number(
             about(
                 "Age of transaction ids",
@@ -221,8 +226,7 @@ def _errors() -> list[Panel]:
     ]
 
 
-def _sizes() -> list[Panel]:
-    growth = f"max(deriv(storage_database_size_bytes[$time_range])) * {_DAY}"
+def _cache() -> list[Panel]:
     return [
         dial(
             about(
@@ -245,6 +249,12 @@ def _sizes() -> list[Panel]:
             ),
             steps=falling(0.95, 0.85),
         ),
+    ]
+
+
+def _growth() -> list[Panel]:
+    growth = f"max(deriv(storage_database_size_bytes[$time_range])) * {_DAY}"
+    return [
         series(
             about(
                 "Database size",
@@ -263,6 +273,11 @@ def _sizes() -> list[Panel]:
                 span=6,
             )
         ),
+    ]
+
+
+def _tables() -> list[Panel]:
+    return [
         bars(
             about(
                 "Table sizes",
@@ -300,7 +315,7 @@ def _sizes() -> list[Panel]:
     ]
 
 
-def _kept() -> list[Panel]:
+def _kept_up() -> list[Panel]:
     return [
         series(
             about(
@@ -340,6 +355,11 @@ def _kept() -> list[Panel]:
             ),
             steps=rising(25_200, _DAY),
         ),
+    ]
+
+
+def _kept_safe() -> list[Panel]:
+    return [
         ranking(
             about(
                 "Age of the newest backup",
