@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -70,13 +69,16 @@ async def connect(conninfo: str, application_name: str = APPLICATION_NAME) -> As
     """
     with translated(silent="the database cannot be reached, or does not let this login in"):
         connection = await psycopg.AsyncConnection.connect(complete(conninfo, application_name), autocommit=True)
+        _widen(connection)
     connection.prepare_threshold = None
-    _widen(connection)
     return connection
 
 
 def _widen(connection: AsyncConnection) -> None:
-    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+    ours = socket.socket(fileno=connection.fileno())
+    try:
         if ours.family == socket.AF_UNIX:
             with suppress(OSError):  # macOS refuses more than its limit (ENOBUFS), Linux gives what it may
                 ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNIX_SEND_BYTES)
+    finally:
+        ours.detach()  # libpq's, it goes on with it
