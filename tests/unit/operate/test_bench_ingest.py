@@ -88,6 +88,8 @@ class TestOptions:
     def test_the_ceiling_is_of_spans(self) -> None:
         with pytest.raises(ConfigError, match=r"--data-set: 'logs' is none of spans-0.5k"):
             given(data_set="logs")
+        with pytest.raises(ConfigError, match=r"--data-set: 'kopy' is none of spans-0.5k"):
+            given(data_set="kopy", rows=10_000_000)
 
     def test_to_be_pinned_two_cores_are_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {3}, raising=False)
@@ -99,6 +101,8 @@ class TestOptions:
         monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 10**9}))
         with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 10 GB and .* has 1 GB; set TMPDIR"):
             given(rows=10_000_000)
+        with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 48 GB"):
+            given(rows=10_000_000, data_set="spans-4k")
 
     def test_direct_compress_needs_a_server(self) -> None:
         with pytest.raises(ConfigError, match="--database-url"):

@@ -112,7 +112,7 @@ class Options:
         return [] if cores > 1 else ["--pin: the database and the service need a core each, and here is one; leave --pin out"]
 
     def _room_faults(self) -> list[str]:
-        if not self.rows or self.database_url:
+        if not self.rows or self.database_url or self.data_set not in SPANS:
             return []
         row = len(next(requests(DATA_SETS[self.data_set], self.items, self.seed))) / self.items + BESIDE_ROW_BYTES
         free, needed = shutil.disk_usage(gettempdir()).free, self.rows * row
