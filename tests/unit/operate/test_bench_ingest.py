@@ -101,7 +101,7 @@ class TestOptions:
         monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 10**9}))
         with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 10 GB and .* has 1 GB; set TMPDIR"):
             given(rows=10_000_000)
-        with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 48 GB"):
+        with pytest.raises(ConfigError, match=r"--rows: 10,000,000 rows need about 35 GB"):
             given(rows=10_000_000, data_set="spans-4k")
 
     def test_direct_compress_needs_a_server(self) -> None:

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from llm_observatory.storage.embedded import conf, process
 from llm_observatory.storage.embedded.address import Address, fits_socket, socket_address
+from llm_observatory.storage.embedded.memory import usable_memory
 from llm_observatory.storage.embedded.trouble import failure
 
 _MIB = 1024**2
@@ -41,6 +42,28 @@ def test_a_comma_would_be_a_second_host() -> None:
 @pytest.mark.parametrize("mebibytes,expected", [(128, 32), (4096, 512), (65536, 1024)])
 def test_shared_buffers_are_bounded_by_memory(mebibytes: int, expected: int) -> None:
     assert conf.shared_buffers(mebibytes * _MIB) == expected * _MIB
+
+
+@pytest.mark.parametrize(
+    "groups,file,limit",
+    [
+        ("0::/system.slice/ours.service", "system.slice/ours.service/memory.max", "70000000"),
+        ("0::/system.slice/ours.service", "system.slice/memory.max", "70000000"),
+        ("0::/not/mounted/here", "memory.max", "70000000"),
+        ("9:cpu,cpuacct:/\n4:memory:/docker/a:b\n0::/", "memory/docker/a:b/memory.limit_in_bytes", "70000000\n"),
+    ],
+)
+def test_memory_is_what_a_control_group_has(groups: str, file: str, limit: str, tmp_path: Path) -> None:
+    (tmp_path / "cgroup").write_text(groups + "\n")
+    limited = tmp_path / "mounted" / file
+    limited.parent.mkdir(parents=True)
+    limited.write_text(limit)
+    assert usable_memory(tmp_path / "cgroup", tmp_path / "mounted") == 70_000_000
+
+
+def test_memory_is_the_machines_where_no_group_has_less(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("max\n")
+    assert usable_memory(tmp_path / "none", tmp_path) == psutil.virtual_memory().total
 
 
 def test_values_are_quoted_for_a_configuration_file() -> None:

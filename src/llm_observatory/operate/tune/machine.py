@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_observatory.storage.embedded.conf import usable_memory
+from llm_observatory.storage.embedded.memory import usable_memory
 
 Disk = Literal["ssd", "hdd"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from llm_observatory.storage.embedded.account import Account
 from llm_observatory.storage.embedded.address import SUPERUSER, Address
 from llm_observatory.storage.embedded.binaries import Binaries
 from llm_observatory.storage.embedded.files import replace_text
 from llm_observatory.storage.embedded.folder import Layout
+from llm_observatory.storage.embedded.memory import usable_memory
 
 _MIB = 1024**2
 _STATISTICS = "pg_stat_statements"
@@ -79,14 +78,3 @@ def shared_buffers(memory: int) -> int:
     With 256 MiB the indexes of a day of a million spans did not fit: ingest fell to 0.71 of its rate into empty tables.
     """
     return max(32 * _MIB, min(1024 * _MIB, memory // 8))
-
-
-def usable_memory() -> int:
-    """Bytes of memory that may be used here: the machine's, or the container's if it has less."""
-    limits = [psutil.virtual_memory().total]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(file).read_text(encoding="ascii")))
-        except (OSError, ValueError):
-            continue  # not that kind of cgroup, or "max"
-    return min(limits)

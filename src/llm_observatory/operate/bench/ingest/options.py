@@ -13,7 +13,7 @@ from typing import Literal
 
 from llm_observatory.codec import Native
 from llm_observatory.errors import ConfigError
-from llm_observatory.operate.bench.data import DATA_SETS, requests
+from llm_observatory.operate.bench.data import DATA_SETS
 from llm_observatory.pipeline.signal import TRACES
 from llm_observatory.settings import Settings
 
@@ -37,10 +37,10 @@ EVERYWHERE = ("copy", "grpc", "http")
 
 SMALL_ITEMS = 32
 DEFAULT_COMMITTERS: int = Settings.model_fields["ingest_committers"].default
-BESIDE_ROW_BYTES = 500
-"""Of the disk, for a row that is there before, beside the bytes of its span: indexes, index row and a share of the log."""
+ROW_BYTES = {"spans-0.5k": 1_000, "spans-4k": 3_500, "spans-16k": 6_000}
+"""Of the disk, for a row that is there before, by data set: row, indexes, index row, content (compressed) and a share of the log."""
 
-_ROWS = re.compile(r"(\d+)([kM]?)")
+_ROWS = re.compile(r"(\d{1,9})([kM]?)")
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
@@ -114,8 +114,7 @@ class Options:
     def _room_faults(self) -> list[str]:
         if not self.rows or self.database_url or self.data_set not in SPANS:
             return []
-        row = len(next(requests(DATA_SETS[self.data_set], self.items, self.seed))) / self.items + BESIDE_ROW_BYTES
-        free, needed = shutil.disk_usage(gettempdir()).free, self.rows * row
+        free, needed = shutil.disk_usage(gettempdir()).free, self.rows * ROW_BYTES[self.data_set]
         if free >= needed:
             return []
         room = f"{self.rows:,} rows need about {needed / 1e9:.0f} GB and {gettempdir()} has {free / 1e9:.0f} GB"
