@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from llm_observatory.storage.embedded.account import Account
 from llm_observatory.storage.embedded.address import SUPERUSER, Address
