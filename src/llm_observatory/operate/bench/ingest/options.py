@@ -38,7 +38,7 @@ EVERYWHERE = ("copy", "grpc", "http")
 SMALL_ITEMS = 32
 DEFAULT_COMMITTERS: int = Settings.model_fields["ingest_committers"].default
 ROW_BYTES = {"spans-0.5k": 1_000, "spans-4k": 3_500, "spans-16k": 6_000}
-"""Of the disk, for a row that is there before, by data set: row, indexes, index row, content (compressed) and a share of the log."""
+"""Of the disk, for a row that is there before, by data set: row, indexes, index row, compressed content, a share of the log."""
 
 _ROWS = re.compile(r"(\d{1,9})([kM]?)")
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
