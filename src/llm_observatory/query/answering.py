@@ -15,7 +15,15 @@ import grpc
 import structlog
 
 from llm_observatory import metrics, spans
-from llm_observatory.errors import RETRY_AFTER_SECONDS, AccessDenied, InvalidQuery, ObservatoryError, QueryError, StorageError
+from llm_observatory.errors import (
+    RETRY_AFTER_SECONDS,
+    AccessDenied,
+    InvalidQuery,
+    ObservatoryError,
+    PermissionDenied,
+    QueryError,
+    StorageError,
+)
 from llm_observatory.serving.grpc_port import authorization
 from llm_observatory.serving.status import MESSAGE_MAX_CHARACTERS, Refusal, trailers_of
 from llm_observatory.serving.tenant import ASKING_TENANT, single_tenant
@@ -112,11 +120,17 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
                             aclosing(behaviour(request, context)) as messages,
                         ):
                             async for message in messages:
+                                self._demand_still(context)
                                 await context.write(message)
                 except Exception as error:  # noqa: BLE001 - every one becomes a status
                     await _refuse(context, method, error)
 
         return answer
+
+    def _demand_still(self, context: Context) -> None:
+        """A stream may outlive the token it was asked for with. Raises AccessDenied."""
+        if self._tenant_of(authorization(context)) != ASKING_TENANT.get():
+            raise PermissionDenied("the token has become another tenant's")
 
     def _span(self, method: str) -> AbstractContextManager[None]:
         """Of a call that ends."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,8 +26,11 @@ from llm_observatory.api.v1.log_query_service_pb2 import (
 )
 from llm_observatory.api.v1.log_query_service_pb2_grpc import LogQueryServiceStub
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope, AttributeValue, TimeRange
+from llm_observatory.errors import Unauthenticated
 from llm_observatory.query import logs
 from llm_observatory.query.server import QueryServer
+from llm_observatory.serving.tenant import single_tenant
+from llm_observatory.serving.tokens import Authorization
 from llm_observatory.settings import Settings
 from llm_observatory.storage import script, search_filters, touched
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -105,18 +109,24 @@ def texts(found: SearchLogsResponse) -> list[str]:
     return [one.record.body.string_value for one in found.logs]
 
 
-@pytest.fixture
-async def observatory(database: str) -> AsyncIterator[Observatory]:
+@asynccontextmanager
+async def serving(database: str, tenant_of: Authorization = single_tenant) -> AsyncIterator[LogQueryServiceStub]:
     pool = ReadPool(database, Settings(db_pool_min_connections=1, db_pool_max_connections=4))
     await pool.open()
-    server = QueryServer([logs.service(PoolReader(lambda: pool))], timeout=20)
+    server = QueryServer([logs.service(PoolReader(lambda: pool))], timeout=20, tenant_of=tenant_of)
     port = await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        made = Observatory(database, LogQueryServiceStub(channel))
-        yield made
-        await made.session.close()
+        yield LogQueryServiceStub(channel)
     await server.stop(0)
     await pool.close()
+
+
+@pytest.fixture
+async def observatory(database: str) -> AsyncIterator[Observatory]:
+    async with serving(database) as stub:
+        made = Observatory(database, stub)
+        yield made
+        await made.session.close()
 
 
 async def test_what_came_in_is_found_as_it_came(observatory: Observatory) -> None:
@@ -316,6 +326,32 @@ async def test_new_records_are_followed_once_and_none_is_missed(observatory: Obs
     await observatory.store(request(record("last")))
     assert await _followed(stream, 1) == ["last"]
     stream.cancel()
+
+
+@pytest.mark.parametrize(
+    "now,code", [({}, grpc.StatusCode.UNAUTHENTICATED), ({"the token": "another"}, grpc.StatusCode.PERMISSION_DENIED)]
+)
+async def test_who_may_not_ask_any_more_follows_nothing_more(
+    observatory: Observatory, database: str, now: dict[str, str], code: grpc.StatusCode
+) -> None:
+    tenants = {"the token": "default"}
+
+    def tenant_of(shown: str | None) -> str:
+        if shown not in tenants:
+            raise Unauthenticated("the token is not known")
+        return tenants[shown]
+
+    async with serving(database, tenant_of) as stub:
+        stream = stub.TailLogs(TailLogsRequest(), metadata=(("authorization", "the token"),))
+        assert not (await stream.read()).logs
+        await observatory.store(request(record("while it may")))
+        assert await _followed(stream, 1) == ["while it may"]
+        tenants.clear()
+        tenants.update(now)
+        await observatory.store(request(record("no more")))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await _followed(stream, 1)
+    assert refused.value.code() is code
 
 
 async def test_a_transaction_that_is_committed_late_is_not_missed(
