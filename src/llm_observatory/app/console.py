@@ -55,7 +55,12 @@ class Console:
         numbers = {
             "otlp_grpc": ports.otlp_grpc, "otlp_http": ports.otlp_http, "query": ports.query, "sidecar": ports.sidecar,
         }  # fmt: skip
-        urls = {name: f"http://{host}:{number}" for name, number in numbers.items() if number is not None}
+        secure = settings.tls_cert_file is not None
+        urls = {
+            name: f"{'https' if secure and name != 'sidecar' else 'http'}://{host}:{number}"
+            for name, number in numbers.items()
+            if number is not None
+        }
         self._endpoint = urls.get("otlp_grpc")
         if not self._terminal:
             log.info("listening", version=__version__, **urls, database=database)
