@@ -211,7 +211,8 @@ async def test_the_newest_of_all_tables_come_first(store: Store) -> None:
 async def test_each_part_reads_its_blocks_and_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a table that has no index on its time."""
     monkeypatch.setattr(rows, "STEP_BLOCKS", 3)
-    await store.add(2, spread(2, now() - timedelta(hours=2), timedelta(hours=2), 300))
+    noon = (now() - timedelta(days=1)).replace(hour=12)  # all of one partition, whatever time it is
+    await store.add(2, spread(2, noon, timedelta(hours=2), 300))
     connection = await connect(store.url)
     try:
         await swap.swap_table(connection, "llm_metrics", timedelta(days=1), lambda _line: None)
