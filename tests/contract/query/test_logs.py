@@ -342,7 +342,7 @@ async def test_who_may_not_ask_any_more_follows_nothing_more(
         return tenants[shown]
 
     async with serving(database, tenant_of) as stub:
-        stream = stub.TailLogs(TailLogsRequest(), metadata=(("authorization", "the token"),))
+        stream: Any = stub.TailLogs(TailLogsRequest(), metadata=(("authorization", "the token"),))
         assert not (await stream.read()).logs
         await observatory.store(request(record("while it may")))
         assert await _followed(stream, 1) == ["while it may"]
