@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,6 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from psycopg import sql
-from psycopg.abc import Buffer
 
 from llm_observatory import codec
 from llm_observatory.app.health import Health
@@ -149,23 +148,16 @@ async def test_digests_are_claimed_in_their_order_whatever_that_of_the_group(dat
 
 
 async def test_a_large_request_is_sent_in_slices_in_the_order_of_tables_in_one_transaction(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    database: str, monkeypatch: pytest.MonkeyPatch, copy_blocks: list[int]
 ) -> None:
     sent: list[str] = []
-    blocks: list[int] = []
-    run, cut = script.run, script._blocks
+    run = script.run
 
     async def noted_run(connection: AsyncConnection, steps: Sequence[script.Step]) -> str:
         sent.extend(step.sql for step in steps)
         return await run(connection, steps)
 
-    def noted_cut(chunks: Iterable[bytes]) -> Iterator[Buffer]:
-        for block in cut(chunks):
-            blocks.append(len(block))
-            yield block
-
     monkeypatch.setattr(script, "run", noted_run)
-    monkeypatch.setattr(script, "_blocks", noted_cut)
     requests = [write_request(payload_of(name, spans=4_000)) for name in ("one", "two")]
     async with session_on(database) as session:
         assert await session.write(requests) == [Stored(b"")] * 2
@@ -174,8 +166,8 @@ async def test_a_large_request_is_sent_in_slices_in_the_order_of_tables_in_one_t
     assert order == sorted(order, key=names.index)
     assert {"llm_traces", "trace_index", "ingest_touched"} <= set(order)
     assert sent[-1] == "COMMIT"
-    assert len(blocks) > 10
-    assert max(blocks) <= script.BLOCK_MAX_BYTES
+    assert len(copy_blocks) > 10
+    assert max(copy_blocks) <= script.BLOCK_MAX_BYTES
     transactions = await fetch(
         database,
         "SELECT xmin::text FROM llm_traces UNION SELECT xmin::text FROM trace_index"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from struct import pack
 
 import psycopg
 import pytest
-from psycopg.abc import Buffer
 
 from llm_observatory.storage import script
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -54,21 +53,12 @@ async def test_chunks_of_any_size_arrive_whole(connection: AsyncConnection) -> N
     assert [value.encode() for value in await stored(connection, "one")] == large
 
 
-async def test_small_chunks_are_handed_over_together(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks: list[int] = []
-    cut = script._blocks
-
-    def noted_cut(chunks: Iterable[bytes]) -> Iterator[Buffer]:
-        for block in cut(chunks):
-            blocks.append(len(block))
-            yield block
-
-    monkeypatch.setattr(script, "_blocks", noted_cut)
+async def test_small_chunks_are_handed_over_together(connection: AsyncConnection, copy_blocks: list[int]) -> None:
     small = [b"%09d" % number * 1_000 for number in range(100)]
     await script.run(connection, [Step(COPY.format("one"), [rows(value) for value in small])])
     assert [value.encode() for value in await stored(connection, "one")] == small
-    assert min(blocks[:-1]) > script.BLOCK_MAX_BYTES - 10_000
-    assert max(blocks) <= script.BLOCK_MAX_BYTES
+    assert min(copy_blocks[:-1]) > script.BLOCK_MAX_BYTES - 10_000
+    assert max(copy_blocks) <= script.BLOCK_MAX_BYTES
 
 
 async def test_a_unix_socket_takes_more_than_the_system_gives_by_itself(connection: AsyncConnection) -> None:

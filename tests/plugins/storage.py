@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
+from psycopg.abc import Buffer
 
 from llm_observatory import codec
 from llm_observatory.codec import EncodedRequest, Terms
 from llm_observatory.settings import Settings
+from llm_observatory.storage import script
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
@@ -43,6 +45,21 @@ class Storage:
     def write(self, writer: str, group: list[WriteRequest]) -> None:
         """All of the group in one transaction."""
         assert self._runner.run(self._sessions[writer].write(group)) == [Stored(request.answer) for request in group]
+
+
+@pytest.fixture
+def copy_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of every block that libpq is handed of a COPY."""
+    blocks: list[int] = []
+    cut = script._blocks
+
+    def noted_cut(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+        for block in cut(chunks):
+            blocks.append(len(block))
+            yield block
+
+    monkeypatch.setattr(script, "_blocks", noted_cut)
+    return blocks
 
 
 @pytest.fixture

@@ -52,15 +52,14 @@ class Console:
     def listening(self, settings: Settings, database: str, ports: Listening) -> None:
         """What listens where."""
         host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
-        numbers = {
-            "otlp_grpc": ports.otlp_grpc, "otlp_http": ports.otlp_http, "query": ports.query, "sidecar": ports.sidecar,
-        }  # fmt: skip
-        secure = settings.tls_cert_file is not None
-        urls = {
-            name: f"{'https' if secure and name != 'sidecar' else 'http'}://{host}:{number}"
-            for name, number in numbers.items()
-            if number is not None
+        scheme = "http" if settings.tls_cert_file is None else "https"
+        places = {
+            "otlp_grpc": (scheme, ports.otlp_grpc),
+            "otlp_http": (scheme, ports.otlp_http),
+            "query": (scheme, ports.query),
+            "sidecar": ("http", ports.sidecar),
         }
+        urls = {name: f"{way}://{host}:{number}" for name, (way, number) in places.items() if number is not None}
         self._endpoint = urls.get("otlp_grpc")
         if not self._terminal:
             log.info("listening", version=__version__, **urls, database=database)

@@ -98,7 +98,7 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
         async def answer(request: Any, context: Context) -> Any:
             with self._counted(method):
                 try:
-                    ASKING_TENANT.set(self._tenant_of(authorization(context)))
+                    ASKING_TENANT.set(self._tenant(context))
                     async with asyncio.timeout(self._seconds(method, context)):
                         with self._span(method):
                             return await behaviour(request, context)
@@ -113,7 +113,7 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
         async def answer(request: Any, context: Context) -> None:
             with self._counted(method):
                 try:
-                    ASKING_TENANT.set(self._tenant_of(authorization(context)))
+                    ASKING_TENANT.set(self._tenant(context))
                     with self._span(method):
                         async with (
                             asyncio.timeout(self._seconds(method, context)),
@@ -127,9 +127,13 @@ class Answering(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
 
         return answer
 
+    def _tenant(self, context: Context) -> str:
+        """Whose the call is. Raises AccessDenied."""
+        return self._tenant_of(authorization(context))
+
     def _demand_still(self, context: Context) -> None:
         """A stream may outlive the token it was asked for with. Raises AccessDenied."""
-        if self._tenant_of(authorization(context)) != ASKING_TENANT.get():
+        if self._tenant(context) != ASKING_TENANT.get():
             raise PermissionDenied("the token has become another tenant's")
 
     def _span(self, method: str) -> AbstractContextManager[None]:

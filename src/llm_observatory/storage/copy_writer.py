@@ -57,9 +57,8 @@ class CopyWriter:
 
     def method(self, group: Sequence[WriteRequest]) -> str:
         """How the rows of `group` are sent: `insert` when they are few in every table, else `copy`."""
-        if not self.insert_max_fields:
-            return "copy"
-        return "insert" if all(self._is_little(table, parts) for table, parts in _by_table(group)) else "copy"
+        inserts = self.insert_max_fields > 0 and all(self._is_little(table, parts) for table, parts in _by_table(group))
+        return "insert" if inserts else "copy"
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
         """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""

@@ -7,14 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
-_OF_A_CONTAINER = ("0::/", "0:memory:/")
-"""Its own group is the topmost one it sees, whatever name the host has for it."""
-
 
 def usable_memory(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes that may be used here: the machine's, or what the process's control group or one above it has, if that is less.
 
-    Control groups of both versions (cgroups(7)): those of a container, and of a unit with `MemoryMax=`.
+    Control groups of both versions (cgroups(7)): that of a unit with `MemoryMax=`, and that of a container, which is the
+    topmost one it sees, whatever name the host has for it.
     """
     limits = [psutil.virtual_memory().total]
     for file in _limits(groups, mounted):
@@ -30,11 +28,11 @@ def _limits(groups: Path, mounted: Path) -> Iterator[Path]:
         ours = groups.read_text(encoding="utf-8").splitlines()
     except OSError:
         ours = []  # not Linux
-    for line in (*_OF_A_CONTAINER, *ours):
+    for line in ours:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             folder, name = mounted, "memory.max"
-        elif controllers == "memory":
+        elif "memory" in controllers.split(","):
             folder, name = mounted / "memory", "memory.limit_in_bytes"
         else:
             continue
