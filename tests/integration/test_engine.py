@@ -323,7 +323,7 @@ async def test_a_locked_table_keeps_no_other_from_compression(
 ) -> None:
     """With what every server has, for not all have lz4."""
     monkeypatch.setattr(toast, "_METHOD", "pglz")
-    monkeypatch.setattr(toast, "_HAS_LZ4", "SELECT true")
+    monkeypatch.setattr(toast, "HAS_LZ4", "SELECT true")
     query = "SELECT count(*) FROM pg_attribute WHERE attcompression = 'p' AND attrelid = 'llm_logs'::regclass"
     async with reader.transaction():
         await reader.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")

@@ -13,11 +13,12 @@ from llm_observatory import metrics
 from llm_observatory.errors import StorageError, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
-from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.connection import AsyncConnection, connect, connected
 from llm_observatory.storage.copy_writer import CopyWriter
+from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.engine import compaction, detect
 from llm_observatory.storage.engine.kept import refresh_window
-from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, time_us
+from llm_observatory.storage.engine.partitions import HOUR_US, time_us
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.observe.upkeep import Smallest, look
@@ -293,9 +294,33 @@ async def test_nobody_waits_for_the_rows_while_what_is_kept_is_put_back(database
 
 
 @pytest.fixture
-def direct(database: str) -> CopyWriter:
+async def direct(database: str) -> CopyWriter:
     """Writes as COPY_DIRECT_COMPRESS has it."""
-    return CopyWriter(60, lambda: DAY_US)
+    async with connected(database) as connection:
+        columnstore = (await engine_on(connection, Settings(copy_direct_compress=True))).columnstore
+    return CopyWriter(60, lambda: columnstore)
+
+
+async def stored_with(connection: AsyncConnection) -> set[str]:
+    """How large values of the compressed chunks of `llm_traces` are compressed once more."""
+    [(chunk,)] = await fetch(
+        connection,
+        "SELECT format('%%I.%%I', compressed.schema_name, compressed.table_name) FROM _timescaledb_catalog.chunk"
+        " JOIN _timescaledb_catalog.hypertable ON hypertable.id = chunk.hypertable_id AND hypertable.table_name = %s"
+        " JOIN _timescaledb_catalog.chunk compressed ON compressed.id = chunk.compressed_chunk_id",
+        "llm_traces",
+    )
+    columns = await fetch(
+        connection,
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attlen = -1",
+        chunk,
+    )
+    found: set[str] = set()
+    for (column,) in columns:
+        found |= {
+            method for (method,) in await fetch(connection, f"SELECT DISTINCT pg_column_compression({column}) FROM {chunk}")
+        }
+    return {method for method in found if method}
 
 
 def of_services(services: list[str], spans: int, days_ago: int = 1) -> list[WriteRequest]:
@@ -319,6 +344,21 @@ async def test_large_commits_go_into_the_columnstore_and_small_ones_do_not(datab
 
 
 @pytest.mark.timescaledb("COPY goes into the columnstore")
+async def test_batches_of_a_commit_are_stored_with_lz4(database: str, direct: CopyWriter) -> None:
+    """Those of a job are with pglz: it may have a batch of 1 GB."""
+    connection = await connect(database)
+    try:
+        edition = (await engine_on(connection)).edition
+        if not (edition.has_direct_compress and edition.lz4):
+            pytest.skip("this version, or its server, cannot")
+        async with session_on(database, direct) as session:
+            await session.write(of_services(["a"], 1000))
+        assert await stored_with(connection) == {"lz4"}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timescaledb("COPY goes into the columnstore")
 async def test_segments_are_counted_by_chunks(database: str) -> None:
     """150 spans in two hours: enough for one chunk of a day, too few for two chunks of an hour."""
     spans = [write_request(payload_of("a", days_ago=days, spans=75)) for days in (1, 1 + 1 / 24)]
@@ -327,7 +367,7 @@ async def test_segments_are_counted_by_chunks(database: str) -> None:
         if not (await engine_on(connection)).edition.has_direct_compress:
             pytest.skip("this version cannot")
         await connection.execute("SELECT set_chunk_time_interval('llm_traces', INTERVAL '1 hour')")
-        async with session_on(database, CopyWriter(60, lambda: HOUR_US)) as session:
+        async with session_on(database, CopyWriter(60, lambda: Columnstore(HOUR_US, lz4=False))) as session:
             await session.write(spans)
         assert set(await fetch(connection, STATUS, "llm_traces")) == {(0,)}
     finally:

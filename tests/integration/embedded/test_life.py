@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from llm_observatory.storage.embedded.account import Account
 from llm_observatory.storage.embedded.binaries import Binaries
 from llm_observatory.storage.embedded.folder import Layout
 from llm_observatory.storage.embedded.output import LOG_FILES_KEPT, log_files
+from llm_observatory.storage.server_environment import SERVER_ENVIRONMENT
 from tests.integration.embedded.support import (
     Service,
     dbmate,
@@ -171,6 +173,14 @@ def test_the_environment_does_not_change_what_is_reached(data_dir: Path, monkeyp
         monkeypatch.setenv(name, other)
     with EmbeddedServer(data_dir) as server:
         assert value(server.start(), "SELECT current_user || ' ' || current_database()") == "postgres llm_observatory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process was started with")
+def test_the_allocator_keeps_what_a_copy_frees(data_dir: Path) -> None:
+    with EmbeddedServer(data_dir) as server:
+        server.start()
+        environment = Path(f"/proc/{postmaster_pid(data_dir)}/environ").read_text().split("\0")
+    assert {f"{name}={value}" for name, value in SERVER_ENVIRONMENT.items()} <= set(environment)
 
 
 def test_our_settings_are_rewritten_and_the_operators_survive(data_dir: Path) -> None:

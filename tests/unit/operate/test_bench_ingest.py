@@ -25,7 +25,6 @@ from llm_observatory.storage.script import COPY_HEADER
 from llm_observatory.tables import LLM_TRACES
 
 DATA_SET = options.SPANS[0]
-CHUNK_US = 86_400_000_000
 
 GIVEN = {
     "data_set": DATA_SET, "items": 512, "committers": (1, 2, 4), "rows": 0, "lanes": tuple(options.LANES),
@@ -211,8 +210,8 @@ class TestStoredIsWhatWasAcknowledged:
 
 class TestRows:
     def test_values_are_the_rows_of_the_streams(self) -> None:
-        [streams] = islice(rows.groups(DATA_SET, 5, 7, 20, decoded=False, chunk_us=CHUNK_US), 1)
-        [values] = islice(rows.groups(DATA_SET, 5, 7, 20, decoded=True, chunk_us=CHUNK_US), 1)
+        [streams] = islice(rows.groups(DATA_SET, 5, 7, 20, None, decoded=False), 1)
+        [values] = islice(rows.groups(DATA_SET, 5, 7, 20, None, decoded=True), 1)
         assert streams.items == values.items == 20
         assert [(one.table.name, one.rows) for one in streams.tables] == [
             (one.table.name, len(one.values)) for one in values.tables
@@ -221,13 +220,13 @@ class TestRows:
         assert all(len(row) == len(one.table.columns) for one in values.tables for row in one.values)
 
     def test_a_group_is_no_larger_than_the_services(self) -> None:
-        for group in islice(rows.groups("spans-16k", 100, 7, 10_000, decoded=False, chunk_us=CHUNK_US), 2):
+        for group in islice(rows.groups("spans-16k", 100, 7, 10_000, None, decoded=False), 2):
             assert GROUP_MAX_BYTES <= group.size < 1.2 * GROUP_MAX_BYTES
             assert group.items < 2_000
 
     def test_no_trace_comes_twice(self) -> None:
         trace_id = [column.name for column in LLM_TRACES.columns].index("trace_id")
-        made = islice(rows.groups(DATA_SET, 5, 7, 20, decoded=True, chunk_us=CHUNK_US), 3)
+        made = islice(rows.groups(DATA_SET, 5, 7, 20, None, decoded=True), 3)
         by_group = [{row[trace_id] for one in group.tables if one.table is LLM_TRACES for row in one.values} for group in made]
         assert by_group[0].isdisjoint(by_group[1] | by_group[2])
         assert by_group[1].isdisjoint(by_group[2])

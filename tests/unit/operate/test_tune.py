@@ -72,7 +72,9 @@ def test_every_setting_is_named_once_and_has_its_reason() -> None:
 
 def test_a_file_of_them() -> None:
     lines = conf(MACHINE, advise(MACHINE)).splitlines()
-    given = {line.partition(" = ")[0]: line for line in lines if " = " in line}
+    environment = {"# MALLOC_TRIM_THRESHOLD_ = 67108864", "# MALLOC_MMAP_THRESHOLD_ = 33554432"}
+    assert environment <= set(lines)
+    given = {line.partition(" = ")[0]: line for line in lines if " = " in line and line not in environment}
     assert given.keys() == {f"{'#' if setting.optional else ''}{setting.name}" for setting in advise(MACHINE)}
     assert given["log_line_prefix"].startswith("log_line_prefix = '%m [%p] %q%u@%d/%a ' ")
     assert given["shared_buffers"].startswith("shared_buffers = 4GB ")
@@ -148,6 +150,7 @@ def test_the_verb_without_a_database() -> None:
     assert printed["machine"]["memory"] == 16 * GIB
     assert {setting["name"]: setting["value"] for setting in printed["settings"]} == values(MACHINE)
     assert "differs" not in printed["settings"][0]
+    assert printed["environment"] == {"MALLOC_TRIM_THRESHOLD_": "67108864", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 
 
 def test_the_verb_as_a_file() -> None:

@@ -28,6 +28,7 @@ from llm_observatory.operate.tune.rules import RULES
 from llm_observatory.quantity import parse_size
 from llm_observatory.settings import Settings, load
 from llm_observatory.storage.connection import connected
+from llm_observatory.storage.server_environment import SERVER_ENVIRONMENT
 from llm_observatory.storage.server_settings import ServerSetting, has_timescaledb, server_settings
 
 Engine = Literal["timescaledb", "postgresql"]
@@ -84,7 +85,13 @@ def tune(
     differences = None if server is None else compare([setting for setting in advice if not setting.optional], server[0])
     if as_json:
         found = [_as_dict(setting, differences) for setting in advice]
-        typer.echo(json.dumps({"machine": asdict(machine), "settings": found, "connections": _counted(counted)}, indent=2))
+        told = {
+            "machine": asdict(machine),
+            "settings": found,
+            "environment": SERVER_ENVIRONMENT,
+            "connections": _counted(counted),
+        }
+        typer.echo(json.dumps(told, indent=2))
         return
     _show(machine, advice, differences, counted)
 

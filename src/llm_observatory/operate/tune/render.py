@@ -7,6 +7,7 @@ from itertools import groupby
 
 from llm_observatory.operate.tune.machine import Machine
 from llm_observatory.operate.tune.rules import Advice
+from llm_observatory.storage.server_environment import SERVER_ENVIRONMENT
 
 _GROUPS = {
     "memory": "Memory",
@@ -29,6 +30,12 @@ def conf(machine: Machine, advice: Sequence[Advice]) -> str:
     lines = [
         f"# For {engine} alone on {machine.memory / 1024**3:g} GiB of memory, {machine.cpus} processors, {machine.disk}.",
         "# Written by `llm-observatory tune --format conf`.",
+    ]
+    lines += [
+        "",
+        "# Beside these, for a server on glibc, where its COPY is slower without: lines of its environment",
+        "# (Debian: /etc/postgresql/VERSION/CLUSTER/environment; systemd: Environment=), read when it starts.",
+        *(f"# {name} = {value}" for name, value in SERVER_ENVIRONMENT.items()),
     ]
     for group, of_group in groupby(advice, lambda setting: setting.group):
         lines += ["", f"# {_GROUPS[group]}"]

@@ -13,6 +13,7 @@ from llm_observatory.storage.embedded.account import Account
 from llm_observatory.storage.embedded.binaries import Binaries
 from llm_observatory.storage.embedded.folder import Layout
 from llm_observatory.storage.embedded.process import Identity
+from llm_observatory.storage.server_environment import SERVER_ENVIRONMENT
 
 _IMMEDIATE_SECONDS = 5.0
 
@@ -65,13 +66,14 @@ def spawn(layout: Layout, binaries: Binaries, account: Account, settings: Mappin
     command = [str(binaries.postgres), "-D", str(layout.cluster)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
+    theirs = account.child()
     child = subprocess.Popen(
         command,
         cwd=layout.cluster,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        **account.child(),
+        **{**theirs, "env": {**theirs["env"], **SERVER_ENVIRONMENT}},
     )
     identity = Identity(child.pid, process.started_at(child.pid), str(binaries.postgres))
     return Postmaster(identity, child)

@@ -10,6 +10,7 @@ import structlog
 from llm_observatory.errors import SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, Connect
+from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.tables import TABLES
@@ -47,9 +48,9 @@ class CurrentEngine:
             self._engine = found
 
     @property
-    def compressed_chunk_us(self) -> int | None:
+    def columnstore(self) -> Columnstore | None:
         """See Engine; None until it is known."""
-        return None if self._engine is None else self._engine.compressed_chunk_us
+        return None if self._engine is None else self._engine.columnstore
 
     async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
         """See Engine.ensure_partitions. Without I/O when all are known; of several callers for the same tables one works."""

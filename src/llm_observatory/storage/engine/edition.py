@@ -1,4 +1,4 @@
-"""Which TimescaleDB a database has: version and licence, and what follows from them."""
+"""Which TimescaleDB a database has: version, licence and how it was built, and what follows from them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ MINIMUM = (2, 20)
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """`licence` is what the server runs under: `timescale` (the community edition) or `apache`."""
+    """`licence` is what the server runs under: `timescale` (the community edition) or `apache`; `lz4` whether it has that."""
 
     version: tuple[int, ...]
     licence: Literal["timescale", "apache"]
+    lz4: bool
 
     @classmethod
-    def of(cls, version: str, licence: str) -> Edition:
+    def of(cls, version: str, licence: str, *, lz4: bool) -> Edition:
         """From `extversion` (2.28.3, 2.29.0-dev) and the setting `timescaledb.license`. Raises SchemaMismatch if too old."""
         numbers = tuple(int(part) for part in version.partition("-")[0].split("."))
         if numbers < MINIMUM:
             oldest = ".".join(map(str, MINIMUM))
             message = f"TimescaleDB {version} is older than {oldest}: ALTER EXTENSION timescaledb UPDATE"
             raise SchemaMismatch(message)
-        return cls(numbers, "apache" if licence == "apache" else "timescale")
+        return cls(numbers, "apache" if licence == "apache" else "timescale", lz4)
 
     @property
     def community(self) -> bool:

@@ -17,6 +17,7 @@ from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.edition import Edition
@@ -153,7 +154,7 @@ class PostgreSQL:
         await rollups.work_off(connection, now, since)
 
     @property
-    def compressed_chunk_us(self) -> int | None:
+    def columnstore(self) -> Columnstore | None:
         """See Engine."""
         return None
 

@@ -20,8 +20,10 @@ from llm_observatory.errors import ConfigError
 from llm_observatory.operate.bench.ingest.process import LaneFailed
 from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
-from llm_observatory.storage.connection import complete
+from llm_observatory.storage.connection import complete, connected
+from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.embedded import EmbeddedServer
+from llm_observatory.storage.engine.detect import detect
 from llm_observatory.tables import INGEST_LEDGER, INGEST_TOUCHED, LLM_CONTENT, LLM_TRACES, TRACE_INDEX
 
 Say = Callable[[str], None]
@@ -74,6 +76,15 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def columnstore(self, settings: Settings) -> Columnstore | None:
+        """What COPY of the service may write into at once; None without TimescaleDB, or where `settings` do not ask for it."""
+
+        async def ask() -> Columnstore | None:
+            async with connected(self.conninfo) as connection:
+                return (await detect(connection, settings)).columnstore
+
+        return asyncio.run(ask())
 
     def server_pid(self) -> int | None:
         """The server's first process; None where it is on another machine, or may not be seen."""

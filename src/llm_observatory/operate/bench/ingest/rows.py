@@ -17,7 +17,7 @@ from llm_observatory.operate.bench.data import DATA_SETS, requests
 from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
 from llm_observatory.settings import Settings
 from llm_observatory.storage.binary import split_rows
-from llm_observatory.storage.direct_compress import pays
+from llm_observatory.storage.direct_compress import Columnstore, DirectCompress, pays
 from llm_observatory.storage.script import COPY_HEADER, COPY_TRAILER
 from llm_observatory.storage.write import WriteRequest
 from llm_observatory.tables import BY_NAME, LLM_TRACES, Table
@@ -29,14 +29,14 @@ TENANT = "default"
 class TableRows:
     """Rows of one table in one group: `blocks` are a COPY stream, `values` the same as Python values where they are wanted.
 
-    `direct_compress`: the service would write them to the columnstore itself, where that is switched on.
+    `before` are the statements that the service would send before its COPY.
     """
 
     table: Table
     rows: int
     blocks: list[bytes]
     values: list[tuple[Any, ...]]
-    direct_compress: bool
+    before: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class Group:
     hours: frozenset[int]
 
 
-def groups(data_set: str, items: int, seed: int, rows: int, *, decoded: bool, chunk_us: int) -> Iterator[Group]:
+def groups(
+    data_set: str, items: int, seed: int, rows: int, columnstore: Columnstore | None, *, decoded: bool
+) -> Iterator[Group]:
     """Endless groups of about `rows` spans, in requests of `items`; with `decoded` as values, else as COPY streams.
 
     The service's groups stop growing at GROUP_MAX_BYTES, and so do these.
@@ -64,24 +66,31 @@ def groups(data_set: str, items: int, seed: int, rows: int, *, decoded: bool, ch
         collected.append(WriteRequest(TENANT, "traces", digest, b"", now, encoded))
         size += encoded.size
         if size >= GROUP_MAX_BYTES or sum(request.encoded.accepted for request in collected) >= rows:
-            yield _group(collected, decoded=decoded, chunk_us=chunk_us)
+            yield _group(collected, columnstore, decoded=decoded)
             collected, size = [], 0
 
 
-def _group(collected: list[WriteRequest], *, decoded: bool, chunk_us: int) -> Group:
+def _group(collected: list[WriteRequest], columnstore: Columnstore | None, *, decoded: bool) -> Group:
     chunks: dict[str, list[bytes]] = {}
     counts: dict[str, int] = {}
     for request in collected:
         for table in request.encoded.tables:
             chunks.setdefault(table.name, []).extend(table.chunks)
             counts[table.name] = counts.get(table.name, 0) + table.rows
+    direct_compress = DirectCompress(columnstore) if columnstore else None
+
+    def before(table: Table) -> list[str]:
+        if not (columnstore and direct_compress and table.partitioned):
+            return []
+        return [step.sql for step in direct_compress.set(on=pays(table, counts[table.name], collected, columnstore))]
+
     tables = [
         TableRows(
             table,
             counts[name],
             [] if decoded else [b"".join((COPY_HEADER, *chunks[name], COPY_TRAILER))],
             list(_values(table, chunks[name])) if decoded else [],
-            table.partitioned and pays(table, counts[name], collected, chunk_us),
+            before(table),
         )
         for name, table in BY_NAME.items()
         if name in chunks

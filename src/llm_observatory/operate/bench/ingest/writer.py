@@ -24,15 +24,13 @@ from llm_observatory.operate.bench.ingest.samples import Outcome, Sample
 from llm_observatory.settings import Settings
 from llm_observatory.storage.binary import copy_statement
 from llm_observatory.storage.connection import complete, connect
-from llm_observatory.storage.direct_compress import switch
+from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.transaction import BEGIN
 
 PREPARED_STREAM_BYTES = 256 * 1024**2
 PREPARED_VALUE_BYTES = 64 * 1024**2
 """Of rows that are made before a turn, at most; as Python values they take several times that of memory."""
-
-_CHUNK_US = int(Settings().chunk_interval.total_seconds() * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class WriteTurn:
     group_rows: int
     seconds: float
     expected: int
-    direct_compress: bool
+    columnstore: Columnstore | None
 
 
 class Write:
@@ -92,7 +90,7 @@ class Write:
     def _endless(self, turn: WriteTurn) -> Iterator[Group]:
         data_set, items, seed = self._making
         own_seed = seed + len(self._streams) + sum(map(len, self._values.values()))
-        return groups(data_set, items, own_seed, turn.group_rows, decoded=turn.driver != "copy", chunk_us=_CHUNK_US)
+        return groups(data_set, items, own_seed, turn.group_rows, turn.columnstore, decoded=turn.driver != "copy")
 
 
 def _enough(turn: WriteTurn, source: Iterator[Group], max_bytes: int) -> list[Group]:
@@ -148,13 +146,12 @@ class _Psycopg:
             connection.close()
 
     def _write(self, connection: psycopg.Connection[Any], work: _Work) -> None:
-        bare = self._turn.driver == "copy"
-        send = _copy_blocks if bare else _write_rows
+        send = _copy_blocks if self._turn.driver == "copy" else _write_rows
         for group in work:
             connection.execute(BEGIN)
             for rows in group.tables:
-                if bare and self._turn.direct_compress and rows.table.partitioned:
-                    connection.execute(switch(on=rows.direct_compress).encode())
+                for statement in rows.before:
+                    connection.execute(statement.encode())
                 send(connection, rows)
             connection.execute("COMMIT")
 
