@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +20,7 @@ from llm_observatory.operate.bench.ingest import clients, options, rows, turn
 from llm_observatory.operate.bench.ingest.database import url
 from llm_observatory.operate.bench.ingest.figures import Figures, flatness
 from llm_observatory.operate.bench.ingest.options import Options
-from llm_observatory.operate.bench.ingest.process import LaneFailed
+from llm_observatory.operate.bench.ingest.process import LaneFailed, place
 from llm_observatory.operate.bench.ingest.samples import Outcome, Sample, quantile, rate
 from llm_observatory.operate.bench.ingest.turn import Turn
 from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
@@ -325,3 +328,14 @@ class TestClients:
 )
 def test_a_conninfo_as_url(conninfo: str, expected: str) -> None:
     assert url(conninfo) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux keeps processes to cores")
+def test_a_process_that_has_ended_keeps_no_other_from_its_place() -> None:
+    [core, *_] = sorted(os.sched_getaffinity(0))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as here:
+        place([gone.pid, here.pid], [core])
+        assert os.sched_getaffinity(here.pid) == {core}
+        here.communicate(b"\n")

@@ -46,6 +46,3 @@ def _place_server(pid: int, cores: list[int] | set[int], *, pin: bool) -> None:
     except PermissionError:
         if pin:
             raise LaneFailed("--pin: the server belongs to another account; run this as root, or leave --pin out") from None
-    except ProcessLookupError:
-        # A backend that has just ended; new ones are as their first process is.
-        return

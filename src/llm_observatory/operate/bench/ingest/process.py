@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -144,7 +145,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def place(pids: Iterable[int], cores: Iterable[int]) -> None:
-    """Keep processes, all their threads and all they start from now on to some cores (Linux)."""
+    """Keep processes, all their threads and all they start from now on to some cores (Linux). What has ended is passed over."""
     for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), set(cores))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), set(cores))
