@@ -7,6 +7,7 @@ from llm_observatory.otlp.read_slots import most_held
 from llm_observatory.pipeline.admission import reserved_bytes
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.settings import Settings
+from llm_observatory.storage.connection import UNIX_SEND_BYTES
 from llm_observatory.tables.rules import ESCAPED_MAX, ROW_MAX_BYTES
 
 BASE_BYTES = 120 * 1024**2
@@ -31,13 +32,17 @@ PER_BYTE_ENCODED = 6
 ROWS_IN_THE_MAKING = 3
 """What it becomes, at the same time: JSON, field and row of a resource."""
 
+PER_COMMITTER_BYTES = 2 * UNIX_SEND_BYTES
+"""What may lie in a unix socket to the server. It is the kernel's, and a container's limit counts it; over TCP it is less."""
+
 
 def hostile_ceiling_bytes(settings: Settings) -> int:
-    """Base + series + ((READ_SLOTS + 2) x 3.2 + 15) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
+    """Base + series + sockets + (slots x 3.2 + 15) x OTLP_MAX_REQUEST_BYTES + 2 x what may be admitted + the largest record.
 
-    The 15 are JSON, of which one large request is read at a time and as much waits. What may be admitted is the reserves of
-    all signals, and the shared part of INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as
-    large as a request, and its row no larger than ROW_MAX_BYTES.
+    The slots are READ_SLOTS and one more for each signal but one. The 15 are JSON, of which one large request is read at a
+    time and as much waits. What may be admitted is the reserves of all signals, and the shared part of
+    INGEST_MAX_INFLIGHT_BYTES or one request larger than it. A record in the making is as large as a request, and its row no
+    larger than ROW_MAX_BYTES. Every signal has INGEST_COMMITTERS, and so have late records.
     """
     slots = most_held(settings.read_slots, len(SIGNALS))
     reading = slots * PER_BYTE_READ * settings.otlp_max_request_bytes + peak_bytes(settings.otlp_max_request_bytes)
@@ -46,4 +51,5 @@ def hostile_ceiling_bytes(settings: Settings) -> int:
     admitted = PER_BYTE_ADMITTED * (reserved + max(settings.otlp_max_request_bytes, limit - reserved))
     largest = settings.otlp_max_request_bytes
     encoding = PER_BYTE_ENCODED * largest + ROWS_IN_THE_MAKING * min(ESCAPED_MAX * largest, ROW_MAX_BYTES)
-    return BASE_BYTES + REMEMBERED_BYTES + int(reading + admitted + encoding)
+    sockets = (len(SIGNALS) + 1) * settings.ingest_committers * PER_COMMITTER_BYTES
+    return BASE_BYTES + REMEMBERED_BYTES + int(reading + admitted + encoding) + sockets

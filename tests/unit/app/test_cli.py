@@ -125,7 +125,7 @@ def test_check_shows_every_setting_and_where_it_came_from(run: CliRunner, tmp_pa
     assert line.split()[:3] == ["BATCH_SIZE", "77", ".env"]
     assert CANARY not in result.output
     assert "not running" in result.stdout
-    assert "at most about 3286 MiB" in result.stdout
+    assert "at most about 3350 MiB" in result.stdout
     assert "Receiving OTLP over gRPC on 127.0.0.1:4317" in result.stdout
     assert "[http.read_timeout]" in result.stdout
 
@@ -147,7 +147,7 @@ def test_check_as_json(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     encoding = (6 + 3 * 2) * 64 * 1024**2
     assert (
         shown["memory_ceiling_bytes"]
-        == (120 + 33) * 1024**2 + int(((4 + 2) * 3.2 + 15 + 2 * (3 / 8 + 1)) * 64 * 1024**2) + encoding
+        == (120 + 33 + 4 * 2 * 8) * 1024**2 + int(((4 + 2) * 3.2 + 15 + 2 * (3 / 8 + 1)) * 64 * 1024**2) + encoding
     )
     assert CANARY not in result.output
 
