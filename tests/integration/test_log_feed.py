@@ -17,7 +17,7 @@ from tests.integration.test_commit_session import DAY_US, TERMS, Sessions, reque
 WRITERS = {
     "copy": CopyWriter(0),
     "insert": CopyWriter(10_000),
-    "direct compress": CopyWriter(0, lambda: Columnstore(DAY_US, lz4=False)),
+    "direct compress": CopyWriter(0, lambda: Columnstore(DAY_US, lz4=True)),
 }
 ROWS = "SELECT tenant, digest, records FROM log_feed ORDER BY tenant DESC, records"
 

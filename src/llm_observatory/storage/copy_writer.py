@@ -101,7 +101,8 @@ class CopyWriter:
 
     def _copies(self, requests: Sequence[WriteRequest]) -> Iterator[Step]:
         columnstore = self.columnstore()
-        direct_compress = columnstore and DirectCompress(columnstore)
+        size = sum(request.encoded.size for request in requests)
+        direct_compress = columnstore and DirectCompress(columnstore.for_bytes(size))
         for table, parts in _by_table(requests):
             if columnstore and direct_compress and table.partitioned:
                 yield from direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, columnstore))

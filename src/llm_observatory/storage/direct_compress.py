@@ -19,11 +19,24 @@ MIN_ROWS_PER_SEGMENT = 100
 """A segment has this many rows on average, or its table is written to the rowstore."""
 
 
+LZ4_MAX_BYTES = 32 * 1024**2
+"""Of rows of a commit. lz4 refuses a value of nearly 1 GB (XX000), and numbers in jsonb take up to eight times the text."""
+
+LZ4 = (
+    "SELECT set_config('default_toast_compression', 'lz4', true) FROM pg_settings"
+    " WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)"
+)
+
+
 class Columnstore(NamedTuple):
     """One that COPY may write into: the time span of its chunks in microseconds, and whether its server has lz4."""
 
     chunk_us: int
     lz4: bool
+
+    def for_bytes(self, size: int) -> Columnstore:
+        """The same for a commit of `size` bytes of rows."""
+        return self._replace(lz4=self.lz4 and size <= LZ4_MAX_BYTES)
 
 
 def pays(table: Table, rows: int, requests: Sequence[WriteRequest], columnstore: Columnstore) -> bool:
@@ -43,11 +56,12 @@ def switch(columnstore: Columnstore, *, on: bool) -> Iterator[str]:
     """The statements that switch it inside a transaction, for what follows.
 
     lz4 for what is left of a batch: pglz is a sixth of the server's CPU in commits of 2,600 spans. The role's own setting is
-    for batches of up to 1 GB (`engine/columnstore.py`), which no commit has.
+    for batches of up to 1 GB (`engine/columnstore.py`). Asked for only where it is: a server may have been exchanged under us,
+    and a statement that fails would refuse good data.
     """
     yield f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}"
     if on and columnstore.lz4:
-        yield "SET LOCAL default_toast_compression = lz4"
+        yield LZ4
 
 
 class DirectCompress:

@@ -72,7 +72,7 @@ def test_every_setting_is_named_once_and_has_its_reason() -> None:
 
 def test_a_file_of_them() -> None:
     lines = conf(MACHINE, advise(MACHINE)).splitlines()
-    environment = {"# MALLOC_TRIM_THRESHOLD_ = 67108864", "# MALLOC_MMAP_THRESHOLD_ = 33554432"}
+    environment = {"# MALLOC_TRIM_THRESHOLD_=67108864", "# MALLOC_MMAP_THRESHOLD_=33554432"}
     assert environment <= set(lines)
     given = {line.partition(" = ")[0]: line for line in lines if " = " in line and line not in environment}
     assert given.keys() == {f"{'#' if setting.optional else ''}{setting.name}" for setting in advise(MACHINE)}

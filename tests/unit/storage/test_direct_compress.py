@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from llm_observatory.storage.direct_compress import Columnstore, DirectCompress
+from llm_observatory.storage.direct_compress import LZ4, LZ4_MAX_BYTES, Columnstore, DirectCompress
 
 ON = "SET LOCAL timescaledb.enable_direct_compress_copy = on"
 OFF = "SET LOCAL timescaledb.enable_direct_compress_copy = off"
-LZ4 = "SET LOCAL default_toast_compression = lz4"
+
+
+def test_a_commit_of_much_goes_without_lz4() -> None:
+    assert Columnstore(1, lz4=True).for_bytes(LZ4_MAX_BYTES).lz4
+    assert not Columnstore(1, lz4=True).for_bytes(LZ4_MAX_BYTES + 1).lz4
+    assert not Columnstore(1, lz4=False).for_bytes(0).lz4
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def conf(machine: Machine, advice: Sequence[Advice]) -> str:
         "",
         "# Beside these, for a server on glibc, where its COPY is slower without: lines of its environment",
         "# (Debian: /etc/postgresql/VERSION/CLUSTER/environment; systemd: Environment=), read when it starts.",
-        *(f"# {name} = {value}" for name, value in SERVER_ENVIRONMENT.items()),
+        *(f"# {name}={value}" for name, value in SERVER_ENVIRONMENT.items()),
     ]
     for group, of_group in groupby(advice, lambda setting: setting.group):
         lines += ["", f"# {_GROUPS[group]}"]

@@ -149,4 +149,5 @@ def place(pids: Iterable[int], cores: Iterable[int]) -> None:
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for thread in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), set(cores))
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread.name), set(cores))

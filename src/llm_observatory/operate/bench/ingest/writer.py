@@ -146,11 +146,12 @@ class _Psycopg:
             connection.close()
 
     def _write(self, connection: psycopg.Connection[Any], work: _Work) -> None:
-        send = _copy_blocks if self._turn.driver == "copy" else _write_rows
+        bare = self._turn.driver == "copy"
+        send = _copy_blocks if bare else _write_rows
         for group in work:
             connection.execute(BEGIN)
             for rows in group.tables:
-                for statement in rows.before:
+                for statement in rows.before if bare else ():
                     connection.execute(statement.encode())
                 send(connection, rows)
             connection.execute("COMMIT")
