@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -138,6 +139,19 @@ def test_what_is_there_is_not_replaced_unasked(operator: Operator, dumped: Path)
     assert "in use by somebody" in said
     said = operator.failed("restore", str(dumped), "--drop-existing", "-y")
     assert f"database {operator.own} is in use by llm-observatory-storage" in said
+
+
+@pytest.mark.parametrize("name", ["{}", ".{}.part"], ids=["there", "being made"])
+def test_dumps_of_one_second_take_two_names(operator: Operator, name: str, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    seconds = [f"{operator.own}_{now + timedelta(seconds=later):%Y%m%d_%H%M%S}.sql.gz" for later in range(5)]
+    others = [tmp_path / name.format(second) for second in seconds]
+    for other in others:
+        other.write_text("another's")
+    made = json.loads(operator.did("backup", "dump", "--json", BACKUP_DIR=str(tmp_path)))["label"]
+    assert made not in seconds
+    assert {other.read_text() for other in others} == {"another's"}
+    assert "whole: " in operator.did("backup", "verify", str(tmp_path / made))
 
 
 def test_a_flipped_bit_is_found(operator: Operator, damaged: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,9 @@ from llm_observatory.storage.backups import Backup, Snapshot
 
 LEVEL = 6
 """Of gzip, as its own default: half as much again is not saved at 9, in three times the time."""
+
+_NEXT_SECOND = 0.1
+"""Seconds between looks whether the next one has begun."""
 
 
 class _Summed:
@@ -49,7 +53,7 @@ async def make(conninfo: str, folder: Path, progress: Callable[[str], None]) -> 
     async with backups.snapshot(conninfo) as found:
         program = client_program("pg_dump", found.major)
         progress(f"{sum(found.rows.values()):,} rows in {len(found.rows)} tables, {program}")
-        target = folder / f"{found.database}_{started:%Y%m%d_%H%M%S}{SUFFIX}"
+        target = await _named(folder, found.database)
         command = [str(program), "--format=plain", "--no-password", f"--snapshot={found.snapshot}"]
         size = _write(target, command, libpq_environment(conninfo), _manifest(found, started))
     made = Backup("dump", target.name, str(folder), started, datetime.now(UTC), size, found.bytes)
@@ -61,6 +65,23 @@ def _ready(folder: Path) -> Path:
     with files.trouble(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return folder.resolve()
+
+
+async def _named(folder: Path, database: str) -> Path:
+    """A dump of this second, its part made: of two in one second the later waits, for it would take the other's name."""
+    while True:
+        target = folder / f"{database}_{datetime.now(UTC):%Y%m%d_%H%M%S}{SUFFIX}"
+        part = _part(target)
+        with files.trouble(target), suppress(FileExistsError):
+            _private(part).close()
+            if not target.exists():
+                return target
+            part.unlink(missing_ok=True)
+        await asyncio.sleep(_NEXT_SECOND)
+
+
+def _part(target: Path, suffix: str = "") -> Path:
+    return target.with_name(f".{target.name}{suffix}.part")
 
 
 def _manifest(found: Snapshot, started: datetime) -> Manifest:
@@ -78,7 +99,7 @@ def _manifest(found: Snapshot, started: datetime) -> Manifest:
 
 def _write(target: Path, command: Sequence[str], environment: dict[str, str], manifest: Manifest) -> int:
     """The dump and what belongs to it; its size. The dump gets its name last: what has a name is whole."""
-    parts = {suffix: target.with_name(f".{target.name}{suffix}.part") for suffix in (SUM, MANIFEST, "")}
+    parts = {suffix: _part(target, suffix) for suffix in (SUM, MANIFEST, "")}
     try:
         with files.trouble(target):
             summed = _stream(parts[""], command, environment)
@@ -97,7 +118,7 @@ def _write(target: Path, command: Sequence[str], environment: dict[str, str], ma
 def _stream(part: Path, command: Sequence[str], environment: dict[str, str]) -> str:
     with ExitStack() as stack:
         said = stack.enter_context(tempfile.TemporaryFile())
-        raw = stack.enter_context(_private(part))
+        raw = stack.enter_context(part.open("wb"))
         child = stack.enter_context(
             subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
         )
@@ -125,12 +146,11 @@ def _text(path: Path, text: str) -> None:
 
 
 def _private(path: Path) -> IO[bytes]:
-    """What people said to models is in it: for its owner only."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    """A new file. What people said to models is in it: for its owner only. Raises FileExistsError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _point(target: Path) -> None:
-    link = target.with_name(f".{files.LATEST}.part")
-    link.unlink(missing_ok=True)
+    link = _part(target, f".{files.LATEST}")
     link.symlink_to(target.name)
     link.rename(target.with_name(files.LATEST))
