@@ -43,7 +43,7 @@ class CurrentEngine:
     async def look_again(self, connection: AsyncConnection) -> None:
         """Ask which it is: facts may have been moved, TimescaleDB updated, its licence changed. Raises StorageError."""
         found = await detect(connection, self._settings)
-        if str(found) != str(self._engine):
+        if (str(found), found.columnstore) != (str(self._engine), self.columnstore):
             _log.info("engine", engine=str(found))
             self._engine = found
 
