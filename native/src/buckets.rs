@@ -1,7 +1,7 @@
 //! The buckets of an exponential histogram.
 
 use crate::cursor::{Broken, Cursor};
-use crate::document::{self, Object};
+use crate::json::{self, Object};
 
 /// One side of an exponential histogram.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Buckets {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut object = Object::open(out);
         if self.offset != 0 {
-            document::integer(object.member("offset"), self.offset);
+            json::integer(object.member("offset"), self.offset);
         }
         if !self.counts.is_empty() {
             let member = object.member("bucket_counts");
@@ -57,7 +57,7 @@ impl Buckets {
                     10..100 => member.extend_from_slice(&[before, b'0' + count as u8 / 10, b'0' + count as u8 % 10]),
                     _ => {
                         member.push(before);
-                        document::integer(member, count);
+                        json::integer(member, count);
                     }
                 }
             }

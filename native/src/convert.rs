@@ -3,71 +3,15 @@
 //! A conversion writes a field and says whether the column alone gives the attribute back (same type, same value), or gives
 //! None and writes nothing where nothing usable was reported. The rules are said in the reference's `convert.py`.
 
+use crate::conversion::Conversion;
 use crate::field;
 use crate::key::Keys;
+use crate::reported::{Reported, trimmed};
 use crate::spec::Spec;
 use crate::tree::{Tree, Value};
 use std::borrow::Cow;
 
-const NUMBER_TEXT_MAX: usize = 64;
 const JSON_LIST_TEXT_MAX: usize = 65_536;
-
-/// How a value becomes that of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Conversion {
-    Text,
-    Int,
-    Float,
-    Bool,
-    TextList,
-    SecondsToMs,
-    Provider,
-    Operation,
-    FinishReasons,
-}
-
-impl Conversion {
-    /// The conversion of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "text" => Conversion::Text,
-            "int" => Conversion::Int,
-            "float" => Conversion::Float,
-            "bool" => Conversion::Bool,
-            "text_list" => Conversion::TextList,
-            "seconds_to_ms" => Conversion::SecondsToMs,
-            "provider" => Conversion::Provider,
-            "operation" => Conversion::Operation,
-            "finish_reasons" => Conversion::FinishReasons,
-            _ => return None,
-        })
-    }
-
-    /// Whether it looks names up, which takes longer than to see that they are the last ones.
-    pub fn looks_up(self) -> bool {
-        matches!(self, Conversion::Provider | Conversion::Operation | Conversion::FinishReasons)
-    }
-
-    /// The type of its columns.
-    pub fn type_(self) -> &'static str {
-        match self {
-            Conversion::Text | Conversion::Provider | Conversion::Operation => "text",
-            Conversion::Int => "int8",
-            Conversion::Float | Conversion::SecondsToMs => "float8",
-            Conversion::Bool => "bool",
-            Conversion::TextList | Conversion::FinishReasons => "text[]",
-        }
-    }
-}
-
-/// A finite number as it was reported.
-enum Number {
-    Int(i64),
-    /// Of text; the exact integer was beyond int64.
-    Far(f64),
-    Double(f64),
-}
 
 /// The maps and sets of the spec's `llm` section.
 pub struct Conversions {
@@ -213,76 +157,19 @@ impl Conversions {
     }
 }
 
-/// Without white space of ASCII around it.
-#[inline]
-pub fn trimmed(mut text: &[u8]) -> &[u8] {
-    if let [b'!'..=0xff, .., b'!'..=0xff] = text {
-        return text;
-    }
-    while let [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] = text {
-        text = rest;
-    }
-    while let [rest @ .., b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c] = text {
-        text = rest;
-    }
-    text
-}
-
 /// What stands before the first point, None without one.
 fn split_at_point(text: &[u8]) -> Option<&[u8]> {
     text.get(..text.iter().position(|&byte| byte == b'.')?)
 }
 
-fn number(value: &Value<'_>) -> Option<Number> {
-    match value {
-        Value::Int(number) => Some(Number::Int(*number)),
-        Value::Double(number) if number.is_finite() => Some(Number::Double(*number)),
-        Value::Text(text) => number_in(trimmed(text)),
-        _ => None,
-    }
-}
-
-fn number_in(text: &[u8]) -> Option<Number> {
-    if text.len() > NUMBER_TEXT_MAX {
-        return None;
-    }
-    let text = std::str::from_utf8(text).ok()?;
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let after_integer = unsigned.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    if after_integer.is_empty() && !unsigned.is_empty() {
-        return text.parse().map(Number::Int).or_else(|_| text.parse().map(Number::Far)).ok();
-    }
-    let has_integer = after_integer.len() < unsigned.len();
-    let after_point = match after_integer.strip_prefix('.') {
-        Some(fraction) => {
-            let rest = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
-            if !has_integer && rest.len() == fraction.len() {
-                return None;
-            }
-            rest
-        }
-        None if has_integer => after_integer,
-        None => return None,
-    };
-    if let Some(exponent) = after_point.strip_prefix(['e', 'E']) {
-        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-    } else if !after_point.is_empty() {
-        return None;
-    }
-    text.parse().ok().filter(|found: &f64| found.is_finite()).map(Number::Double)
-}
-
 fn integer(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    match number(value)? {
-        Number::Int(found) => {
+    match Reported::of(value)? {
+        Reported::Int(found) => {
             field::int8(out, found);
             Some(matches!(value, Value::Int(_)))
         }
-        Number::Double(found) if found.trunc() == found && (-BEYOND..BEYOND).contains(&found) => {
+        Reported::Double(found) if found.trunc() == found && (-BEYOND..BEYOND).contains(&found) => {
             field::int8(out, found as i64);
             Some(false)
         }
@@ -290,20 +177,13 @@ fn integer(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
     }
 }
 
-fn as_double(number: &Number) -> f64 {
-    match *number {
-        Number::Int(found) => found as f64,
-        Number::Far(found) | Number::Double(found) => found,
-    }
-}
-
 fn floating(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
-    field::float8(out, as_double(&number(value)?));
+    field::float8(out, Reported::of(value)?.as_double());
     Some(matches!(value, Value::Double(_)))
 }
 
 fn seconds_to_ms(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
-    let milliseconds = as_double(&number(value)?) * 1000.0;
+    let milliseconds = Reported::of(value)?.as_double() * 1000.0;
     if !milliseconds.is_finite() {
         return None;
     }

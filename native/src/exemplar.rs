@@ -2,7 +2,8 @@
 
 use crate::accepted::{is_span_id, trace_id};
 use crate::cursor::{Broken, Cursor};
-use crate::document::{self, Object};
+use crate::document;
+use crate::json::{self, Object};
 use crate::tree::{List, Tree};
 
 /// The value of a point or exemplar.
@@ -55,18 +56,18 @@ impl<'a> Exemplar<'a> {
     pub fn write(&self, out: &mut Vec<u8>, tree: &Tree<'a>) {
         let mut object = Object::open(out);
         if self.time > 0 {
-            document::integer(object.member("time_unix_nano"), self.time);
+            json::integer(object.member("time_unix_nano"), self.time);
         }
         match self.value {
-            Some(Number::Int(value)) => document::integer(object.member("int_value"), value),
-            Some(Number::Double(value)) => document::double(object.member("value"), value),
+            Some(Number::Int(value)) => json::integer(object.member("int_value"), value),
+            Some(Number::Double(value)) => json::double(object.member("value"), value),
             None => {}
         }
         if !self.trace_id.is_empty() {
-            document::hex(object.member("trace_id"), self.trace_id);
+            json::hex(object.member("trace_id"), self.trace_id);
         }
         if !self.span_id.is_empty() {
-            document::hex(object.member("span_id"), self.span_id);
+            json::hex(object.member("span_id"), self.span_id);
         }
         if self.attributes.len > 0 {
             document::object(object.member("attributes"), tree, self.attributes, false);

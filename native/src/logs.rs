@@ -170,7 +170,7 @@ impl<'p> RecordEncoder<'p> for Logs<'_, 'p> {
     type Prepared = Prepared;
 
     fn prepare(&self, speaker: &Speaker<'_>) -> Prepared {
-        Prepared { row: self.tables.records.share(speaker), content: self.tables.content.share(speaker) }
+        Prepared { row: speaker.share(&self.tables.records), content: speaker.share(&self.tables.content) }
     }
 
     fn scope(

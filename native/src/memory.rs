@@ -4,7 +4,7 @@
 //! They lie as a tree: below each key are those that came after it. Every key of a record is compared to the byte with those that
 //! may come there, so where a record ends in the tree says what all its keys are, and nothing is guessed.
 
-use crate::document;
+use crate::json;
 
 /// How many keys are remembered at most, each with all that came before it; what is full is forgotten as a whole.
 pub const KEYS_MAX: usize = 4096;
@@ -33,7 +33,7 @@ impl<'a> Key<'a> {
         (rest == [0x12]).then(|| {
             let start = members.len();
             members.push(b',');
-            document::string(members, bytes);
+            json::string(members, bytes);
             members.push(b':');
             Key { head, bytes, hash, member: (start, members.len()) }
         })

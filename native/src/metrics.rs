@@ -286,7 +286,7 @@ impl<'p> RecordEncoder<'p> for Metrics<'_, 'p> {
     type Prepared = Prepared;
 
     fn prepare(&self, speaker: &Speaker<'_>) -> Prepared {
-        Prepared { point: self.tables.points.share(speaker), series: self.tables.series.share(speaker) }
+        Prepared { point: speaker.share(&self.tables.points), series: self.tables.series.share(speaker) }
     }
 
     fn scope(

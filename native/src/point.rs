@@ -9,9 +9,9 @@ use crate::counts::{
     POINT_VALUE_MISSING, Rule, START_AFTER_TIME, TIME_OUT_OF_RANGE,
 };
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
-use crate::document::{self, Object};
 use crate::exemplar::{Exemplar, Number};
 use crate::field;
+use crate::json::{self, Object};
 use crate::kind::Kind;
 use crate::op::PointOp;
 use crate::tree::{List, Tree};
@@ -315,13 +315,13 @@ impl<'a> Point<'a> {
             self.write_quantiles(object.member("quantiles"));
         } else {
             if self.scale != 0 {
-                document::integer(object.member("scale"), self.scale);
+                json::integer(object.member("scale"), self.scale);
             }
             if self.zero_count != 0 {
-                document::integer(object.member("zero_count"), self.zero_count);
+                json::integer(object.member("zero_count"), self.zero_count);
             }
             if self.zero_threshold != 0.0 || self.zero_threshold.is_sign_negative() {
-                document::double(object.member("zero_threshold"), self.zero_threshold);
+                json::double(object.member("zero_threshold"), self.zero_threshold);
             }
             for (name, buckets) in [("positive", &self.positive), ("negative", &self.negative)] {
                 if buckets.is_there {
@@ -340,9 +340,9 @@ impl<'a> Point<'a> {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"quantile\":");
-            document::double(out, quantile);
+            json::double(out, quantile);
             out.extend_from_slice(b",\"value\":");
-            document::double(out, value);
+            json::double(out, value);
             out.push(b'}');
         }
         out.push(b']');

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::convert::{Conversion, Conversions};
+use crate::conversion::Conversion;
+use crate::convert::Conversions;
 use crate::field;
 use crate::spec::{Spec, Table};
 use crate::tree::{Tree, Value};

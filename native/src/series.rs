@@ -138,7 +138,7 @@ impl SeriesTable {
 
     /// What all series of a source share.
     pub fn share(&self, speaker: &crate::source::Speaker<'_>) -> SharedFields {
-        self.table.share(speaker)
+        speaker.share(&self.table)
     }
 
     /// What all series of a Metric share.

@@ -5,8 +5,9 @@ use bumpalo::Bump;
 use crate::batch::Id;
 use crate::counts::{Counts, Rule, SOURCE_MALFORMED};
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
-use crate::document::{self, Object};
+use crate::document;
 use crate::field;
+use crate::json::{self, Object};
 use crate::limits::Limits;
 use crate::measure;
 use crate::op::SourceOp;
@@ -14,7 +15,7 @@ use crate::promote::{Promotion, ResourceField};
 use crate::repair::repaired;
 use crate::schema::{RESOURCE, SCOPE, Schema};
 use crate::spec::Table;
-use crate::table::{RecordTable, Sealed};
+use crate::table::{RecordTable, Sealed, SharedFields};
 use crate::tree::{List, Tree, Value};
 use crate::walk;
 
@@ -74,6 +75,11 @@ impl Speaker<'_> {
             SourceOp::ScopeDroppedAttributesCount => field::int8(out, scope.dropped_attributes_count.into()),
             SourceOp::ScopeSchemaUrl => field::text(out, &scope.schema_url, max_bytes),
         }
+    }
+
+    /// What all records that it said share in a table.
+    pub fn share<Op: Copy>(&self, table: &RecordTable<Op>) -> SharedFields {
+        table.share(|out, op, max_bytes| self.write(out, op, max_bytes))
     }
 }
 
@@ -207,7 +213,7 @@ fn render_entity_refs(references: &[EntityRef<'_>], counts: &mut Counts) -> Vec<
         let mut object = Object::open(&mut out);
         for (name, text) in [("schema_url", reference.schema_url), ("type", reference.type_)] {
             if !text.is_empty() {
-                document::string(object.member(name), &repaired(text, counts));
+                json::string(object.member(name), &repaired(text, counts));
             }
         }
         for (name, keys) in [("id_keys", &reference.id_keys), ("description_keys", &reference.description_keys)] {
@@ -217,7 +223,7 @@ fn render_entity_refs(references: &[EntityRef<'_>], counts: &mut Counts) -> Vec<
             let member = object.member(name);
             for (index, key) in keys.iter().enumerate() {
                 member.push(if index > 0 { b',' } else { b'[' });
-                document::string(member, &repaired(key, counts));
+                json::string(member, &repaired(key, counts));
             }
             member.push(b']');
         }

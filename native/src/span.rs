@@ -8,8 +8,9 @@ use crate::counts::{
     Counts, ENUM_OUT_OF_RANGE, LINK_DROPPED, PARENT_SPAN_ID_INVALID, Rule, SPAN_ID_INVALID, TIME_OUT_OF_RANGE, TRACE_ID_INVALID,
 };
 use crate::cursor::{Broken, Cursor, DEPTH_MAX};
-use crate::document::{self, Object};
+use crate::document;
 use crate::field;
+use crate::json::{self, Object};
 use crate::memory::Shape;
 use crate::op::SpanOp;
 use crate::repair::repaired;
@@ -294,16 +295,16 @@ impl<'a> Span<'a> {
             out.push(if index > 0 { b',' } else { b'[' });
             let mut object = Object::open(out);
             if event.time > 0 {
-                document::integer(object.member("time_unix_nano"), event.time);
+                json::integer(object.member("time_unix_nano"), event.time);
             }
             if !event.name.is_empty() {
-                document::string(object.member("name"), event.name);
+                json::string(object.member("name"), event.name);
             }
             if event.attributes.len > 0 {
                 document::object(object.member("attributes"), &self.tree, event.attributes, false);
             }
             if event.dropped_attributes_count > 0 {
-                document::integer(object.member("dropped_attributes_count"), event.dropped_attributes_count);
+                json::integer(object.member("dropped_attributes_count"), event.dropped_attributes_count);
             }
             object.close();
         }
@@ -320,19 +321,19 @@ impl<'a> Span<'a> {
         for (index, link) in self.links.iter().enumerate() {
             out.push(if index > 0 { b',' } else { b'[' });
             let mut object = Object::open(out);
-            document::hex(object.member("trace_id"), link.trace_id);
-            document::hex(object.member("span_id"), link.span_id);
+            json::hex(object.member("trace_id"), link.trace_id);
+            json::hex(object.member("span_id"), link.span_id);
             if !link.trace_state.is_empty() {
-                document::string(object.member("trace_state"), link.trace_state);
+                json::string(object.member("trace_state"), link.trace_state);
             }
             if link.attributes.len > 0 {
                 document::object(object.member("attributes"), &self.tree, link.attributes, false);
             }
             if link.dropped_attributes_count > 0 {
-                document::integer(object.member("dropped_attributes_count"), link.dropped_attributes_count);
+                json::integer(object.member("dropped_attributes_count"), link.dropped_attributes_count);
             }
             if link.flags > 0 {
-                document::integer(object.member("flags"), link.flags);
+                json::integer(object.member("flags"), link.flags);
             }
             object.close();
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use crate::convert::Conversion;
+use crate::conversion::Conversion;
 use crate::counts::{ODDITIES, REJECTIONS, REPAIRS};
 use crate::{field, op};
 

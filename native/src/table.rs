@@ -5,7 +5,6 @@ use blake2b_simd::{Params, State};
 use crate::batch::Id;
 use crate::field;
 use crate::op::{BesideOp, SourceOp};
-use crate::source::Speaker;
 use crate::spec::{Faults, Table};
 
 /// How a column is filled.
@@ -83,12 +82,12 @@ impl<Op: Copy> RecordTable<Op> {
         self.shared.iter().position(|(shared, _)| *shared == op)
     }
 
-    /// What all records of a source share.
-    pub fn share(&self, speaker: &Speaker<'_>) -> SharedFields {
+    /// What all records of a source share; `own` writes what the source decides.
+    pub fn share(&self, own: impl Fn(&mut Vec<u8>, SourceOp, usize)) -> SharedFields {
         let (bytes, ends) = (Vec::with_capacity(32 * self.shared.len()), Vec::with_capacity(self.shared.len()));
         let mut fields = SharedFields { bytes, ends };
         for &(op, max_bytes) in &self.shared {
-            speaker.write(&mut fields.bytes, op, max_bytes);
+            own(&mut fields.bytes, op, max_bytes);
             fields.ends.push(fields.bytes.len());
         }
         fields

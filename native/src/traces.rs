@@ -121,8 +121,8 @@ impl<'p> RecordEncoder<'p> for Traces<'_, 'p> {
 
     fn prepare(&self, speaker: &Speaker<'_>) -> Prepared {
         Prepared {
-            row: self.tables.spans.share(speaker),
-            content: self.tables.content.share(speaker),
+            row: speaker.share(&self.tables.spans),
+            content: speaker.share(&self.tables.content),
             resource: speaker.resource.promoted.clone(),
         }
     }
