@@ -10,7 +10,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
 -- The service: it makes and drops partitions and runs migrations, so what it works on is its own. No superuser, no other database.
-ALTER ROLE observatory_service NOSUPERUSER NOCREATEROLE NOCREATEDB CONNECTION LIMIT 200;
+-- The limit bears eight processes, what the autoscaler of deploy/kubernetes and a rollout may start.
+ALTER ROLE observatory_service NOSUPERUSER NOCREATEROLE NOCREATEDB CONNECTION LIMIT 300;
 ALTER DATABASE :"database" OWNER TO observatory_service;
 ALTER SCHEMA public OWNER TO observatory_service;
 

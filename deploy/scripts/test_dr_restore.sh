@@ -5,8 +5,8 @@ set -eu
 usage() {
     cat <<'HELP'
 test_dr_restore.sh [-b BUCKET]
-Restore the newest dump (of BACKUP_DIR, or of the bucket) into database DR_DATABASE (llm_observatory_dr_test), compare its
-rows with the manifest and its schema with this version, and say how long it took. The database stays until the next run.
+Restore the newest dump (of BACKUP_DIR, or of the bucket) into database DR_DATABASE (llm_observatory_dr_test), compare the
+rows of each table with the manifest, and say how long it took. The database stays until the next run.
   -b BUCKET  take it from S3
 Exit status: 0 restored and equal, 1 not, 2 wrong arguments.
 HELP

@@ -52,6 +52,10 @@ def is_other(config: pytest.Config) -> bool:
     return bool(config.getoption("target") or config.getoption("http"))
 
 
+NO_CREDENTIALS = "as measured, without TOKENS_FILE (or what another receiver has for it), it asks nobody for credentials"
+"""Why G18 and H18 are not measured then."""
+
+
 def header_option(config: pytest.Config) -> dict[str, str]:
     """The headers that every request is to carry."""
     given: list[str] = config.getoption("header") or []

@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.conformance.pinger import PINGS, Pinger
-from tests.conformance.plugin import header_option
+from tests.conformance.plugin import NO_CREDENTIALS, header_option
 from tests.conformance.receiver import Client, Receiver, Seen
 from tests.conformance.signals import SIGNALS, TRACES, traces
 
@@ -78,7 +78,7 @@ async def test_without_credentials(
     """Headers only, no body: whoever asks for credentials needs nothing else to refuse."""
     if not header_option(request.config):
         assert client.export(traces()).code == "OK", "it asks for credentials: name a --header for all tests"
-        pytest.skip("it asks nobody for credentials")
+        pytest.skip(NO_CREDENTIALS)
     headers = [(name, "wrong") for name in header_option(request.config)] if credentials == "wrong" else []
     async with receiver.frames() as frames:
         stream = await frames.call(TRACES.method, headers)

@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import BadRequest  # type: ignore[import-untyp
 
 from tests.conformance.conftest import NOWHERE, StartService, own_service, receiver_of
 from tests.conformance.http_wire import JSON, PROTOBUF, Response, head, post
-from tests.conformance.plugin import header_option
+from tests.conformance.plugin import NO_CREDENTIALS, header_option
 from tests.conformance.receiver import Receiver, Seen
 from tests.conformance.signals import PROFILES_PATH, SIGNALS, Signal, padding, traces, unset
 from tests.conformance.test_grpc_export import EMPTY, empty_requests
@@ -340,7 +340,7 @@ def test_without_credentials(
 ) -> None:
     if not header_option(request.config):
         assert receiver.ask(post("/v1/traces", b"")).status == 200, "it asks for credentials: name a --header for all tests"
-        pytest.skip("it asks nobody for credentials")
+        pytest.skip(NO_CREDENTIALS)
     headers = [(name, "wrong") for name in header_option(request.config)] if credentials == "wrong" else []
     response = receiver.ask(post("/v1/traces", b"", sent, headers))
     seen(f"{credentials}: {response.status}")

@@ -299,7 +299,9 @@ class Settings(BaseModel):
     log_level: LogLevel = Field("info", description="lowest level written: `debug`, `info`, `warning` or `error`")
     metrics_enabled: bool = Field(default=True, description="serve `/metrics`")
     self_telemetry: SelfTelemetry = Field(
-        "off", description="what this process exports about itself by OTLP: `traces`, `metrics` or `all`; where to"
+        "off",
+        description="what this process exports about itself by OTLP: `traces`, `metrics` or `all`; the destination: "
+        "docs/metrics.md",
     )
     grpc_reflection: bool = Field(default=False, description="describe the gRPC services to tools that ask, such as grpcurl")
     observatory_codec: Codec = Field(

@@ -84,10 +84,10 @@ def test_a_file_of_them() -> None:
 def test_connections_of_processes() -> None:
     settings = Settings(ingest_committers=2, db_pool_max_connections=20)
     found = connections(settings, cpus=8, processes=3)
-    assert (found.committers, found.per_process, found.maximum) == (8, 33, 3 * 33 + 13)
+    assert (found.committers, found.per_process, found.maximum) == (8, 34, 3 * 34 + 13)
     assert (found.fit, found.exhausted, found.suggested_pool) == (3, False, 6)
     crowded = connections(settings, cpus=8, processes=4, maximum=found.maximum)
-    assert (crowded.fit, crowded.exhausted, crowded.needed) == (3, True, 4 * 33 + 13)
+    assert (crowded.fit, crowded.exhausted, crowded.needed) == (3, True, 4 * 34 + 13)
     assert connections(settings, cpus=2, processes=1, maximum=20).fit == 0
 
 

@@ -19,8 +19,9 @@ _HEAD = """\
 Made from `settings/declared.py` by `make reference`, and compared with it by `make check`. Where settings are read from, and
 what belongs together: [configuration.md](../configuration.md).
 
-A duration is `90d`, `6h`, `15min`, `30s`, `250ms` or seconds, a size `64MiB`, `1GB` or bytes, a list is separated by commas. A
-change of what says SIGHUP is in force at once when the process gets one; everything else takes a restart.
+A duration is `90d`, `6h`, `15min`, `30s`, `250ms` or seconds, a size `64MiB`, `1GB` or bytes, a list is separated by commas.
+What says SIGHUP can be changed [while the process runs](../configuration.md#while-it-runs) and is in force at once; everything
+else takes a restart.
 """
 
 _TABLE = """

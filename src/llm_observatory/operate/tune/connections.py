@@ -10,8 +10,9 @@ from llm_observatory.settings import Settings
 LANES = len(SIGNALS) + 1
 """One of each signal, and the late one."""
 
-BESIDE = 5
-"""Of a process: write check, probe, probe of queries, maintenance, partitions on demand."""
+BESIDE = 6
+"""Of a process: write check, probe, probe of queries, observer, maintenance, partitions on demand. These are of days for which
+there are none, which is rare; lanes that need some of different tables in the same moment have a connection each."""
 
 PEOPLE = 10
 """For psql, backups, `llm-observatory` on the command line, exporters of metrics, and replication."""
