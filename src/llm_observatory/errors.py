@@ -18,11 +18,13 @@ ObservatoryError
 └── StorageError
     ├── StorageUnavailable   UNAVAILABLE + RetryInfo; a later try may succeed
     │   └── SchemaMismatch   the same for the client; readiness goes off, an operator is needed
-    ├── DataRejected         PostgreSQL refused the values (SQLSTATE 22, 23, 54, XX000); INTERNAL if it ever reaches a client
+    ├── DataRejected         PostgreSQL refused the values; INTERNAL if it ever reaches a client
     ├── MissingPartition     no partition holds the row (23514); made and tried again
     └── EmbeddedServerError  the embedded PostgreSQL cannot be run; the message says the way out
 
-`grpc_code` is the name of a `grpc.StatusCode`, kept as text because only `otlp/`, `query/` and `app/` import grpc.
+Of verbs that end, each beside what raises it: MigrationFailed, MoveFailed, BackupFailed, RestoreRefused, Refused.
+
+`grpc_code` is the name of a `grpc.StatusCode`, kept as text because only rooms that serve import grpc.
 Messages of errors with a `grpc_code` may reach clients: they name no table, host, or SQL.
 """
 
@@ -162,11 +164,11 @@ class StorageUnavailable(StorageError):
 
 
 class SchemaMismatch(StorageUnavailable):
-    """The database refuses our statements or our login (SQLSTATE 42, 28). Only an operator can mend it."""
+    """The database refuses our statements or our login (SQLSTATEs: `storage/translate.py`). Only an operator can mend it."""
 
 
 class DataRejected(StorageError):
-    """PostgreSQL refused the values of at least one record (SQLSTATE 22, 23, 54)."""
+    """PostgreSQL refused the values of at least one record (SQLSTATEs: `storage/translate.py`)."""
 
 
 class MissingPartition(StorageError):

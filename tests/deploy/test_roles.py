@@ -12,6 +12,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from tests.plugins.database import create, drop, execute, new_name
 from tests.plugins.programs import environment, program
@@ -49,7 +50,7 @@ def as_role(url: str, role: str) -> str:
 
 def test_the_service_migrates_and_the_reader_reads(owned: str) -> None:
     service = as_role(owned, "observatory_service")
-    asyncio.run(migrate.up(service, lambda _line: None))
+    asyncio.run(migrate.up(service, lambda _line: None, Settings()))
     assert asyncio.run(migrate.verify(service)) == []
     execute(service, "INSERT INTO maintenance_mode (reason, since) VALUES ('test', now())")
     with psycopg.connect(as_role(owned, "observatory_reader"), autocommit=True) as reader:

@@ -154,6 +154,31 @@ def test_dumps_of_one_second_take_two_names(operator: Operator, name: str, tmp_p
     assert "whole: " in operator.did("backup", "verify", str(tmp_path / made))
 
 
+def test_one_that_is_ended_leaves_nothing(operator: Operator, tmp_path: Path) -> None:
+    with psycopg.connect(operator.service.dsn()) as connection:
+        connection.execute("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE")
+        dumping = subprocess.Popen(
+            [sys.executable, "-m", "llm_observatory", "backup", "dump"],
+            env={**operator.service.environment, "BACKUP_DIR": str(tmp_path)},
+            cwd=operator.service.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(lambda: any(tmp_path.iterdir()), 30, "it has begun")
+        dumping.terminate()
+        assert dumping.wait(30) == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_is_the_one_that_began_last(operator: Operator, tmp_path: Path) -> None:
+    later = tmp_path / "other_29991231_000000.sql.gz"
+    later.write_text("")
+    (tmp_path / "latest.sql.gz").symlink_to(later.name)
+    operator.did("backup", "dump", BACKUP_DIR=str(tmp_path))
+    assert (tmp_path / "latest.sql.gz").readlink() == Path(later.name)
+    later.unlink()
+    made = json.loads(operator.did("backup", "dump", "--json", BACKUP_DIR=str(tmp_path)))["label"]
+    assert (tmp_path / "latest.sql.gz").readlink() == Path(made)
+
+
 def test_a_flipped_bit_is_found(operator: Operator, damaged: Path) -> None:
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from tests.plugins.pgbackrest import Cluster, archived, with_s3
 from tests.plugins.service import wait_for
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.timeout(180)
 def cluster() -> Iterator[Cluster]:
     """One server and one pair of repositories for the module."""
     with with_s3() as made:
-        asyncio.run(migrate.up(made.url, lambda _line: None))
+        asyncio.run(migrate.up(made.url, lambda _line: None, Settings()))
         yield made
 
 

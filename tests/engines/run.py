@@ -39,7 +39,7 @@ SELECT current_setting('server_version'), (SELECT extversion FROM pg_extension W
 
 async def probe(url: str, build: str = "", progress: Callable[[str], None] = lambda _line: None, *, large: bool = False) -> Run:
     """Migrate the database at `url` and try everything on it; `large` also what takes gigabytes of memory."""
-    await migrate.up(url, lambda _line: None)
+    await migrate.up(url, lambda _line: None, Settings())
     found = {}
     async with target(url, large=large) as on:
         [(server, timescaledb, licence)] = await on.fetch(_WHAT)

@@ -94,7 +94,7 @@ class Target:
         encoded = codec.encode("traces", "default", payload, digest, now, codec.Terms(None, 2 * DAY_US, 1024**2))
         engine = CurrentEngine(lambda: connect(self.url), settings or Settings())
         await engine.get(self.connection)
-        writer = CopyWriter(60, lambda: engine.columnstore)
+        writer = CopyWriter(60, lambda: engine.compressed_chunk_us)
         session = CommitSession(lambda: connect(self.url), writer, engine, KnownDimensions(), deadline_seconds=60)
         try:
             with one_statement_a_message():

@@ -14,6 +14,7 @@ import structlog
 from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
+from llm_observatory.storage.direct_compress import LZ4
 from llm_observatory.storage.engine import CurrentEngine, detect, toast
 from llm_observatory.storage.engine.partitions import DAY_US, HOUR_US, Partition, existing
 from llm_observatory.storage.engine.postgresql import PostgreSQL
@@ -49,7 +50,8 @@ async def _names(connection: AsyncConnection, table: str = "trace_index") -> lis
     return [partition.name for partition in await existing(connection, table)]
 
 
-async def _has_lz4(connection: AsyncConnection) -> bool:
+async def has_lz4(connection: AsyncConnection) -> bool:
+    """Whether the server was built with it."""
     cursor = await connection.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
     return await cursor.fetchone() == (True,)
 
@@ -69,7 +71,7 @@ async def test_a_request_over_many_days_gets_all_of_its_partitions_and_no_others
 
 async def test_a_partition_is_like_its_parent(connection: AsyncConnection) -> None:
     engine = await detect(connection, Settings())
-    lz4 = await _has_lz4(connection)
+    lz4 = await has_lz4(connection)
     await engine.ensure_partitions(connection, TABLES, [NOON])
     assert await _names(connection, "llm_traces") == ["llm_traces_p20261123"]
     assert [tuple(partition)[3:] for partition in await existing(connection, "llm_traces")] == [(TODAY, TODAY + DAY_US)]
@@ -323,7 +325,7 @@ async def test_a_locked_table_keeps_no_other_from_compression(
 ) -> None:
     """With what every server has, for not all have lz4."""
     monkeypatch.setattr(toast, "_METHOD", "pglz")
-    monkeypatch.setattr(toast, "HAS_LZ4", "SELECT true")
+    monkeypatch.setattr(toast, "_HAS_LZ4", "SELECT true")
     query = "SELECT count(*) FROM pg_attribute WHERE attcompression = 'p' AND attrelid = 'llm_logs'::regclass"
     async with reader.transaction():
         await reader.execute("LOCK TABLE llm_traces IN ACCESS EXCLUSIVE MODE")
@@ -417,13 +419,20 @@ async def test_a_drop_that_was_interrupted_after_the_detach_is_finished(
 
 
 async def test_lz4_is_set_where_the_server_has_it(connection: AsyncConnection) -> None:
-    has = await _has_lz4(connection)
+    has = await has_lz4(connection)
     await connection.execute("CREATE TABLE old PARTITION OF llm_traces FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')")
     await connection.execute("ALTER TABLE old ALTER COLUMN events SET COMPRESSION pglz")
     engine = PostgreSQL(Settings())
     changed = await engine.reconcile(connection, Settings())
     assert ("old.events: lz4" in changed) == has
     assert await engine.reconcile(connection, Settings()) == []
+
+
+async def test_lz4_of_a_commit_is_asked_for_where_the_server_has_it(connection: AsyncConnection) -> None:
+    async with connection.transaction():
+        await connection.execute(LZ4)
+        cursor = await connection.execute("SHOW default_toast_compression")
+        assert (await cursor.fetchone() == ("lz4",)) == await has_lz4(connection)
 
 
 async def test_reconcile_follows_new_settings(connection: AsyncConnection) -> None:

@@ -10,14 +10,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from llm_observatory import codec
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.write import Stored, WriteRequest
 from tests.integration.test_commit_session import DAY_US, TERMS, Sessions, request
 
 WRITERS = {
     "copy": CopyWriter(0),
     "insert": CopyWriter(10_000),
-    "direct compress": CopyWriter(0, lambda: Columnstore(DAY_US, lz4=True)),
+    "direct compress": CopyWriter(0, lambda: DAY_US),
 }
 ROWS = "SELECT tenant, digest, records FROM log_feed ORDER BY tenant DESC, records"
 

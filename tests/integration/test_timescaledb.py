@@ -15,7 +15,6 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection, connect, connected
 from llm_observatory.storage.copy_writer import CopyWriter
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.engine import compaction, detect
 from llm_observatory.storage.engine.kept import refresh_window
 from llm_observatory.storage.engine.partitions import HOUR_US, time_us
@@ -27,6 +26,7 @@ from llm_observatory.storage.write import Stored, WriteRequest
 from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME
 from llm_observatory.tables.rollups import GRAINS, RollupView
 from tests.contract.test_rollups import Store, now, spread
+from tests.integration.test_engine import has_lz4
 from tests.integration.test_promises import payload_of, session_on, write_request
 from tests.plugins.database import execute
 
@@ -297,8 +297,8 @@ async def test_nobody_waits_for_the_rows_while_what_is_kept_is_put_back(database
 async def direct(database: str) -> CopyWriter:
     """Writes as COPY_DIRECT_COMPRESS has it."""
     async with connected(database) as connection:
-        columnstore = (await engine_on(connection, Settings(copy_direct_compress=True))).columnstore
-    return CopyWriter(60, lambda: columnstore)
+        chunk_us = (await engine_on(connection, Settings(copy_direct_compress=True))).compressed_chunk_us
+    return CopyWriter(60, lambda: chunk_us)
 
 
 async def stored_with(connection: AsyncConnection) -> set[str]:
@@ -348,8 +348,7 @@ async def test_batches_of_a_commit_are_stored_with_lz4(database: str, direct: Co
     """Those of a job are with pglz: it may have a batch of 1 GB."""
     connection = await connect(database)
     try:
-        edition = (await engine_on(connection)).edition
-        if not (edition.has_direct_compress and edition.lz4):
+        if not (await engine_on(connection)).edition.has_direct_compress or not await has_lz4(connection):
             pytest.skip("this version, or its server, cannot")
         async with session_on(database, direct) as session:
             await session.write(of_services(["a"], 1000))
@@ -367,7 +366,7 @@ async def test_segments_are_counted_by_chunks(database: str) -> None:
         if not (await engine_on(connection)).edition.has_direct_compress:
             pytest.skip("this version cannot")
         await connection.execute("SELECT set_chunk_time_interval('llm_traces', INTERVAL '1 hour')")
-        async with session_on(database, CopyWriter(60, lambda: Columnstore(HOUR_US, lz4=False))) as session:
+        async with session_on(database, CopyWriter(60, lambda: HOUR_US)) as session:
             await session.write(spans)
         assert set(await fetch(connection, STATUS, "llm_traces")) == {(0,)}
     finally:

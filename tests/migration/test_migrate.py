@@ -18,6 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from llm_observatory.errors import StorageUnavailable
+from llm_observatory.settings import Settings
 from llm_observatory.storage import dbmate, migrate
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.dbmate import MigrationFailed
@@ -60,7 +61,7 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
     lines: list[str] = []
     assert await migrate.latest(empty_database) is None
     assert await migrate.pending(connection) == [f"migration {name} is not applied" for name in FILES]
-    await migrate.up(empty_database, lines.append)
+    await migrate.up(empty_database, lines.append, Settings())
     assert [line for line in lines if line.startswith("appl")] == [f"applying {name}" for name in FILES]
     assert await migrate.verify(empty_database) == []
     for left in reversed(range(len(FILES))):
@@ -70,18 +71,18 @@ async def test_up_down_up(empty_database: str, connection: AsyncConnection) -> N
         assert lines == [f"rolling back {FILES[left]}", f"rolled back {FILES[left]}"]
         assert [entry.name for entry in await migrate.status(empty_database) if entry.applied] == FILES[:left]
     assert await _tables(connection) == set()
-    await migrate.up(empty_database, lines.append)
+    await migrate.up(empty_database, lines.append, Settings())
     assert await migrate.verify(empty_database) == []
 
 
 @pytest.mark.timeout(180)
 async def test_up_down_up_on_timescaledb(wasm_timescale: str) -> None:
     lines: list[str] = []
-    await migrate.up(wasm_timescale, lines.append)
+    await migrate.up(wasm_timescale, lines.append, Settings())
     assert await migrate.verify(wasm_timescale) == []
     for left in reversed(range(len(FILES))):
         assert await migrate.down(wasm_timescale, lines.append) == FILES[left]
-    await migrate.up(wasm_timescale, lines.append)
+    await migrate.up(wasm_timescale, lines.append, Settings())
     assert await migrate.verify(wasm_timescale) == []
 
 
@@ -121,7 +122,7 @@ async def test_every_down_restores_what_was_there(
         shutil.copy(file, tmp_path / file.relative_to(root))
         await migrate._dbmate(empty_database, "migrate", lambda _line: None)
         seen.append(await catalog())
-    await migrate.up(empty_database, lambda _line: None)  # and what is made by reconciliation
+    await migrate.up(empty_database, lambda _line: None, Settings())  # and what is made by reconciliation
     for name, before in zip(reversed(FILES), reversed(seen[:-1]), strict=True):
         assert await migrate.down(empty_database, lambda _line: None) == name
         kept = tuple(prefix for computed_with, prefixes in ROLLUPS.items() if name > computed_with for prefix in prefixes)
@@ -139,8 +140,8 @@ async def test_down_with_partitions_in_place(database: str) -> None:
 
 async def test_up_again_changes_nothing(database: str) -> None:
     lines: list[str] = []
-    await migrate.up(database, lambda _line: None)  # a clone has not the settings of roles
-    await migrate.up(database, lines.append)
+    await migrate.up(database, lambda _line: None, Settings())  # a clone has not the settings of roles
+    await migrate.up(database, lines.append, Settings())
     assert lines == []
 
 
@@ -152,14 +153,16 @@ async def test_a_busy_table_does_not_fail_what_was_migrated(database: str, monke
     monkeypatch.setattr(PostgreSQL, "reconcile", busy)
     monkeypatch.setattr(TimescaleDB, "reconcile", busy)
     lines: list[str] = []
-    await migrate.up(database, lines.append)
+    await migrate.up(database, lines.append, Settings())
     assert lines == ["not all settings are applied, the next maintenance round goes on: a table is in use"]
 
 
 async def test_two_at_once_both_succeed(empty_database: str) -> None:
     first: list[str] = []
     second: list[str] = []
-    await asyncio.gather(migrate.up(empty_database, first.append), migrate.up(empty_database, second.append))
+    await asyncio.gather(
+        migrate.up(empty_database, first.append, Settings()), migrate.up(empty_database, second.append, Settings())
+    )
     applied = [line.split()[1] for line in first + second if line.startswith("applying")]
     assert sorted(applied) == FILES
     assert await migrate.verify(empty_database) == []
@@ -179,13 +182,13 @@ async def test_a_failing_migration_is_named_with_its_reason(
     bad.write_text("-- migrate:up\nCREATE TABLE half (n int);\nCREATE TABLE other (n intt);\n-- migrate:down\n")
     monkeypatch.setattr(migrate, "root", lambda: tmp_path / "migrations")
     with pytest.raises(MigrationFailed) as caught:
-        await migrate.up(empty_database, lambda _line: None)
+        await migrate.up(empty_database, lambda _line: None, Settings())
     assert re.match(r'migration 900_bad.sql failed: line: 3, column: 23, .*type "intt" does not exist', str(caught.value))
     assert "migrate up` again" in str(caught.value)
     assert "half" not in await _tables(connection)
     assert await migrate.pending(connection) == ["migration 900_bad.sql is not applied"]
     bad.unlink()
-    await migrate.up(empty_database, lambda _line: None)
+    await migrate.up(empty_database, lambda _line: None, Settings())
     assert await migrate.verify(empty_database) == []
 
 
@@ -206,7 +209,7 @@ async def test_a_password_with_special_characters_stays_out_of_sight(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
     given = make_conninfo(empty_database, password=password)
-    await migrate.up(given, lambda _line: None)
+    await migrate.up(given, lambda _line: None, Settings())
     assert await migrate.verify(given) == []
     assert [unquote(urlsplit(url).password or "") for url in told] == [password]
     assert not [argument for argument in seen if "p@ss" in argument or "p%40ss" in argument or "postgres:" in argument]
@@ -233,7 +236,7 @@ async def test_by_unix_socket(server: str, empty_database: str, form: str) -> No
         pytest.skip(f"this server has no socket that we may use: {error}")
     if form == "url":
         conninfo = database_url(conninfo, str(given["dbname"]))
-    await migrate.up(conninfo, lambda _line: None)
+    await migrate.up(conninfo, lambda _line: None, Settings())
     assert await migrate.verify(conninfo) == []
 
 
@@ -244,13 +247,13 @@ async def test_options_and_surroundings_do_not_lead_astray(empty_database: str, 
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/nonexistent")
     monkeypatch.setenv("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")
     conninfo = make_conninfo(empty_database, options="-c search_path=public -c jit=off", sslmode="prefer", connect_timeout=5)
-    await migrate.up(conninfo, lambda _line: None)
+    await migrate.up(conninfo, lambda _line: None, Settings())
     assert await migrate.verify(conninfo) == []
 
 
 async def test_an_unreachable_database_is_unavailable() -> None:
     with pytest.raises(StorageUnavailable):
-        await migrate.up("postgresql://postgres@127.0.0.1:1/nothing", lambda _line: None)
+        await migrate.up("postgresql://postgres@127.0.0.1:1/nothing", lambda _line: None, Settings())
 
 
 async def test_a_missing_dbmate_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +278,7 @@ async def test_a_cancelled_run_leaves_no_child(
     other = await connect(empty_database)
     async with connection.transaction(force_rollback=True), asyncio.timeout(10):
         await connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
-        running = asyncio.create_task(migrate.up(empty_database, lambda _line: None))
+        running = asyncio.create_task(migrate.up(empty_database, lambda _line: None, Settings()))
         while not await _waiting(other):
             pass
         running.cancel()

@@ -61,11 +61,12 @@ def drop(server: str, name: str) -> None:
 
 
 def _migrate(conninfo: str) -> None:
+    from llm_observatory.settings import Settings
     from llm_observatory.storage import migrate
 
     # A thread of its own: the event loop of the test that asks first stays as it is.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, migrate.up(conninfo, lambda _line: None)).result()
+        pool.submit(asyncio.run, migrate.up(conninfo, lambda _line: None, Settings())).result()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 
 SERVER, WEBASSEMBLY = "server", "webassembly"
@@ -18,7 +19,7 @@ TimescaleDB with the Timescale licence, in one process, without jobs that run by
 def wasm_database(wasm_timescale: str) -> str:
     """URL of a fresh, migrated database on the WebAssembly TimescaleDB."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, migrate.up(wasm_timescale, lambda _line: None)).result()
+        pool.submit(asyncio.run, migrate.up(wasm_timescale, lambda _line: None, Settings())).result()
     return wasm_timescale
 
 

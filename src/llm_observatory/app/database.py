@@ -74,7 +74,8 @@ class Database:
                 await self._inspect()
             except EmbeddedServerError:
                 raise
-            except StorageError as error:
+            except (StorageError, OSError) as failure:
+                error = failure if isinstance(failure, StorageError) else _passing(failure)
                 self._unreachable(error)
                 log.warning("the database is not ready, trying again", reason=words(error), seconds=pause)
                 await asyncio.sleep(pause)
@@ -86,9 +87,10 @@ class Database:
 
     async def probe(self) -> None:
         """Ask once and write down what came of it. Never raises for the database's sake."""
-        was_down = self._health.postgres.error is not None
+        told = self._is_down
         try:
             await self._start_embedded()
+            was_down = self._is_down
             probe = self._prepared_probe()
             self._health.postgres.succeeded(await probe.ping())
             metrics.DATABASE_UP.set(1)
@@ -96,14 +98,13 @@ class Database:
             if was_down or time.monotonic() >= self._inspect_at:
                 await self._inspect()
         except StorageError as error:
-            if not was_down:
+            if not told:
                 log.warning("the database is lost", reason=words(error))
             self._unreachable(error)
         except OSError as error:
-            # No descriptor or no process left, for one: that passes, and must not end what is in flight.
-            if not was_down:
+            if not told:
                 log.warning("the database cannot be watched", reason=str(error))
-            self._unreachable(StorageUnavailable(error.strerror or str(error)))
+            self._unreachable(_passing(error))
         else:
             if was_down:
                 log.info("the database is back", latency_ms=self._health.postgres.latency_ms)
@@ -122,6 +123,11 @@ class Database:
     async def _start_embedded(self) -> None:
         if self._embedded is None or (self._target is not None and self._embedded.is_alive()):
             return
+        if self._target is not None:
+            # Its recovery may take minutes, in which nothing is stored.
+            log.warning("the embedded PostgreSQL has ended: it is started again")
+            self._unreachable(StorageUnavailable("the embedded PostgreSQL is being started again"))
+            await self._forget_connections()
         loop = asyncio.get_running_loop()
 
         def progress(line: str) -> None:
@@ -129,7 +135,6 @@ class Database:
 
         conninfo = await asyncio.to_thread(self._embedded.ensure_running, progress)
         if self._target is None or self._target.write != conninfo:
-            await self._forget_connections()
             self._target = target(self.settings, conninfo)
 
     async def _migrate(self) -> None:
@@ -139,11 +144,10 @@ class Database:
 
     async def _inspect(self) -> None:
         """Look for what a round trip does not tell."""
-        assert self._target is not None  # noqa: S101 - set by the start
         probe = self._prepared_probe()
         self._health.postgres.succeeded(await probe.ping())
         await self._look_for_maintenance(probe)
-        found = (*(await probe.facts()).faults, *await migrate.verify(self._target.write, for_records=True))
+        found = (*(await probe.facts()).faults, *await probe.differences())
         if found != self._health.faults:
             log.log(30 if found else 20, "the database was inspected", faults=list(found))
         self._health.faults = found
@@ -169,6 +173,10 @@ class Database:
             self._probe = DatabaseProbe(self._target.write, self.settings.db_app_name)
         return self._probe
 
+    @property
+    def _is_down(self) -> bool:
+        return self._health.postgres.error is not None
+
     def _unreachable(self, error: StorageError) -> None:
         self._health.postgres.failed(words(error))
         metrics.DATABASE_UP.set(0)
@@ -182,3 +190,8 @@ class Database:
         probe, self._probe = self._probe, None
         if probe is not None:
             await probe.close()
+
+
+def _passing(error: OSError) -> StorageUnavailable:
+    """No descriptor or no process left, for one: that passes, and must not end what is in flight."""
+    return StorageUnavailable(error.strerror or str(error))

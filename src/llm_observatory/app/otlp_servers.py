@@ -26,6 +26,7 @@ from llm_observatory.settings import Settings
 class OtlpServers:
     """Both servers; they are started and stopped together."""
 
+    entrance: Entrance
     grpc: GrpcServer
     http: HttpServer
 
@@ -44,6 +45,10 @@ class OtlpServers:
             raise
         return grpc_port, http_port
 
+    async def bodies_are_in(self) -> None:
+        """See Entrance."""
+        await self.entrance.bodies_are_in()
+
     async def stop(self, grace: float) -> None:
         """Refuse what is new, wait up to `grace` seconds for what is in flight, close."""
         async with asyncio.TaskGroup() as both:
@@ -61,6 +66,7 @@ def otlp_servers(
     read_deadline = settings.otlp_read_timeout.total_seconds()
     entrance = Entrance(ingest, settings.read_slots, read_deadline=read_deadline, maintenance=maintenance)
     return OtlpServers(
+        entrance,
         GrpcServer(
             GrpcReceiver(entrance, SIGNALS, tenant_of=access.tenant_of("ingest")),
             max_request_bytes=settings.otlp_max_request_bytes,

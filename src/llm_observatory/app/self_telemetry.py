@@ -65,11 +65,20 @@ def demand(settings: Settings) -> None:
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
     if protocol != "http/protobuf":
         raise ConfigError([f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}: SELF_TELEMETRY exports http/protobuf only"])
+    _metric_interval()
     try:
         import opentelemetry.exporter.otlp.proto.http  # noqa: PLC0415
         import opentelemetry.sdk.trace  # noqa: F401, PLC0415
     except ImportError:
         raise ConfigError(["SELF_TELEMETRY needs more packages: pip install 'llm-observatory[self-telemetry]'"]) from None
+
+
+def _metric_interval() -> float:
+    """Seconds. Raises ConfigError."""
+    given = os.environ.get("OTEL_METRIC_EXPORT_INTERVAL", "") or str(METRIC_INTERVAL_MS)
+    if not given.isascii() or not given.isdigit() or int(given) == 0:
+        raise ConfigError([f"OTEL_METRIC_EXPORT_INTERVAL is {given}: it is a whole number of milliseconds above 0"])
+    return int(given) / 1000
 
 
 def _resource() -> Resource:
@@ -97,12 +106,16 @@ async def _send_metrics(resource: Resource) -> None:
     from llm_observatory.app.exported_metrics import exported_metrics  # noqa: PLC0415 - of the same extra
 
     exporter = OTLPMetricExporter()
-    seconds = float(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)) / 1000
+    seconds = _metric_interval()
     try:
         while True:
             await asyncio.sleep(seconds)
-            data = exported_metrics(resource)
-            await _in_a_thread(lambda data=data: exporter.export(data))  # type: ignore[misc]
+            try:
+                data = exported_metrics(resource)
+                await _in_a_thread(lambda data=data: exporter.export(data))  # type: ignore[misc]
+            except Exception:
+                # The task group would end the process, and what it is about to acknowledge.
+                log.exception("the metrics of this process could not be exported")
     finally:
         exporter.shutdown(timeout_millis=0)
 

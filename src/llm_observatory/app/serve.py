@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,7 @@ from llm_observatory.app.reload import Reload
 from llm_observatory.app.self_telemetry import self_telemetry
 from llm_observatory.app.write_path import LiveLimits
 from llm_observatory.errors import ObservatoryError
+from llm_observatory.otlp.entrance import DRAIN_READ_SECONDS
 from llm_observatory.settings import Settings
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
@@ -66,6 +67,9 @@ COLLECT_AFTER = 10_000
 """So many more objects before the garbage collector looks at the youngest, 700 by default. What a request is made of is in no
 cycle (`tests/unit/pipeline/test_let_go.py`), so it found nothing: requests of 32 spans had 0.43 of the rate of those of 512,
 with this 0.48 (means of five runs each), and no more memory."""
+
+BODIES_SECONDS = 2 * DRAIN_READ_SECONDS
+"""How long stopping waits for bodies: a second to be read, and one for room."""
 
 BACKGROUND_SECONDS = 1.0
 """How long stopping waits for one task in the background."""
@@ -148,7 +152,9 @@ async def serve(settings: Settings, console: Console, *, role: Role = "all", sha
             reload.follow(observer)
             life.callback(observer.close)
             await begin(_background(tasks, "observer", failures.guard(observer.run(database.ready))))
-        await begin(_background(tasks, "health", failures.guard(_watch(taken, asked, redis, health, console))))
+        await begin(
+            _background(tasks, "health", failures.guard(_watch(taken, asked, redis, health, _Told(taken, health, console))))
+        )
         await begin(_drained(settings, health, taken, asked, stop))
         await begin(self_telemetry(settings, tasks))
         await stop.wait()
@@ -196,42 +202,53 @@ def _redis_probe(settings: Settings) -> RedisProbe | None:
     return RedisProbe.of(settings.redis_url, settings.redis_timeout_secs)
 
 
-async def _watch(
-    taken: Intake | None, asked: Answers | None, redis: RedisProbe | None, health: Health, console: Console
-) -> None:
-    """Probe for ever; clients of `grpc.health.v1` hear of every change."""
-    serving = said = False
-    while True:
-        # At once: what one waits for keeps nobody from hearing of the others, of maintenance for one.
-        async with asyncio.TaskGroup() as probes:
-            if taken is not None:
-                probes.create_task(taken.probe())
-            if asked is not None:
-                probes.create_task(asked.probe())
-            if redis is not None and health.redis is not None:
-                probes.create_task(redis.probe(health.redis))
-        if health.ready != serving:
-            serving = health.ready
+class _Told:
+    """Tells of every change of readiness: the log, clients of `grpc.health.v1`, and once the console."""
+
+    def __init__(self, taken: Intake | None, health: Health, console: Console) -> None:
+        self._taken = taken
+        self._health = health
+        self._console = console
+        self._serving = self._said = False
+
+    def __call__(self) -> None:
+        serving = self._health.ready
+        if serving != self._serving:
+            self._serving = serving
             if serving:
                 log.info("ready", version=__version__)
             else:
-                log.warning("not ready", reasons=health.reasons)
-            if taken is not None:
-                await taken.servers.grpc.set_serving(serving=serving)
-        if serving and not said:
-            console.ready()
-            said = True
-        await _pause(taken)
+                log.warning("not ready", reasons=self._health.reasons)
+            if self._taken is not None:
+                self._taken.servers.grpc.set_serving(serving=serving)
+        if serving and not self._said:
+            self._console.ready()
+            self._said = True
 
 
-async def _pause(taken: Intake | None) -> None:
-    """Until the next probe; the end of the start is not waited for."""
-    if taken is None or taken.database.ready.is_set():
-        await asyncio.sleep(PROBE_SECONDS)
-        return
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PROBE_SECONDS):
-            await taken.database.ready.wait()
+async def _watch(taken: Intake | None, asked: Answers | None, redis: RedisProbe | None, health: Health, told: _Told) -> None:
+    """Probe for ever, each by itself: what one waits for keeps nobody from hearing of the others, of maintenance for one."""
+    up = None if taken is None else taken.database.ready
+    async with asyncio.TaskGroup() as probes:
+        if taken is not None:
+            probes.create_task(_repeat(taken.probe, told, up))
+        if asked is not None:
+            probes.create_task(_repeat(asked.probe, told, up))
+        if redis is not None and health.redis is not None:
+            probes.create_task(_repeat(partial(redis.probe, health.redis), told))
+
+
+async def _repeat(probe: Callable[[], Awaitable[None]], told: _Told, up: asyncio.Event | None = None) -> None:
+    """Probe every second, and at once when the database is `up`."""
+    while True:
+        await probe()
+        told()
+        if up is None or up.is_set():
+            await asyncio.sleep(PROBE_SECONDS)
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await up.wait()
 
 
 async def _maintain(database: Database, maintenance: Maintenance, stop: asyncio.Event) -> None:
@@ -295,7 +312,15 @@ async def _drained(
                     every.create_task(asked.server.stop(grace * CALLS_SHARE))
                 if taken is not None:
                     every.create_task(taken.servers.stop(grace * CALLS_SHARE))
-                    every.create_task(taken.ingest.drain(loop.time() + grace * DRAIN_SHARE))
+                    every.create_task(_drain(taken, loop.time() + grace * DRAIN_SHARE))
+
+
+async def _drain(taken: Intake, until: float) -> None:
+    """Let bodies that are on their way come in, as long as `Entrance.start_draining` leaves them, then see `Ingest.drain`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + BODIES_SECONDS)):
+            await taken.servers.bodies_are_in()
+    await taken.ingest.drain(until)
 
 
 @asynccontextmanager

@@ -36,6 +36,20 @@ def early() -> Iterator[None]:
 
 
 @contextmanager
+def unwinding() -> Iterator[None]:
+    """SIGTERM ends a verb as Ctrl-C does, with the status that a shell has for it: what it began is taken away."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def handled(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
     """Set `stop` on SIGTERM and SIGINT, call `reload` on SIGHUP, while the block runs."""
     loop = asyncio.get_running_loop()

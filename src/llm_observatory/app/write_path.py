@@ -70,7 +70,7 @@ async def write_path(
         settings.db_retry_backoff_multiplier,
     )
     writer_types = {signal.name: signal.writer_type for signal in SIGNALS}
-    copy_writer = CopyWriter(settings.insert_max_fields, lambda: engine.columnstore)
+    copy_writer = CopyWriter(settings.insert_max_fields, lambda: engine.compressed_chunk_us)
     writer = InstrumentedWriter(copy_writer, writer_types)
     known = KnownDimensions()
     async with AsyncExitStack() as stack:

@@ -117,6 +117,10 @@ class Entrance:
             self._slots.refuse_waiting(ShuttingDown)
             self._slots.end_reading(asyncio.get_running_loop().time() + DRAIN_READ_SECONDS)
 
+    async def bodies_are_in(self) -> None:
+        """Return when no body is on its way any more: ingest has each, or it was refused."""
+        await self._slots.idle.wait()
+
     async def answered(self) -> None:
         """Return when there is an answer to every export call."""
         await self._unanswered.zero.wait()

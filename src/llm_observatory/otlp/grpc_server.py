@@ -69,8 +69,8 @@ class GrpcServer:
         await self._server.start()
         return port
 
-    async def set_serving(self, *, serving: bool) -> None:
-        """Tell `grpc.health.v1` clients, for "" and each service. Done when called, nothing is waited for."""
+    def set_serving(self, *, serving: bool) -> None:
+        """Tell `grpc.health.v1` clients, for "" and each service."""
         self.health.set_serving(serving=serving)
 
     async def stop(self, grace: float) -> None:

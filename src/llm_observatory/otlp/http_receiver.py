@@ -1,7 +1,8 @@
 """OTLP/HTTP: POST of protobuf or JSON to a path a signal, as an ASGI application.
 
-A request is judged by its headers, then enters as every other does (`entrance.py`). JSON is written as protobuf while its
-body holds a read slot, and goes the same way from there. Whatever the answer, the body is taken off the connection first.
+A request is judged by its headers, then enters as every other does (`entrance.py`). JSON is written as protobuf when its
+body is read (`http_json.py`), and goes the same way from there. Whatever the answer, the body is taken off the connection
+first.
 """
 
 from __future__ import annotations

@@ -88,20 +88,24 @@ class HttpServer:
         Raises ConfigError that names address and setting.
         """
         sockets = await listeners(host, port, setting, share_port=share_port)
-        if socket is not None:
-            try:
-                self._serve([unix_listener(socket, SOCKET_SETTING)], None)
-            except ConfigError:
-                for listener in sockets:
-                    listener.close()
-                raise
-            self._socket_file = SocketFile(socket)
-        self._serve(sockets, self._certificate)
+        try:
+            servers = [(self._server(self._certificate), sockets)]
+            if socket is not None:
+                # Without TLS: who may open a file of ours needs none.
+                servers.append((self._server(None), [unix_listener(socket, SOCKET_SETTING)]))
+                self._socket_file = SocketFile(socket)
+        except ConfigError:
+            for listener in sockets:
+                listener.close()
+            raise
+        for server, listening in servers:
+            self._servers.append(server)
+            self._serving.append(asyncio.create_task(server.serve(listening), name="otlp-http"))
         bound: int = sockets[0].getsockname()[1]
         return bound
 
-    def _serve(self, sockets: list[socket.socket], certificate: Certificate | None) -> None:
-        """Serve what listens already, with TLS where there is a certificate: who may open a file of ours needs none."""
+    def _server(self, certificate: Certificate | None) -> EmbeddedServer:
+        """For what listens already, with TLS where there is a certificate. Raises ConfigError for one that is not usable."""
         config = uvicorn.Config(
             cast("Any", self._receiver),
             http=cast("Any", partial(OtlpHttpProtocol, self._limits)),  # a class for uvicorn, which only calls it
@@ -115,9 +119,9 @@ class HttpServer:
             timeout_graceful_shutdown=int(STOP_SECONDS),
             ssl_context_factory=None if certificate is None else lambda *_: certificate.ssl_context(),
         )
-        server = EmbeddedServer(config) if certificate is None else TlsServer(config, self._limits.header_timeout)
-        self._servers.append(server)
-        self._serving.append(asyncio.create_task(server.serve(sockets), name="otlp-http"))
+        # Here, and not in the task that serves: what is wrong with a certificate ends the start in words.
+        config.load()
+        return EmbeddedServer(config) if certificate is None else TlsServer(config, self._limits.header_timeout)
 
     async def stop(self, grace: float) -> None:
         """Refuse new requests, wait up to `grace` seconds for answers to those in flight, then close all connections.
@@ -132,8 +136,10 @@ class HttpServer:
                 await entrance.answered()
         for server in self._servers:
             server.should_exit = True
-        for serving in self._serving:
-            await serving
-        if self._socket_file is not None:
-            self._socket_file.remove()
-        self._receiver.close()
+        try:
+            for serving in self._serving:
+                await serving
+        finally:
+            if self._socket_file is not None:
+                self._socket_file.remove()
+            self._receiver.close()

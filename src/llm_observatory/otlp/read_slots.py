@@ -48,6 +48,9 @@ class ReadSlots:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._holders: dict[Reader, Slot] = {}
+        self.idle = asyncio.Event()
+        """Set while no slot is in use."""
+        self.idle.set()
         self._readers: dict[Slot, None] = {}
         """In the order in which they began to read."""
         self._waiting: dict[Reader, deque[_Waiter]] = {}
@@ -107,6 +110,7 @@ class ReadSlots:
             self._leave(reader, waiter)
             if not waiter.granted.done():
                 slot = self._holders[reader] = Slot(self, reader, turn)
+                self.idle.clear()
                 waiter.granted.set_result(slot)
         self._make_way()
 
@@ -151,6 +155,8 @@ class ReadSlots:
         now = asyncio.get_running_loop().time()
         crowd = (len(self._holders) + self._waiting_without_slot()) / self._slots
         del self._holders[slot.reader]
+        if not self._holders:
+            self.idle.set()
         # Time in a slot costs more, the more connections share them. The debt is bounded, else one slow body under a
         # crowd would shut its connection out.
         paid = slot.turn + (now - slot.since) * max(1.0, crowd)

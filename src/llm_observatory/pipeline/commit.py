@@ -57,7 +57,14 @@ class Store(Protocol):
     """A committer's own way into the database (`storage.session.CommitSession`)."""
 
     async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
-        """See `storage.write.Writer`."""
+        """Write the group in one transaction; one outcome a request, in order.
+
+        When it returns, every request whose outcome is Stored is durable (COMMIT returned with synchronous_commit on) and
+        written once, however often the same digest was written before, here or elsewhere. When it raises, nothing of the
+        group is known to be stored: StorageUnavailable (try again; a lost COMMIT is recognised by its digest),
+        SchemaMismatch, DataRejected (some request's values), MissingPartition. Of untimed requests
+        (`EncodedRequest.untimed`) no digest is kept: each is stored as often as it is written.
+        """
         ...
 
     async def dry_run(self, request: WriteRequest) -> None:
@@ -170,8 +177,10 @@ class Committer:
         cause = f"SQLSTATE {error.sqlstate}: {error.__cause__}"
         refusal = EncodedRequest(tables=(), accepted=0, rejected_by_rule={REFUSED_BY_DATABASE: request.encoded.accepted})
         answered = replace(request, answer=codec.answer(request.signal, refusal))
-        submission.resolve(await self._store.bury(answered, submission.payload, cause))
-        metrics.DEAD_LETTERS.labels(request.signal).inc()
+        outcome = await self._store.bury(answered, submission.payload, cause)
+        submission.resolve(outcome)
+        if outcome.refused:
+            metrics.DEAD_LETTERS.labels(request.signal).inc()
 
 
 def _span(pending: list[Submission]) -> AbstractContextManager[None]:

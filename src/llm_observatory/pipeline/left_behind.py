@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from math import inf
 
 from llm_observatory.errors import ObservatoryError
 from llm_observatory.pipeline.flight import Flight
@@ -23,28 +24,35 @@ class LeftBehind:
     """By digest; what landed is kept without its payload."""
 
     def __init__(self) -> None:
-        self._flights: dict[bytes, Flight] = {}
+        self._flights: dict[bytes, tuple[Flight, float]] = {}
+        """And the loop time until which each is kept. Those that landed are in its order."""
 
     def add(self, digest: bytes, flight: Flight) -> None:
         """The caller of a running flight has left."""
-        self._put(digest, flight)
+        self._put(digest, flight, inf)
         flight.add_done_callback(lambda done: self._landed(digest, done))
 
     def get(self, digest: bytes) -> Flight | None:
         """The flight that a copy is a retry of, if there is one."""
-        return self._flights.get(digest)
+        flight, until = self._flights.get(digest, (None, inf))
+        return flight if until > asyncio.get_running_loop().time() else None
 
     def answered(self, digest: bytes) -> bool:
         """A copy got the answer. Whether it was one of a flight left behind; the next copy is none any more."""
         return self._flights.pop(digest, None) is not None
 
-    def _put(self, digest: bytes, flight: Flight) -> None:
-        self._flights[digest] = flight
-        while len(self._flights) > KEPT_MAX:
+    def _put(self, digest: bytes, flight: Flight, until: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._flights[digest] = flight, until
+        while len(self._flights) > KEPT_MAX or self._oldest_until <= now:
             del self._flights[next(iter(self._flights))]
 
+    @property
+    def _oldest_until(self) -> float:
+        return next((until for _, until in self._flights.values()), inf)
+
     def _landed(self, digest: bytes, flight: Flight) -> None:
-        if self._flights.get(digest) is not flight:
+        if self._flights.get(digest, (None, inf))[0] is not flight:
             return
         del self._flights[digest]
         if flight.cancelled() or isinstance(landed := flight.result(), ObservatoryError) or landed.again is None:
@@ -52,9 +60,4 @@ class LeftBehind:
         loop = asyncio.get_running_loop()
         kept: Flight = loop.create_future()
         kept.set_result(replace(landed, again=None))
-        self._put(digest, kept)
-        loop.call_later(KEPT_SECONDS, self._forget, digest, kept)
-
-    def _forget(self, digest: bytes, flight: Flight) -> None:
-        if self._flights.get(digest) is flight:
-            del self._flights[digest]
+        self._put(digest, kept, loop.time() + KEPT_SECONDS)

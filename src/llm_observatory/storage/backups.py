@@ -114,6 +114,13 @@ async def _has(connection: AsyncConnection, table: str) -> bool:
     return await (await connection.execute("SELECT to_regclass(%s)", [table])).fetchone() != (None,)
 
 
+async def name(connection: AsyncConnection) -> str:
+    """Of the database."""
+    row = await (await connection.execute("SELECT current_database()")).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    return str(row[0])
+
+
 async def users(connection: AsyncConnection, database: str) -> list[str]:
     """The application names of who else is connected to `database`."""
     return [name for (name,) in await (await connection.execute(_USERS, [database])).fetchall()]

@@ -16,7 +16,7 @@ from llm_observatory.codec.request import EncodedTable
 from llm_observatory.storage import dimensions, ledger, log_feed, script
 from llm_observatory.storage.binary import copy_statement, insert, split_rows
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.direct_compress import Columnstore, DirectCompress, pays
+from llm_observatory.storage.direct_compress import DirectCompress, pays
 from llm_observatory.storage.script import Step
 from llm_observatory.storage.transaction import BEGIN, COMMIT, committed, rollback
 from llm_observatory.storage.translate import translated
@@ -35,7 +35,7 @@ class ConnectionWriter(Protocol):
         ...
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
-        """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""
+        """Write `group` in one transaction; the guarantees are those of `pipeline.commit.Store`."""
         ...
 
     async def dry_run(self, connection: AsyncConnection, request: WriteRequest) -> None:
@@ -52,7 +52,7 @@ class CopyWriter:
     """
 
     insert_max_fields: int
-    columnstore: Callable[[], Columnstore | None] = lambda: None
+    compressed_chunk_us: Callable[[], int | None] = lambda: None
     """Asked for every transaction, see Engine."""
 
     def method(self, group: Sequence[WriteRequest]) -> str:
@@ -61,7 +61,7 @@ class CopyWriter:
         return "insert" if inserts else "copy"
 
     async def write(self, connection: AsyncConnection, group: Sequence[WriteRequest]) -> list[Outcome]:
-        """Write `group` in one transaction; the guarantees are those of `storage.write.Writer`."""
+        """Write `group` in one transaction; the guarantees are those of `pipeline.commit.Store`."""
         with translated():
             try:
                 return await self._write(connection, group, ledger.claim)
@@ -100,12 +100,11 @@ class CopyWriter:
         return await script.run(connection, [*self._copies(requests), *then])
 
     def _copies(self, requests: Sequence[WriteRequest]) -> Iterator[Step]:
-        columnstore = self.columnstore()
-        size = sum(request.encoded.size for request in requests)
-        direct_compress = columnstore and DirectCompress(columnstore.for_bytes(size))
+        chunk_us = self.compressed_chunk_us()
+        direct_compress = DirectCompress(sum(request.encoded.size for request in requests))
         for table, parts in _by_table(requests):
-            if columnstore and direct_compress and table.partitioned:
-                yield from direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, columnstore))
+            if chunk_us is not None and table.partitioned:
+                yield from direct_compress.set(on=pays(table, sum(part.rows for part in parts), requests, chunk_us))
             yield Step(copy_statement(table), _chunks(parts))
 
     def _is_little(self, table: Table, parts: Sequence[EncodedTable]) -> bool:

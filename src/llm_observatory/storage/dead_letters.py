@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.ledger import claim
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.transaction import transaction
 from llm_observatory.storage.translate import translated
-from llm_observatory.storage.write import Stored, WriteRequest
+from llm_observatory.storage.write import Busy, Stored, WriteRequest
 
 PAYLOAD_MAX_BYTES = 16 * 1024 * 1024
 """A longer payload is kept up to here; its digest still names it."""
@@ -20,12 +21,12 @@ async def bury(connection: AsyncConnection, request: WriteRequest, payload: byte
     with translated():
         async with transaction(connection):
             [outcome] = await claim(connection, [request])
-            if isinstance(outcome, Stored) and not outcome.duplicate:
+            if isinstance(outcome, Busy):
+                raise StorageUnavailable("the same request is being stored by another process", "55P03")
+            if not outcome.duplicate:
                 received_at = datetime.fromtimestamp(request.received_at / 1e6, UTC)
                 kept = payload[:PAYLOAD_MAX_BYTES]
                 await connection.execute(
                     statement("dead_letter"), (request.tenant, request.signal, request.digest, received_at, error, kept)
                 )
-    if isinstance(outcome, Stored) and outcome.duplicate:
-        return outcome
-    return Stored(request.answer, refused=True)
+    return outcome if outcome.duplicate else Stored(request.answer, refused=True)

@@ -16,8 +16,8 @@ from llm_observatory.storage.connection import AsyncConnection
 def deadline(connection: AsyncConnection, seconds: float) -> Iterator[None]:
     """Sever `connection` when the block takes longer than `seconds`: what waits on it fails as a lost connection.
 
-    Cancelling the task would not do: psycopg then asks the server to cancel and waits for its word, which a frozen server
-    never gives.
+    Cancelling the task would not do: psycopg then asks the server to cancel and waits ten seconds for its word, which a frozen
+    server never gives (3.3.9).
     """
     timer = asyncio.get_running_loop().call_later(seconds, sever, connection)
     try:

@@ -8,7 +8,6 @@ for every commit and table, by how many rows a segment of a chunk gets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from llm_observatory.storage.engine.partitions import slots
 from llm_observatory.storage.script import Step
@@ -22,29 +21,22 @@ MIN_ROWS_PER_SEGMENT = 100
 LZ4_MAX_BYTES = 32 * 1024**2
 """Of rows of a commit. lz4 refuses a value of nearly 1 GB (XX000), and numbers in jsonb take up to eight times the text."""
 
-LZ4 = (
-    "SELECT set_config('default_toast_compression', 'lz4', true) FROM pg_settings"
-    " WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)"
-)
+LZ4 = """
+DO $$ BEGIN
+    SET LOCAL default_toast_compression = lz4;
+EXCEPTION WHEN invalid_parameter_value THEN
+    NULL; -- a server without it
+END $$
+"""
+"""Takes 10 µs; to look in pg_settings whether the server has it takes 530."""
 
 
-class Columnstore(NamedTuple):
-    """One that COPY may write into: the time span of its chunks in microseconds, and whether its server has lz4."""
-
-    chunk_us: int
-    lz4: bool
-
-    def for_bytes(self, size: int) -> Columnstore:
-        """The same for a commit of `size` bytes of rows."""
-        return self._replace(lz4=self.lz4 and size <= LZ4_MAX_BYTES)
-
-
-def pays(table: Table, rows: int, requests: Sequence[WriteRequest], columnstore: Columnstore) -> bool:
-    """Whether `rows` rows of `table`, those of `requests`, fill the batches they would make.
+def pays(table: Table, rows: int, requests: Sequence[WriteRequest], chunk_us: int) -> bool:
+    """Whether `rows` rows of `table`, those of `requests`, fill the batches they would make in chunks of `chunk_us`.
 
     What is known without looking at the rows: there are at least as many sources as services, and series as metrics.
     """
-    chunks = slots((hour for request in requests for hour in request.encoded.hours), columnstore.chunk_us)
+    chunks = slots((hour for request in requests for hour in request.encoded.hours), chunk_us)
     if table.segments is None:
         segments = len({request.tenant for request in requests})
     else:
@@ -52,27 +44,29 @@ def pays(table: Table, rows: int, requests: Sequence[WriteRequest], columnstore:
     return rows >= MIN_ROWS_PER_SEGMENT * segments * len(chunks)
 
 
-def switch(columnstore: Columnstore, *, on: bool) -> Iterator[str]:
+def switch(*, on: bool, lz4: bool) -> Iterator[str]:
     """The statements that switch it inside a transaction, for what follows.
 
     lz4 for what is left of a batch: pglz is a sixth of the server's CPU in commits of 2,600 spans. The role's own setting is
-    for batches of up to 1 GB (`engine/columnstore.py`). Asked for only where it is: a server may have been exchanged under us,
-    and a statement that fails would refuse good data.
+    for batches of up to 1 GB (`engine/columnstore.py`).
     """
     yield f"SET LOCAL timescaledb.enable_direct_compress_copy = {'on' if on else 'off'}"
-    if on and columnstore.lz4:
+    if on and lz4:
         yield LZ4
 
 
 class DirectCompress:
-    """The switch inside one transaction. What the session says is not known, so the first `set` is always sent."""
+    """The switch inside one transaction, of a commit of `size` bytes of rows.
 
-    def __init__(self, columnstore: Columnstore) -> None:
-        self._columnstore = columnstore
+    What the session says is not known, so the first `set` is always sent.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._lz4 = size <= LZ4_MAX_BYTES
         self._on: bool | None = None
 
     def set(self, *, on: bool) -> Iterator[Step]:
         """What sets it for the COPY that follows. An INSERT has a switch of its own, which nobody sets."""
         if on != self._on:
-            yield from map(Step, switch(self._columnstore, on=on))
+            yield from map(Step, switch(on=on, lz4=self._lz4))
             self._on = on

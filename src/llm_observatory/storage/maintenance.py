@@ -106,7 +106,7 @@ class Maintenance:
     async def _break_off(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
         await stop.wait()
         limit.reschedule(asyncio.get_running_loop().time())
-        # psycopg asks the server to end the statement and waits for its word, which a frozen server never gives.
+        # psycopg asks the server to end the statement and waits ten seconds for its word, which a frozen server never gives.
         await asyncio.sleep(STOP_SECONDS)
         if self._connection is not None:
             sever(self._connection)

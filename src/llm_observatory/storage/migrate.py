@@ -49,7 +49,7 @@ def root() -> Path:
     raise MigrationFailed(message)
 
 
-async def up(conninfo: str, progress: Progress, settings: Settings | None = None) -> None:
+async def up(conninfo: str, progress: Progress, settings: Settings) -> None:
     """Apply what is pending, then reconcile the settings. Of two at once one waits; both succeed.
 
     Raises MigrationFailed, StorageUnavailable, SchemaMismatch. Needs a direct connection: dbmate's lock is a session's.
@@ -60,7 +60,6 @@ async def up(conninfo: str, progress: Progress, settings: Settings | None = None
         progress(done)
     await _dbmate(conninfo, "migrate", progress)
     async with connected(conninfo) as connection:
-        settings = settings or Settings()
         engine = await detect(connection, settings)
         try:
             for change in (*await engine.reconcile(connection, settings), *await prices.ensure(connection)):
@@ -93,19 +92,24 @@ async def status(conninfo: str) -> list[Migration]:
         return [Migration(version, name, version in applied) for version, name in sorted(known.items())] + newer
 
 
-async def verify(conninfo: str, *, for_records: bool = False) -> list[str]:
+async def verify(conninfo: str) -> list[str]:
+    """All `differences` of a database. Raises StorageError."""
+    async with connected(conninfo) as connection:
+        return await differences(connection)
+
+
+async def differences(connection: AsyncConnection, *, for_records: bool = False) -> list[str]:
     """Differences between the database and what this version expects, a readable line each. Empty: equal.
 
     `for_records`: only those that keep records from being stored. Rollups are made, and made again, by maintenance; tables of
     others harm nobody. What a newer version has added is no obstacle, for migrations only add (CONTRIBUTING.md): the older one
     goes on until it ends.
     """
-    async with connected(conninfo) as connection:
-        newer = for_records and bool(await _applied(connection) - (await _migrations(connection)).keys())
-        found = await catalog.differences(
-            connection, with_rollups=not for_records, with_foreign=not for_records, with_undeclared=not newer
-        )
-        return [*await pending(connection), *found]
+    newer = for_records and bool(await _applied(connection) - (await _migrations(connection)).keys())
+    found = await catalog.differences(
+        connection, with_rollups=not for_records, with_foreign=not for_records, with_undeclared=not newer
+    )
+    return [*await pending(connection), *found]
 
 
 async def plan(conninfo: str) -> list[tuple[str, str]]:

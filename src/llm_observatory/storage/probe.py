@@ -1,6 +1,7 @@
 """Whether the database is there, how fast it answers, and whether an acknowledged record is a stored one there.
 
-One connection of its own, kept between probes and opened anew after a failure; every probe is bounded by TIMEOUT_SECONDS.
+One connection of its own, kept between probes and opened anew after a failure. Every probe is bounded, by TIMEOUT_SECONDS
+unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from llm_observatory.storage.engine import detect
 from llm_observatory.storage.translate import translated
 
 TIMEOUT_SECONDS = 1.0
+CATALOG_SECONDS = 10.0
+"""For a look at every table, which a large catalog makes long."""
 
 MINIMUM_VERSION = 150000
 
@@ -116,6 +119,12 @@ class DatabaseProbe:
         connection = await self._ready()
         with deadline(connection, self._timeout):
             return await facts(connection)
+
+    async def differences(self) -> list[str]:
+        """What keeps records from being stored: see `migrate.differences`. Within CATALOG_SECONDS."""
+        connection = await self._ready()
+        with deadline(connection, CATALOG_SECONDS):
+            return await migrate.differences(connection, for_records=True)
 
     async def close(self) -> None:
         """Give the connection back."""

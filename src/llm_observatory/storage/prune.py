@@ -1,4 +1,4 @@
-"""What is deleted row by row: old entries of the ledger, of the queue of touched hours, and of the dead letters.
+"""What is deleted row by row: old entries of the ledger, of usage corrections, of the log feed, and of the dead letters.
 
 In small batches, each a transaction: a retry whose ledger row is being deleted waits for one batch at most.
 """

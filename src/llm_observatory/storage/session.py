@@ -23,7 +23,7 @@ _DAY_US = 86_400_000_000
 
 
 class CommitSession:
-    """Writer over one connection of its own (see `storage.write.Writer` for what a return and an error mean)."""
+    """The `pipeline.commit.Store` of one committer, over one connection of its own."""
 
     def __init__(
         self,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from llm_observatory.codec.request import EncodedRequest
 
@@ -42,18 +40,3 @@ class Busy:
 
 
 Outcome = Stored | Busy
-
-
-class Writer(Protocol):
-    """Writes a group of requests in one transaction.
-
-    When `write` returns, every request whose outcome is Stored is durable (COMMIT returned with synchronous_commit on)
-    and written once, however often the same digest was written before, here or elsewhere. When it raises, nothing of
-    the group is known to be stored: StorageUnavailable (try again; a lost COMMIT is recognised by its digest),
-    SchemaMismatch, DataRejected (some request's values), MissingPartition. Of untimed requests (`EncodedRequest.untimed`)
-    no digest is kept: each is stored as often as it is written.
-    """
-
-    async def write(self, group: Sequence[WriteRequest]) -> list[Outcome]:
-        """Write the group; one outcome a request, in order."""
-        ...

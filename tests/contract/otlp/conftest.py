@@ -83,7 +83,7 @@ async def serve(
     )
     try:
         port = await server.start("127.0.0.1", 0, socket=socket)
-        await server.set_serving(serving=True)
+        server.set_serving(serving=True)
         async with aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1)]) as channel:
             yield Otlp(ingest, receiver, server, port, channel)
     finally:

@@ -72,7 +72,7 @@ async def test_health_of_every_service(otlp: Otlp) -> None:
     stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
     for service in SERVICES:
         assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
-    await otlp.server.set_serving(serving=False)
+    otlp.server.set_serving(serving=False)
     for service in SERVICES:
         assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == NOT_SERVING
     with pytest.raises(aio.AioRpcError) as failure:
@@ -84,7 +84,7 @@ async def test_health_watch_follows(otlp: Otlp) -> None:
     stub: Any = health_pb2_grpc.HealthStub(otlp.channel)
     watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[1]))
     assert (await watch.read()).status == SERVING
-    await otlp.server.set_serving(serving=False)
+    otlp.server.set_serving(serving=False)
     assert (await watch.read()).status == NOT_SERVING
     watch.cancel()
 

@@ -241,6 +241,23 @@ def test_check_with_no_database_to_reach(run: CliRunner, monkeypatch: pytest.Mon
     assert CANARY not in result.output
 
 
+@pytest.mark.parametrize("words", ["maintenance status", "backup dump", "backup list", "migrate status", "maintain analyze"])
+def test_a_verb_that_lost_its_settings_begins_no_database(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
+    monkeypatch.setenv("LLM_OBSERVATORY_DATA_DIR", str(tmp_path))
+    result = run.invoke(cli, words.split())
+    assert result.exit_code == 1
+    assert f"neither DATABASE_URL nor DB_HOST is set, and there is no embedded PostgreSQL in {tmp_path}" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_database_is_not_restored_from_a_repository(run: CliRunner) -> None:
+    result = run.invoke(cli, ["restore", "--latest", "--pgdata", "/nowhere", "--target", "other"])
+    assert result.exit_code == 2
+    assert "a repository is of the whole server" in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_an_expected_failure_is_words_and_what_to_do_next(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(_conninfo: str) -> list[str]:
         raise SchemaMismatch("the database is not set up for this version", "28P01") from ValueError(

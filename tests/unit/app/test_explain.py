@@ -10,6 +10,8 @@ import pytest
 from llm_observatory.app.cli.explain import explained
 from llm_observatory.settings import Settings
 
+TLS = {"tls_cert_file": "/c", "tls_key_file": "/k"}
+
 
 @pytest.mark.parametrize(
     "settings, said",
@@ -18,7 +20,13 @@ from llm_observatory.settings import Settings
         ({"otlp_http_logs_path": "/logs"}, "to /v1/traces, /v1/metrics, /logs; any other path is 404"),
         ({}, "only this machine can send"),
         ({"listen_host": "localhost"}, "only this machine can send"),
-        ({"listen_host": "::"}, "whoever reaches these ports can send: there is no authentication"),
+        ({"listen_host": "::"}, "whoever reaches these ports can send, in the clear: there is no TLS"),
+        ({"listen_host": "::", "tokens_file": "/t"}, "these ports with a token of TOKENS_FILE can send, in the clear"),
+        ({"listen_host": "::", **TLS}, "whoever reaches these ports can send, over TLS"),
+        (
+            {"listen_host": "::", **TLS, "tls_client_ca_file": "/ca", "tokens_file": "/t"},
+            "with a certificate of TLS_CLIENT_CA_FILE and a token of TOKENS_FILE can send, over TLS",
+        ),
         ({"listen_host": "observatory.internal"}, "whoever reaches these ports can send"),
         ({"otlp_grpc_socket": "/run/otlp.sock"}, "owner and group of /run/otlp.sock can send .*OTLP_GRPC_SOCKET"),
         ({"otlp_http_socket": "/run/otlp.sock"}, "owner and group of /run/otlp.sock can send .*OTLP_HTTP_SOCKET"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -77,3 +78,25 @@ def test_the_resource_is_ours_unless_the_environment_says_another_name(monkeypat
     assert self_telemetry._resource().attributes["service.name"] == "llm-observatory-storage"
     monkeypatch.setenv("OTEL_SERVICE_NAME", "store-7")
     assert self_telemetry._resource().attributes["service.name"] == "store-7"
+
+
+@pytest.mark.parametrize("interval", ["60s", "0", "-1", "nan", "1e3"])
+def test_an_interval_that_is_none_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, interval: str) -> None:
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", interval)
+    with pytest.raises(ConfigError, match=f"OTEL_METRIC_EXPORT_INTERVAL is {interval}: it is a whole number of milliseconds"):
+        self_telemetry.demand(Settings(self_telemetry="metrics"))
+
+
+async def test_metrics_that_cannot_be_exported_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = asyncio.Semaphore(0)
+
+    def fail(_resource: Resource) -> None:
+        tried.release()
+        raise ValueError("broken")
+
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "1")
+    monkeypatch.setattr("llm_observatory.app.exported_metrics.exported_metrics", fail)
+    settings = Settings(self_telemetry="metrics")
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks, self_telemetry.self_telemetry(settings, tasks):
+        await tried.acquire()
+        await tried.acquire()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import typer
 
@@ -19,6 +19,9 @@ from llm_observatory.settings import Settings, load
 if TYPE_CHECKING:
     from llm_observatory.operate.backup.physical import Repository
     from llm_observatory.storage.backups import Backup
+
+Made: TypeAlias = "tuple[Backup, Backup | None]"
+"""A backup, and the one before it."""
 
 R = TypeVar("R")
 
@@ -158,6 +161,11 @@ def restore(  # noqa: PLR0913 - options of a verb
     from_repository = latest or target_time is not None
     if from_repository == (file is not None):
         raise typer.BadParameter("name a dump, or say --latest or --target-time")
+    if from_repository and target is not None:
+        raise typer.BadParameter(
+            "a repository is of the whole server: fill a data folder beside it (--pgdata) for one database of it",
+            param_hint="--target",
+        )
     if from_repository and pgdata is None:
         raise typer.BadParameter("say with --pgdata which data folder to fill", param_hint="--pgdata")
     settings = load()
@@ -191,7 +199,8 @@ def _restore_dump(settings: Settings, file: str, bucket: str | None, target: str
         def go(url: str) -> Coroutine[Any, Any, work.Restored]:
             return work.restore(url, path, target or parts(url)["dbname"], say, drop_existing=drop_existing)
 
-        done = _on_database(go, settings)
+        # The machine may be new: a dump is what its database begins with.
+        done = _on_database(go, settings, create=True)
     typer.echo(f"database {done.database}: {done.rows:,} rows in {done.tables} tables, as the dump says; {done.seconds:.1f} s")
 
 
@@ -210,7 +219,7 @@ def _repository(stanza: str, repo: int, config: Path | None) -> Repository:
     return Repository(stanza, repo, config)
 
 
-def _made(make: Any, settings: Settings, *, as_json: bool) -> None:
+def _made(make: Callable[[str], Coroutine[Any, Any, Made]], settings: Settings, *, as_json: bool) -> None:
     done, before = _on_database(make, settings)
     seconds = (done.finished_at - done.started_at).total_seconds()
     if as_json:
@@ -225,8 +234,8 @@ def _mib(size: int) -> str:
     return f"{size / MEBIBYTE:,.1f}"
 
 
-def _on_database(work: Any, settings: Settings) -> Any:
+def _on_database(work: Callable[[str], Coroutine[Any, Any, R]], settings: Settings, *, create: bool = False) -> R:
     from llm_observatory.app.cli.database import reach
 
-    with reach(settings, say) as target:
+    with reach(settings, say, create=create) as target:
         return asyncio.run(work(target.direct))

@@ -119,7 +119,7 @@ def up(
         message = "--backup-file is where --backup-before writes"
         raise typer.BadParameter(message)
     settings = load()
-    with reach(settings, say) as target:
+    with reach(settings, say, create=True) as target:
         if dry_run:
             migration.show_plan(target.direct)
             return

@@ -27,10 +27,23 @@ def _places(settings: Settings) -> Iterator[str]:
     if _is_loopback(host):
         yield "only this machine can send (LISTEN_HOST)"
     else:
-        yield "whoever reaches these ports can send: there is no authentication and no TLS (LISTEN_HOST)"
+        yield f"{_who(settings)} can send, {_how(settings)} (LISTEN_HOST)"
     for name, socket in (("OTLP_GRPC_SOCKET", settings.otlp_grpc_socket), ("OTLP_HTTP_SOCKET", settings.otlp_http_socket)):
         if socket is not None:
             yield f"owner and group of {socket} can send over it, with every folder on the way open to them ({name})"
+
+
+def _who(settings: Settings) -> str:
+    whoever = "whoever reaches these ports"
+    if settings.tls_client_ca_file is not None:
+        whoever += " with a certificate of TLS_CLIENT_CA_FILE"
+    if settings.tokens_file is not None:
+        whoever += f"{' and' if settings.tls_client_ca_file is not None else ' with'} a token of TOKENS_FILE"
+    return whoever
+
+
+def _how(settings: Settings) -> str:
+    return "in the clear: there is no TLS" if settings.tls_cert_file is None else "over TLS"
 
 
 def _limits(settings: Settings) -> Iterator[str]:

@@ -24,6 +24,10 @@ from llm_observatory.storage.backups import Backup, Snapshot
 LEVEL = 6
 """Of gzip, as its own default: half as much again is not saved at 9, in three times the time."""
 
+_LINK = f".{files.LATEST}"
+_BESIDE = (SUM, MANIFEST, _LINK)
+"""What is made beside a dump."""
+
 _NEXT_SECOND = 0.1
 """Seconds between looks whether the next one has begun."""
 
@@ -48,14 +52,20 @@ async def make(conninfo: str, folder: Path, progress: Callable[[str], None]) -> 
 
     Raises BackupFailed, StorageError. What was begun is then taken away again; the dumps before it stay.
     """
-    started = datetime.now(UTC)
-    folder = _ready(folder)
-    async with backups.snapshot(conninfo) as found:
-        program = client_program("pg_dump", found.major)
-        progress(f"{sum(found.rows.values()):,} rows in {len(found.rows)} tables, {program}")
-        target = await _named(folder, found.database)
-        command = [str(program), "--format=plain", "--no-password", f"--snapshot={found.snapshot}"]
-        size = _write(target, command, libpq_environment(conninfo), _manifest(found, started))
+    async with backups.opened(conninfo) as connection:
+        database = await backups.name(connection)
+    # Before the snapshot: a later name has later rows.
+    target, started = await _named(_ready(folder), database)
+    try:
+        async with backups.snapshot(conninfo) as found:
+            program = client_program("pg_dump", found.major)
+            progress(f"{sum(found.rows.values()):,} rows in {len(found.rows)} tables, {program}")
+            command = [str(program), "--format=plain", "--no-password", f"--snapshot={found.snapshot}"]
+            size = _write(target, command, libpq_environment(conninfo), _manifest(found, started))
+    finally:
+        for suffix in ("", *_BESIDE):
+            _part(target, suffix).unlink(missing_ok=True)
+    folder = target.parent
     made = Backup("dump", target.name, str(folder), started, datetime.now(UTC), size, found.bytes)
     async with backups.opened(conninfo) as connection:
         return made, await backups.record(connection, made)
@@ -67,15 +77,16 @@ def _ready(folder: Path) -> Path:
         return folder.resolve()
 
 
-async def _named(folder: Path, database: str) -> Path:
+async def _named(folder: Path, database: str) -> tuple[Path, datetime]:
     """A dump of this second, its part made: of two in one second the later waits, for it would take the other's name."""
     while True:
-        target = folder / f"{database}_{datetime.now(UTC):%Y%m%d_%H%M%S}{SUFFIX}"
+        now = datetime.now(UTC)
+        target = folder / f"{database.replace('/', '_')}_{now:%Y%m%d_%H%M%S}{SUFFIX}"
         part = _part(target)
         with files.trouble(target), suppress(FileExistsError):
             _private(part).close()
             if not target.exists():
-                return target
+                return target, now
             part.unlink(missing_ok=True)
         await asyncio.sleep(_NEXT_SECOND)
 
@@ -99,20 +110,15 @@ def _manifest(found: Snapshot, started: datetime) -> Manifest:
 
 def _write(target: Path, command: Sequence[str], environment: dict[str, str], manifest: Manifest) -> int:
     """The dump and what belongs to it; its size. The dump gets its name last: what has a name is whole."""
-    parts = {suffix: _part(target, suffix) for suffix in (SUM, MANIFEST, "")}
-    try:
-        with files.trouble(target):
-            summed = _stream(parts[""], command, environment)
-            _text(parts[SUM], f"{summed}  {target.name}\n")
-            _text(parts[MANIFEST], manifest.to_json())
-            for suffix, part in parts.items():
-                part.rename(target.with_name(target.name + suffix))
-            _point(target)
-            files.sync(target.parent)
-            return target.stat().st_size
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with files.trouble(target):
+        summed = _stream(_part(target), command, environment)
+        _text(_part(target, SUM), f"{summed}  {target.name}\n")
+        _text(_part(target, MANIFEST), manifest.to_json())
+        for suffix in (SUM, MANIFEST, ""):
+            _part(target, suffix).rename(target.with_name(target.name + suffix))
+        _point(target)
+        files.sync(target.parent)
+        return target.stat().st_size
 
 
 def _stream(part: Path, command: Sequence[str], environment: dict[str, str]) -> str:
@@ -151,6 +157,12 @@ def _private(path: Path) -> IO[bytes]:
 
 
 def _point(target: Path) -> None:
-    link = _part(target, f".{files.LATEST}")
-    link.symlink_to(target.name)
-    link.rename(target.with_name(files.LATEST))
+    """Let `latest.sql.gz` lead to it, unless it leads to one that began later."""
+    latest, link = target.with_name(files.LATEST), _part(target, _LINK)
+    if not (latest.exists() and _second(latest.resolve()) > _second(target)):
+        link.symlink_to(target.name)
+        link.rename(latest)
+
+
+def _second(dump: Path) -> str:
+    return dump.name.removesuffix(SUFFIX)[-len("20261128_020000") :]

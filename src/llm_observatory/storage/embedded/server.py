@@ -86,6 +86,11 @@ class EmbeddedServer:
                 raise EmbeddedServerError("the embedded PostgreSQL was stopped")
             return self._start(progress)
 
+    def exists(self) -> bool:
+        """Whether there is a database in the folder, running or not."""
+        with file_trouble(self._layout.root):
+            return self._layout.cluster.exists()
+
     def is_alive(self) -> bool:
         """Whether the server's main process runs, and not just towards its end. It mends the death of a backend by itself."""
         postmaster = self._postmaster

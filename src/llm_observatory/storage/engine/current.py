@@ -10,7 +10,7 @@ import structlog
 from llm_observatory.errors import SchemaMismatch, StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, Connect
-from llm_observatory.storage.direct_compress import Columnstore
+from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.tables import TABLES
@@ -43,27 +43,33 @@ class CurrentEngine:
     async def look_again(self, connection: AsyncConnection) -> None:
         """Ask which it is: facts may have been moved, TimescaleDB updated, its licence changed. Raises StorageError."""
         found = await detect(connection, self._settings)
-        if (str(found), found.columnstore) != (str(self._engine), self.columnstore):
+        if str(found) != str(self._engine):
             _log.info("engine", engine=str(found))
+            found.follow(self._settings)  # which may be others by now
             self._engine = found
 
     @property
-    def columnstore(self) -> Columnstore | None:
+    def compressed_chunk_us(self) -> int | None:
         """See Engine; None until it is known."""
-        return None if self._engine is None else self._engine.columnstore
+        return None if self._engine is None else self._engine.compressed_chunk_us
 
     async def ensure_partitions(self, times_us: Iterable[int], tables: Iterable[str] = PARTITIONED) -> None:
         """See Engine.ensure_partitions. Without I/O when all are known; of several callers for the same tables one works."""
         times, tables = tuple(times_us), tuple(tables)
         if self._known(times, tables):
             return
+        making = self._making.setdefault(tables, asyncio.Lock())
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS), self._making.setdefault(tables, asyncio.Lock()):
-                if not self._known(times, tables):
-                    await self._make(times, tables)
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await making.acquire()
         except TimeoutError as error:
             message = "partitions could not be made in time"
             raise StorageUnavailable(message) from error
+        try:
+            if not self._known(times, tables):
+                await self._make(times, tables)
+        finally:
+            making.release()
 
     def reload(self, settings: Settings) -> None:
         """Follow new settings: those of the engine itself are applied by the next round of maintenance, in one process."""
@@ -82,11 +88,12 @@ class CurrentEngine:
     async def _make(self, times: tuple[int, ...], tables: tuple[str, ...]) -> None:
         connection = await self._connect()
         try:
-            try:
-                await (await self.get(connection)).ensure_partitions(connection, tables, times)
-            except SchemaMismatch:
-                # What was a partitioned table may have become a hypertable under us.
-                await self.look_again(connection)
-                await (await self.get(connection)).ensure_partitions(connection, tables, times)
+            with deadline(connection, DEADLINE_SECONDS):
+                try:
+                    await (await self.get(connection)).ensure_partitions(connection, tables, times)
+                except SchemaMismatch:
+                    # What was a partitioned table may have become a hypertable under us.
+                    await self.look_again(connection)
+                    await (await self.get(connection)).ensure_partitions(connection, tables, times)
         finally:
             await connection.close()

@@ -11,13 +11,12 @@ from llm_observatory.storage.engine.edition import Edition
 from llm_observatory.storage.engine.postgresql import PostgreSQL
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
-from llm_observatory.storage.engine.toast import HAS_LZ4
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import LLM_TRACES
 
-_TIMESCALEDB = f"""
-SELECT extversion, coalesce(current_setting('timescaledb.license', true), 'timescale'), ({HAS_LZ4}),
+_TIMESCALEDB = """
+SELECT extversion, coalesce(current_setting('timescaledb.license', true), 'timescale'),
        EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p')
 FROM pg_extension WHERE extname = 'timescaledb'
 """
@@ -69,7 +68,7 @@ async def edition(connection: AsyncConnection) -> tuple[Edition, bool] | None:
     """The TimescaleDB of this database, and whether its facts are partitions of PostgreSQL all the same. None without it."""
     with translated():
         row = await (await connection.execute(_TIMESCALEDB, [LLM_TRACES.name])).fetchone()
-    return None if row is None else (Edition.of(row[0], row[1], lz4=row[2]), row[3])
+    return None if row is None else (Edition.of(row[0], row[1]), row[2])
 
 
 async def _refuse_another_licence(connection: AsyncConnection) -> None:

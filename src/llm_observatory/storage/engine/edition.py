@@ -13,21 +13,20 @@ MINIMUM = (2, 20)
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """`licence` is what the server runs under: `timescale` (the community edition) or `apache`; `lz4` whether it has that."""
+    """`licence` is what the server runs under: `timescale` (the community edition) or `apache`."""
 
     version: tuple[int, ...]
     licence: Literal["timescale", "apache"]
-    lz4: bool
 
     @classmethod
-    def of(cls, version: str, licence: str, *, lz4: bool) -> Edition:
+    def of(cls, version: str, licence: str) -> Edition:
         """From `extversion` (2.28.3, 2.29.0-dev) and the setting `timescaledb.license`. Raises SchemaMismatch if too old."""
         numbers = tuple(int(part) for part in version.partition("-")[0].split("."))
         if numbers < MINIMUM:
             oldest = ".".join(map(str, MINIMUM))
             message = f"TimescaleDB {version} is older than {oldest}: ALTER EXTENSION timescaledb UPDATE"
             raise SchemaMismatch(message)
-        return cls(numbers, "apache" if licence == "apache" else "timescale", lz4)
+        return cls(numbers, "apache" if licence == "apache" else "timescale")
 
     @property
     def community(self) -> bool:

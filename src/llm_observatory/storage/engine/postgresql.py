@@ -17,7 +17,6 @@ from llm_observatory.errors import StorageUnavailable
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.edition import Edition
@@ -132,12 +131,16 @@ class PostgreSQL:
         await remember_what_is_dropped(connection, self._settings, moment(now_us))
 
         async def drop(table: str) -> None:
-            dropped.extend(await expiry.drop_before(connection, table, now_us - self._kept[table]))
+            try:
+                gone = await expiry.drop_before(connection, table, now_us - self._kept[table])
+            except BaseException:
+                self._known.pop(table, None)
+                raise
+            if gone:  # and not every minute: who commits looks for what is not known, on a connection of its own
+                self._known.pop(table, None)
+                dropped.extend(gone)
 
-        try:
-            await each(connection, "retention", self._kept, drop)
-        finally:
-            self.forget_partitions()
+        await each(connection, "retention", self._kept, drop)
         await drop_expired_rollups(connection, self._settings, moment(now_us))
         return dropped
 
@@ -154,7 +157,7 @@ class PostgreSQL:
         await rollups.work_off(connection, now, since)
 
     @property
-    def columnstore(self) -> Columnstore | None:
+    def compressed_chunk_us(self) -> int | None:
         """See Engine."""
         return None
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.direct_compress import Columnstore
 
 LOCK_TIMEOUT = "100ms"
 """Of all upkeep that somebody may be in the way of. While a lock is waited for, whoever wants one that conflicts queues up
@@ -68,8 +67,8 @@ class Engine(Protocol):
         ...
 
     @property
-    def columnstore(self) -> Columnstore | None:
-        """What COPY may write into at once.
+    def compressed_chunk_us(self) -> int | None:
+        """The time span of the chunks whose columnstore COPY may write into at once, in microseconds.
 
         None where the engine cannot, or COPY_DIRECT_COMPRESS does not ask for it.
         """

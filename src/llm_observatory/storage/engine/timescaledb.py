@@ -14,7 +14,6 @@ from llm_observatory.quantity import show_duration
 from llm_observatory.settings import Settings
 from llm_observatory.storage import rollups
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
@@ -166,10 +165,10 @@ class TimescaleDB:
         await each(connection, "upkeep", parts, work)
 
     @property
-    def columnstore(self) -> Columnstore | None:
+    def compressed_chunk_us(self) -> int | None:
         """See Engine."""
         asked = self._settings.copy_direct_compress and self.edition.has_direct_compress
-        return Columnstore(microseconds(self._settings.chunk_interval), self.edition.lz4) if asked else None
+        return microseconds(self._settings.chunk_interval) if asked else None
 
     @property
     def analyzes_parents(self) -> bool:

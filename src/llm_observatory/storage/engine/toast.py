@@ -17,7 +17,7 @@ from llm_observatory.tables import TABLES
 
 _METHOD = "lz4"
 
-HAS_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+_HAS_LZ4 = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
 
 _UNSET = """
 SELECT n.nspname, c.relname, array_agg(a.attname::text)
@@ -38,7 +38,7 @@ async def compress_documents(connection: AsyncConnection, *, partitions: bool) -
     `partitions`: they are looked at one by one. Chunks are not: a hypertable hands down what is set on it, and takes no ONLY.
     """
     with translated():
-        cursor = await connection.execute(HAS_LZ4)
+        cursor = await connection.execute(_HAS_LZ4)
         if await cursor.fetchone() != (True,):
             return []
     documents = {table.name: [column.name for column in table.columns if column.role == "document"] for table in TABLES}

@@ -13,9 +13,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from llm_observatory.operate.bench.data import assistant
 from llm_observatory.operate.bench.data.template import Marks, Template
 
-SPREAD_NS = 1_000_000
-"""Between the starts of two traces."""
-
 _SENTENCES = (
     "Please tell me when order number {} was sent.",
     "The customer asks again and we could not find any document about returns of {}.",

@@ -53,8 +53,8 @@ class Bench:
         self._say("starting a database" if options.database_url is None else "making a database on the server that was named")
         on = enter(server(options.database_url, self._say))
         self.database = enter(on.database("main", options.rows, self._settings))
-        self._columnstore = self.database.columnstore(self._settings)
-        if options.direct_compress and self._columnstore is None:
+        self._chunk_us = self.database.compressed_chunk_us(self._settings)
+        if options.direct_compress and self._chunk_us is None:
             raise LaneFailed("--direct-compress: the server of --database-url has no TimescaleDB that can")
         self._empty = enter(on.database("empty", 0, self._settings)) if options.rows else None
         server_pid = self.database.server_pid()
@@ -96,7 +96,7 @@ class Bench:
 
     def _fill(self, database: Database) -> None:
         self._say(f"making {self.options.rows:,} rows")
-        seed = WriteTurn("copy", database.conninfo, 1, SEED_SPANS, 60.0, SEED_SPANS, columnstore=None)
+        seed = WriteTurn("copy", database.conninfo, 1, SEED_SPANS, 60.0, SEED_SPANS, chunk_us=None)
         self._stage("copy").measure("rows that are there before", 1, self.options.items, seed)
         preload(database, self.options.rows, self._settings, self._say)
 
@@ -153,7 +153,7 @@ class Bench:
         rate = max(self._rates.get(lane, 0.0), _GUESSED)
         if lane in ("copy", "asyncpg", "psycopg"):
             expected, rows = int(1.5 * rate * seconds), self._settings.batch_size
-            turn: object = WriteTurn(lane, self.database.conninfo, committers, rows, seconds, expected, self._columnstore)
+            turn: object = WriteTurn(lane, self.database.conninfo, committers, rows, seconds, expected, self._chunk_us)
             return self._stage(lane).measure(lane, committers, options.items, turn)
         items = SMALL_ITEMS if lane == "small" else options.items
         if lane == "noop":

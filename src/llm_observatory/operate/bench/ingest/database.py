@@ -21,7 +21,6 @@ from llm_observatory.operate.bench.ingest.process import LaneFailed
 from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import complete, connected
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.embedded import EmbeddedServer
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.tables import INGEST_LEDGER, INGEST_TOUCHED, LLM_CONTENT, LLM_TRACES, TRACE_INDEX
@@ -77,12 +76,12 @@ class Database:
         """Close the connection."""
         self._connection.close()
 
-    def columnstore(self, settings: Settings) -> Columnstore | None:
+    def compressed_chunk_us(self, settings: Settings) -> int | None:
         """What COPY of the service may write into at once; None without TimescaleDB, or where `settings` do not ask for it."""
 
-        async def ask() -> Columnstore | None:
+        async def ask() -> int | None:
             async with connected(self.conninfo) as connection:
-                return (await detect(connection, settings)).columnstore
+                return (await detect(connection, settings)).compressed_chunk_us
 
         return asyncio.run(ask())
 

@@ -17,7 +17,7 @@ from llm_observatory.operate.bench.data import DATA_SETS, requests
 from llm_observatory.pipeline.lane import GROUP_MAX_BYTES
 from llm_observatory.settings import Settings
 from llm_observatory.storage.binary import split_rows
-from llm_observatory.storage.direct_compress import Columnstore, DirectCompress, pays
+from llm_observatory.storage.direct_compress import DirectCompress, pays
 from llm_observatory.storage.script import COPY_HEADER, COPY_TRAILER
 from llm_observatory.storage.write import WriteRequest
 from llm_observatory.tables import BY_NAME, LLM_TRACES, Table
@@ -49,9 +49,7 @@ class Group:
     hours: frozenset[int]
 
 
-def groups(
-    data_set: str, items: int, seed: int, rows: int, columnstore: Columnstore | None, *, decoded: bool
-) -> Iterator[Group]:
+def groups(data_set: str, items: int, seed: int, rows: int, chunk_us: int | None, *, decoded: bool) -> Iterator[Group]:
     """Endless groups of about `rows` spans, in requests of `items`; with `decoded` as values, else as COPY streams.
 
     The service's groups stop growing at GROUP_MAX_BYTES, and so do these.
@@ -66,23 +64,23 @@ def groups(
         collected.append(WriteRequest(TENANT, "traces", digest, b"", now, encoded))
         size += encoded.size
         if size >= GROUP_MAX_BYTES or sum(request.encoded.accepted for request in collected) >= rows:
-            yield _group(collected, columnstore, decoded=decoded)
+            yield _group(collected, chunk_us, decoded=decoded)
             collected, size = [], 0
 
 
-def _group(collected: list[WriteRequest], columnstore: Columnstore | None, *, decoded: bool) -> Group:
+def _group(collected: list[WriteRequest], chunk_us: int | None, *, decoded: bool) -> Group:
     chunks: dict[str, list[bytes]] = {}
     counts: dict[str, int] = {}
     for request in collected:
         for table in request.encoded.tables:
             chunks.setdefault(table.name, []).extend(table.chunks)
             counts[table.name] = counts.get(table.name, 0) + table.rows
-    direct_compress = DirectCompress(columnstore) if columnstore else None
+    direct_compress = DirectCompress(sum(request.encoded.size for request in collected))
 
     def before(table: Table) -> list[str]:
-        if not (columnstore and direct_compress and table.partitioned):
+        if chunk_us is None or not table.partitioned:
             return []
-        return [step.sql for step in direct_compress.set(on=pays(table, counts[table.name], collected, columnstore))]
+        return [step.sql for step in direct_compress.set(on=pays(table, counts[table.name], collected, chunk_us))]
 
     tables = [
         TableRows(

@@ -24,7 +24,6 @@ from llm_observatory.operate.bench.ingest.samples import Outcome, Sample
 from llm_observatory.settings import Settings
 from llm_observatory.storage.binary import copy_statement
 from llm_observatory.storage.connection import complete, connect
-from llm_observatory.storage.direct_compress import Columnstore
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.transaction import BEGIN
 
@@ -46,7 +45,7 @@ class WriteTurn:
     group_rows: int
     seconds: float
     expected: int
-    columnstore: Columnstore | None
+    chunk_us: int | None
 
 
 class Write:
@@ -90,7 +89,7 @@ class Write:
     def _endless(self, turn: WriteTurn) -> Iterator[Group]:
         data_set, items, seed = self._making
         own_seed = seed + len(self._streams) + sum(map(len, self._values.values()))
-        return groups(data_set, items, own_seed, turn.group_rows, turn.columnstore, decoded=turn.driver != "copy")
+        return groups(data_set, items, own_seed, turn.group_rows, turn.chunk_us, decoded=turn.driver != "copy")
 
 
 def _enough(turn: WriteTurn, source: Iterator[Group], max_bytes: int) -> list[Group]:

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from llm_observatory.settings import Settings
 from llm_observatory.storage import migrate
 from llm_observatory.storage.connection import AsyncConnection, connected
 
@@ -58,7 +59,7 @@ async def create(server: str, name: str) -> str:
     async with opened(server) as connection:
         await connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
     conninfo = make_conninfo(server, dbname=name)
-    await migrate.up(conninfo, lambda _line: None)
+    await migrate.up(conninfo, lambda _line: None, Settings())
     async with opened(conninfo) as connection:
         if await timescaledb(connection):
             await rows(connection, _JOBS)
