@@ -150,6 +150,11 @@ FLUSHES = Counter(
     ("writer_type", "status"),
     registry=REGISTRY,
 )
+READY = Gauge(
+    "storage_ready",
+    "1 while records that come now are stored, or where the process takes none in, questions are answered; else 0.",
+    registry=REGISTRY,
+)
 DATABASE_UP = Gauge("storage_database_up", "1 when the last probe of the database succeeded, else 0.", registry=REGISTRY)
 
 REJECTED = Counter(
@@ -371,6 +376,7 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
         "overloaded", "shutting_down", "slow_body", "storage_unavailable", "schema_mismatch", "data_rejected", "unexpected",
         "invalid_payload", "unreadable_body", "request_too_large", "not_found", "method_not_allowed", "unsupported_media_type",
         "header_too_large", "invalid_http", "unauthenticated", "permission_denied",
+        "under_maintenance",
     ),
     "receiver": ("otlp",),
     "transport": ("grpc", "http"),

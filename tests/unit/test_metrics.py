@@ -26,6 +26,7 @@ STORAGE = {
     "storage_buffer_size": {"writer_type", "buffer_type"},
     "storage_flushes_total": {"writer_type", "status"},
     "storage_database_up": set(),
+    "storage_ready": set(),
 }
 """Design §8, to the letter."""
 

@@ -116,6 +116,7 @@ def _choose_codec(choice: str) -> None:
 async def serve(settings: Settings, console: Console, *, role: Role = "all", share_port: bool = False) -> None:
     """See the module."""
     health = _health(settings, role)
+    metrics.READY.set_function(lambda: health.ready)
     access = Access.of(settings)
     redis = _redis_probe(settings)
     database = Database(settings, health, console.progress)
