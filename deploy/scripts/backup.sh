@@ -7,6 +7,8 @@ usage() {
 backup.sh
 Back up the server (pgBackRest, repo1) and dump the database (BACKUP_DIR).
 BACKUP_KINDS says which; both by default: "physical dump". The embedded PostgreSQL has dumps only: BACKUP_KINDS=dump.
+BACKUP_TYPE is pgBackRest's: full, diff or incr (the default). Without a full one now and then nothing ever expires.
+BACKUP_KEEP_DAYS deletes dumps that are older, once the new one is made; without it all stay.
 Exit status: 0 made, 1 not made, 2 wrong arguments.
 HELP
 }
@@ -16,5 +18,11 @@ HELP
 parse '' "$@"
 
 for kind in ${BACKUP_KINDS:-physical dump}; do
-    llm-observatory backup "$kind"
+    case $kind in
+        physical) llm-observatory backup physical ${BACKUP_TYPE:+--type "$BACKUP_TYPE"} ;;
+        *) llm-observatory backup "$kind" ;;
+    esac
 done
+if [ -n "${BACKUP_KEEP_DAYS:-}" ]; then
+    find "${BACKUP_DIR:-/var/lib/postgresql/backups/daily}" -name '*.sql.gz*' -mtime "+$BACKUP_KEEP_DAYS" -delete
+fi

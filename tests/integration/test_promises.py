@@ -29,6 +29,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from psycopg import sql
 
 from llm_observatory import codec
+from llm_observatory.app import dead_letters as app_dead_letters
 from llm_observatory.app.health import Health
 from llm_observatory.app.write_check import WriteCheck
 from llm_observatory.app.write_path import write_path
@@ -247,6 +248,51 @@ async def test_the_guilty_request_is_kept_and_its_neighbours_are_stored(run: Run
     }  # fmt: skip
     assert await run.fetch("SELECT payload FROM dead_letters") == [(payloads["guilty"],)]
     assert await run.export(payloads["guilty"]) == ExportResult(results["guilty"].answer, 0, 0)
+
+
+async def test_dead_letters_are_sent_again_when_their_cause_is_mended(run: Running) -> None:
+    execute(run.database, "ALTER TABLE llm_traces ADD CONSTRAINT no_guilt CHECK (service_name <> 'guilty') NOT VALID")
+    payloads = [payload_of("guilty", days_ago=days) for days in (0, 1)]
+    for payload in payloads:
+        assert (await run.export(payload)).rejected == 2
+    lines: list[str] = []
+    refused = await app_dead_letters.resend(run.database, Settings(), lines.append)
+    assert [piece.error for piece in refused.done] == [app_dead_letters.REFUSED] * 2
+    assert len(await run.fetch("SELECT FROM dead_letters")) == 2
+    execute(run.database, "ALTER TABLE llm_traces DROP CONSTRAINT no_guilt")
+    assert (await run.export(payloads[0])).accepted == 0, "the ledger holds the refusal"
+    stored = await app_dead_letters.resend(run.database, Settings(accept_max_age="1h"), lines.append)
+    assert stored.complete
+    assert len(stored.done) == 2
+    spans = "SELECT count(*), count(DISTINCT (trace_id, span_id)) FROM llm_traces"
+    assert await run.fetch(spans) == [(4, 4)]
+    assert await run.fetch("SELECT digest FROM dead_letters") == []
+    assert (await app_dead_letters.resend(run.database, Settings(), lines.append)).note == "there are no dead letters"
+    assert [(await run.export(payload)).accepted for payload in payloads] == [0, 0]
+    assert await run.fetch(spans) == [(4, 4)]
+
+
+async def test_a_dead_letter_that_was_stored_and_stayed_is_not_stored_again(run: Running) -> None:
+    """As when it was ended between the two."""
+    payload = payload_of("checkout")
+    assert (await run.export(payload)).accepted == 2
+    execute(
+        run.database,
+        "INSERT INTO dead_letters SELECT tenant, signal, digest, received_at - interval '1 hour', 'why', '\\x"
+        + payload.hex()
+        + "' FROM ingest_ledger",
+    )
+    assert (await app_dead_letters.resend(run.database, Settings(), lambda _line: None)).complete
+    assert await run.fetch("SELECT count(*) FROM llm_traces") == [(2,)]
+    assert await run.fetch("SELECT digest FROM dead_letters") == []
+
+
+async def test_a_dead_letter_that_was_cut_stays(run: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "PAYLOAD_MAX_BYTES", 10)
+    execute(run.database, "INSERT INTO dead_letters VALUES ('default', 'traces', '\\x00', now(), 'why', '0123456789')")
+    [piece] = (await app_dead_letters.resend(run.database, Settings(), lambda _line: None)).done
+    assert piece.error == app_dead_letters.CUT
+    assert len(await run.fetch("SELECT FROM dead_letters")) == 1
 
 
 @pytest.mark.parametrize("requests", [1, 3], ids=["alone", "together"])

@@ -58,10 +58,10 @@ def called(tmp_path: Path) -> Path:
     return tmp_path / "called"
 
 
-def run(called: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(called: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     path = f"{called.parent}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BACKUP")}
-    return subprocess.run(words, env=kept | {"PATH": path}, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(words, env=kept | {"PATH": path} | settings, capture_output=True, text=True, check=False, timeout=30)
 
 
 def test_shellcheck() -> None:
@@ -90,6 +90,21 @@ def test_the_manual_s_uses(line: str, called: Path) -> None:
     ran = run(called, str(FOLDER / script), *words)
     assert ran.returncode == 0, ran.stderr
     assert called.read_text().splitlines() == CALLS[line]
+
+
+def test_a_backup_has_its_type_and_old_dumps_go(called: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for name in ("old.sql.gz", "old.sql.gz.json", ".old.sql.gz.part", "new.sql.gz", "old.txt"):
+        (folder / name).touch()
+        if "old" in name:
+            os.utime(folder / name, (0, 0))
+    script, settings = str(FOLDER / "backup.sh"), {"BACKUP_DIR": str(folder), "BACKUP_TYPE": "full"}
+    assert run(called, script, **settings).returncode == 0
+    assert called.read_text().splitlines() == ["backup physical --type full", "backup dump"]
+    assert len(list(folder.iterdir())) == 5
+    assert run(called, script, **settings, BACKUP_KEEP_DAYS="30").returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["new.sql.gz", "old.txt"]
 
 
 @pytest.mark.parametrize("call", sorted({call for calls in CALLS.values() for call in calls}))

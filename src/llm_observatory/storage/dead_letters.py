@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llm_observatory.errors import StorageUnavailable
@@ -30,3 +31,53 @@ async def bury(connection: AsyncConnection, request: WriteRequest, payload: byte
                     statement("dead_letter"), (request.tenant, request.signal, request.digest, received_at, error, kept)
                 )
     return outcome if outcome.duplicate else Stored(request.answer, refused=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One that is kept, without its payload."""
+
+    tenant: str
+    signal: str
+    digest: bytes
+    received_at: datetime
+    payload_bytes: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its payload was longer than what is kept."""
+        return self.payload_bytes >= PAYLOAD_MAX_BYTES
+
+
+_KEY = "tenant = %s AND signal = %s AND digest = %s AND received_at = %s"
+
+
+async def listed(connection: AsyncConnection) -> list[DeadLetter]:
+    """All of them, the oldest first. Raises StorageError."""
+    with translated():
+        cursor = await connection.execute(statement("list_dead_letters"))
+        return [DeadLetter(*row) for row in await cursor.fetchall()]
+
+
+async def payload(connection: AsyncConnection, letter: DeadLetter) -> bytes:
+    """The request as it was received; empty when the letter is gone."""
+    with translated():
+        cursor = await connection.execute(f"SELECT payload FROM dead_letters WHERE {_KEY}", _key(letter))
+        row = await cursor.fetchone()
+    return b"" if row is None else bytes(row[0])
+
+
+async def forget_answer(connection: AsyncConnection, letter: DeadLetter) -> None:
+    """Let the ledger forget what its sender was told: the same bytes would hear it again. A later answer stays."""
+    with translated():
+        await connection.execute(f"DELETE FROM ingest_ledger WHERE {_KEY}", _key(letter))
+
+
+async def remove(connection: AsyncConnection, letter: DeadLetter) -> None:
+    """Take it away."""
+    with translated():
+        await connection.execute(f"DELETE FROM dead_letters WHERE {_KEY}", _key(letter))
+
+
+def _key(letter: DeadLetter) -> tuple[str, str, bytes, datetime]:
+    return letter.tenant, letter.signal, letter.digest, letter.received_at

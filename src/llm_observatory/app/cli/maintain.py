@@ -157,6 +157,18 @@ def terminate(
 
 
 @maintain.command()
+def resend_dead_letters(*, as_json: Json = False) -> None:
+    """Store what PostgreSQL had refused, once the cause is mended. What is stored is no dead letter any more."""
+    from llm_observatory.app import dead_letters
+    from llm_observatory.app.cli.database import reach
+
+    settings = load()
+    with reach(settings, say) as target:
+        report = asyncio.run(dead_letters.resend(target.write, settings, say))
+    _finish(report, as_json=as_json)
+
+
+@maintain.command()
 def reset_statistics() -> None:
     """Forget what pg_stat_statements knows of this database's statements."""
     _maintain(lambda work: work.reset_statistics())
