@@ -32,6 +32,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+LOCK_NOT_AVAILABLE = "55P03"
+"""SQLSTATE: lock_timeout was over."""
+
 RETRY_AFTER_SECONDS = 1.0
 """Hint for clients that were held before they were refused. Python, Java and JS clients have about 10 s in all."""
 

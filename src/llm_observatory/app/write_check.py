@@ -12,14 +12,12 @@ import structlog
 
 from llm_observatory.app.health import Health
 from llm_observatory.app.probe import probe_request
-from llm_observatory.errors import DataRejected, SchemaMismatch, StorageError, StorageUnavailable
+from llm_observatory.errors import LOCK_NOT_AVAILABLE, DataRejected, SchemaMismatch, StorageError, StorageUnavailable
 from llm_observatory.pipeline.signal import SIGNALS
 from llm_observatory.storage.probe import words
 from llm_observatory.storage.session import CommitSession
 
 log = structlog.get_logger(__name__)
-
-LOCK_NOT_AVAILABLE = "55P03"
 
 
 class WriteCheck:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from llm_observatory.errors import DataRejected, ObservatoryError, SchemaMismatch, StorageError
+from llm_observatory.errors import LOCK_NOT_AVAILABLE, DataRejected, ObservatoryError, SchemaMismatch, StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import AsyncConnection
@@ -32,7 +32,7 @@ ROLLUP_NAMES = tuple(view.name for view in ROLLUP_VIEWS)
 
 Progress = Callable[[str], None]
 
-_BUSY = frozenset({"55P03", "40P01"})
+_BUSY = frozenset({LOCK_NOT_AVAILABLE, "40P01"})
 """Somebody holds a lock on it (lock_timeout), or waits for one that we hold."""
 
 

@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from llm_observatory.errors import Overloaded
+from llm_observatory.pipeline.granted import granted
 
 FAIR_SECONDS = 1.0
 """What a body may take while another connection waits for its slot: 60 MiB over 1 Gbit/s take 0.5 s. Eight clients that
@@ -75,17 +76,7 @@ class ReadSlots:
         self._grant()
         if waiter.granted.done():
             return waiter.granted.result()
-        try:
-            async with asyncio.timeout_at(hold_until):
-                return await waiter.granted
-        except TimeoutError:
-            if (slot := self._granted_meanwhile(reader, waiter)) is None:
-                raise Overloaded from None
-            return slot
-        except asyncio.CancelledError:
-            if (slot := self._granted_meanwhile(reader, waiter)) is not None:
-                slot.release()
-            raise
+        return await granted(waiter.granted, hold_until, lambda: self._give_up(reader, waiter))
 
     def refuse_waiting(self, error: type[Overloaded]) -> None:
         """Fail everybody who waits."""
@@ -173,13 +164,10 @@ class ReadSlots:
         if not queue:
             del self._waiting[reader]
 
-    def _granted_meanwhile(self, reader: Reader, waiter: _Waiter) -> Slot | None:
-        """Leave the queue. The slot, when it was given in the same moment: it is the caller's."""
+    def _give_up(self, reader: Reader, waiter: _Waiter) -> None:
         if waiter in self._waiting.get(reader, ()):
             self._leave(reader, waiter)
             self._make_way()
-        granted = waiter.granted
-        return granted.result() if granted.done() and not granted.cancelled() and granted.exception() is None else None
 
 
 class _Waiter:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from llm_observatory import metrics
-from llm_observatory.errors import Overloaded
+from llm_observatory.pipeline.granted import granted
 
 RESERVE_DIVISOR = 8
 """Each signal's reserve is this part of the limit: 8 MiB of 64, requests of 4 MiB."""
@@ -66,29 +66,16 @@ class Admission:
             return self._let_in(waiter, self._shared)
         self._queue[waiter] = waiter.line[waiter] = None
         waiter.granted = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout_at(until):
-                return await waiter.granted
-        except TimeoutError:
-            if (room := self._granted_meanwhile(waiter)) is None:
-                raise Overloaded from None
-            return room
-        except asyncio.CancelledError:
-            if (room := self._granted_meanwhile(waiter)) is not None:
-                room.release()
-            raise
+        return await granted(waiter.granted, until, lambda: self._give_up(waiter))
 
     def _let_in(self, waiter: _Waiter, part: _Part) -> Room:
         part.used += waiter.size
         return Room(self, part, waiter.size)
 
-    def _granted_meanwhile(self, waiter: _Waiter) -> Room | None:
-        """Leave the queue. The room, when it was given in the same moment: it is the caller's."""
+    def _give_up(self, waiter: _Waiter) -> None:
         if waiter in self._queue:
             self._leave(waiter)
             self._admit(self._shared)
-        granted = waiter.granted
-        return granted.result() if granted is not None and granted.done() and not granted.cancelled() else None
 
     def _leave(self, waiter: _Waiter) -> None:
         del self._queue[waiter], waiter.line[waiter]

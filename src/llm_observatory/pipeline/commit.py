@@ -141,12 +141,14 @@ class Committer:
         """One transaction; resolves what is stored. Raises StorageUnavailable when another process is storing some."""
         with _span(pending):
             outcomes = await self._store.write([submission.write for submission in pending])
+        busy = None
         for submission, outcome in zip(pending, outcomes, strict=True):
-            if not isinstance(outcome, Busy):
+            if isinstance(outcome, Busy):
+                busy = outcome
+            else:
                 submission.resolve(outcome)
-        if any(isinstance(outcome, Busy) for outcome in outcomes):
-            message = "the same request is being stored by another process"
-            raise StorageUnavailable(message, "55P03")
+        if busy is not None:
+            raise busy.error()
 
     async def _judge(self, group: list[Submission], refused: dict[Submission, DataRejected]) -> None:
         if not refused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llm_observatory.errors import StorageUnavailable
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.ledger import claim
 from llm_observatory.storage.statements import statement
@@ -23,7 +22,7 @@ async def bury(connection: AsyncConnection, request: WriteRequest, payload: byte
         async with transaction(connection):
             [outcome] = await claim(connection, [request])
             if isinstance(outcome, Busy):
-                raise StorageUnavailable("the same request is being stored by another process", "55P03")
+                raise outcome.error()
             if not outcome.duplicate:
                 received_at = datetime.fromtimestamp(request.received_at / 1e6, UTC)
                 kept = payload[:PAYLOAD_MAX_BYTES]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llm_observatory
-from llm_observatory.errors import StorageError
+from llm_observatory.errors import LOCK_NOT_AVAILABLE, StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import catalog, dbmate, prices
 from llm_observatory.storage.connection import AsyncConnection, connected
@@ -21,8 +21,6 @@ from llm_observatory.storage.engine.detect import CREATE_EXTENSION, can_install
 from llm_observatory.storage.translate import translated
 
 Progress = Callable[[str], None]
-
-_LOCK_NOT_AVAILABLE = "55P03"
 
 _UP, _DOWN = "-- migrate:up", "-- migrate:down"
 
@@ -66,7 +64,7 @@ async def up(conninfo: str, progress: Progress, settings: Settings) -> None:
                 progress(f"set {change}")
         except StorageError as error:
             # What settings ask for is tried again every minute; until then data is taken in all the same.
-            why = "a table is in use" if error.sqlstate == _LOCK_NOT_AVAILABLE else f"{error} ({error.sqlstate}), see the log"
+            why = "a table is in use" if error.sqlstate == LOCK_NOT_AVAILABLE else f"{error} ({error.sqlstate}), see the log"
             progress(f"not all settings are applied, the next maintenance round goes on: {why}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_observatory.codec.request import EncodedRequest
+from llm_observatory.errors import LOCK_NOT_AVAILABLE, StorageUnavailable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,10 @@ class Stored:
 
 class Busy:
     """Another process is committing the same digest right now; come back later."""
+
+    def error(self) -> StorageUnavailable:
+        """The same, for a client."""
+        return StorageUnavailable("the same request is being stored by another process", LOCK_NOT_AVAILABLE)
 
 
 Outcome = Stored | Busy
