@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing import TYPE_CHECKING, Any
+
 from llm_observatory.errors import InvalidQuery
+
+if TYPE_CHECKING:
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 
 MAX_TEXT_BYTES = 512
 MAX_CHOICES = 100
@@ -52,3 +57,9 @@ def size(field: str, value: int, *, default: int, largest: int) -> int:
     if value > largest:
         raise InvalidQuery(field, f"is above {largest}")
     return value or default
+
+
+def enum(field: str, value: int, of: _EnumTypeWrapper[Any]) -> None:
+    """One of those that the protocol has: proto3 lets any number through."""
+    if value not in of.values():
+        raise InvalidQuery(field, f"is {value}, which is none of {of.DESCRIPTOR.name}")

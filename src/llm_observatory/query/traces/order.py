@@ -69,8 +69,7 @@ _ORDERS = {
 
 def order_of(asked: TraceOrder.ValueType) -> Order:
     """What a request asks for. Raises InvalidQuery."""
-    if asked not in _ORDERS:
-        raise InvalidQuery("order", f"is {asked}, which is none of TraceOrder")
+    checks.enum("order", asked, TraceOrder)
     return _ORDERS[asked]
 
 
