@@ -230,7 +230,10 @@ def test_to_s3_and_back(operator: Operator, dumped: Path, tmp_path: Path) -> Non
         assert "every dump already" in operator.did("backup", "upload", "--bucket", BUCKET, **s3.environment)
         with s3.client() as client:
             head = client.head_object(Bucket=BUCKET, Key=f"backups/daily/{dumped.name}")
+            client.delete_object(Bucket=BUCKET, Key="backups/latest.sql.gz.sha256")  # as when that run was ended
+            client.put_object(Bucket=BUCKET, Key="backups/latest.sql.gz", Body=b"an older one")
         assert head["ServerSideEncryption"] == "AES256"
+        assert "every dump already" in operator.did("backup", "upload", "--bucket", BUCKET, **s3.environment)
         key = "backups/latest.sql.gz"
         operator.did("restore", key, "--bucket", BUCKET, "--target", "from_s3", **s3.environment)
         newest = (operator.folder / "latest.sql.gz").resolve()

@@ -312,6 +312,8 @@ async def test_the_verbs_ask_and_say_what_came_of_it(database: str) -> None:
     [
         (["drop-before", "2999-01-01"], "in the future"),
         (["drop-before", "soon"], "neither a day"),
+        (["drop-before", "30"], "neither a day of UTC"),
+        (["terminate", "--idle-for", "10"], "has no unit"),
         (["vacuum", "--table", "llm_trace"], "not one of"),
         (["terminate"], "--idle-for"),
     ],

@@ -172,7 +172,7 @@ def restore(  # noqa: PLR0913 - options of a verb
     database = target or settings.db_name
     where = str(pgdata) if from_repository else f"database {database}"
     if drop_existing and not yes:
-        typer.confirm(f"What is in {where} is replaced and gone. Go on?", abort=True)
+        typer.confirm(f"What is in {where} is replaced and gone. Go on?", abort=True, err=True)
     if pgdata is not None and from_repository:
         _restore_repository(_repository(stanza, repo, config), pgdata, target_time, drop_existing=drop_existing)
     elif file is not None:

@@ -119,7 +119,7 @@ def up(
         message = "--backup-file is where --backup-before writes"
         raise typer.BadParameter(message)
     settings = load()
-    with reach(settings, say, create=True) as target:
+    with reach(settings, say, create=not dry_run) as target:
         if dry_run:
             migration.show_plan(target.direct)
             return
@@ -143,7 +143,7 @@ def down(
             typer.echo("no migration is applied")
             return
         if not yes:
-            typer.confirm(f"{name} is taken back; what it made is dropped, with the data in it. Go on?", abort=True)
+            typer.confirm(f"{name} is taken back; what it made is dropped, with the data in it. Go on?", abort=True, err=True)
         asyncio.run(migrations.down(target.direct, say))
 
 

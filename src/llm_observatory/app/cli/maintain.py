@@ -78,7 +78,7 @@ def _horizon(text: str) -> datetime:
         found = found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
         try:
-            found = now - parse_duration(text)
+            found = now - _age(text)
         except (ValueError, OverflowError):
             message = f"{text} is neither a day of UTC, as 2026-11-28, nor an age, as 90d"
             raise typer.BadParameter(message) from None
@@ -110,9 +110,17 @@ def drop_before(
     _finish(_maintain(lambda work: work.drop_before(found)), as_json=as_json)
 
 
+def _age(text: str) -> timedelta:
+    """With its unit: whoever writes 30 means days, and would have dropped all but the last half minute. Raises ValueError."""
+    if text.strip().replace(".", "").isdigit():
+        message = "has no unit; write for example 90d, 6h, 15min or 30s"
+        raise ValueError(message)
+    return parse_duration(text)
+
+
 def _duration(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        return _age(text)
     except ValueError as error:
         message = f"{text} {error}"
         raise typer.BadParameter(message) from None

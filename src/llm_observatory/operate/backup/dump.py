@@ -159,10 +159,6 @@ def _private(path: Path) -> IO[bytes]:
 def _point(target: Path) -> None:
     """Let `latest.sql.gz` lead to it, unless it leads to one that began later."""
     latest, link = target.with_name(files.LATEST), _part(target, _LINK)
-    if not (latest.exists() and _second(latest.resolve()) > _second(target)):
+    if not (latest.exists() and files.second(latest.resolve()) > files.second(target)):
         link.symlink_to(target.name)
         link.rename(latest)
-
-
-def _second(dump: Path) -> str:
-    return dump.name.removesuffix(SUFFIX)[-len("20261128_020000") :]

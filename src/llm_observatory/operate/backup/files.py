@@ -49,6 +49,11 @@ def beside(dump: Path, suffix: str) -> Path:
     return real.with_name(real.name + suffix)
 
 
+def second(dump: Path) -> str:
+    """When it began, as its name has it: by this, and not by the database before it, dumps of a folder are older or newer."""
+    return dump.name.removesuffix(SUFFIX)[-len("20261128_020000") :]
+
+
 def read_manifest(dump: Path) -> Manifest:
     """Raises BackupFailed where it is not there or damaged."""
     path = beside(dump, MANIFEST)

@@ -61,9 +61,11 @@ def upload(folder: Path, bucket: str, progress: Callable[[str], None], *, encryp
             for suffix in (SUM, MANIFEST, ""):
                 client.upload_file(str(dump.with_name(dump.name + suffix)), bucket, key + suffix, ExtraArgs=extra)
             sent.append(key)
-        if f"{FOLDER}/{dumps[-1].name}" in sent:
-            for suffix in (SUM, MANIFEST, ""):
-                source = {"Bucket": bucket, "Key": f"{FOLDER}/{dumps[-1].name}{suffix}"}
+        newest = max(dumps, key=files.second)
+        # The sum last: by it the next run sees that this one did not come to the end.
+        if _text(client, bucket, f"{LATEST_FOLDER}/{LATEST}{SUM}") != files.beside(newest, SUM).read_text(encoding="ascii"):
+            for suffix in (MANIFEST, "", SUM):
+                source = {"Bucket": bucket, "Key": f"{FOLDER}/{newest.name}{suffix}"}
                 client.copy(source, bucket, f"{LATEST_FOLDER}/{LATEST}{suffix}", ExtraArgs=extra)
     return sent
 
@@ -75,6 +77,15 @@ def download(bucket: str, key: str, folder: Path) -> Path:
         for suffix in (SUM, MANIFEST, ""):
             client.download_file(bucket, key + suffix, str(dump.with_name(dump.name + suffix)))
     return dump
+
+
+def _text(client: Any, bucket: str, key: str) -> str:
+    """Of an object; empty where it is not there."""
+    try:
+        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except client.exceptions.NoSuchKey:
+        return ""
+    return body.decode("ascii", errors="replace")
 
 
 def _keys(client: Any, bucket: str) -> set[str]:

@@ -76,7 +76,7 @@ def _processor() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run. `kind` is codec or ingest; `settings` are its options, as text."""
+    """A run. `kind` is codec, ingest or query; `settings` are its options, as text."""
 
     kind: str
     settings: Mapping[str, str]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import isnan
 from typing import Annotated
 
 import typer
@@ -82,7 +83,9 @@ def _condition(text: str) -> AttributeFilter:
     with suppress(ValueError):
         any_of.add(int_value=int(value))
     with suppress(ValueError):
-        any_of.add(double_value=float(value))
+        number = float(value)
+        if not isnan(number):  # which equals nothing
+            any_of.add(double_value=number)
     return made
 
 
