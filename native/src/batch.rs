@@ -21,7 +21,7 @@ pub struct Rows {
     pub count: u64,
     /// Those that are full.
     pub chunks: Vec<Vec<u8>>,
-    /// The one that is being filled: whoever adds a row writes it here and then calls `Batch::joined`.
+    /// The one that is being filled: a row is written here.
     pub open: Vec<u8>,
     /// Bytes of the largest row.
     largest: usize,
@@ -161,19 +161,12 @@ impl<'p> Batch<'p> {
 
     /// A row of a dimension is what an accepted record names by `id`.
     #[inline]
-    pub fn name(&mut self, table: usize, id: &Id, row: &[u8]) {
-        let last = self.dimensions.get(table).and_then(|dimension| dimension.rows.last());
-        if last.is_none_or(|(last, _)| last != id) {
-            self.name_new(table, *id, &Arc::from(row));
-        }
-    }
-
-    /// The same for one that has probably not been named.
-    pub fn name_new(&mut self, table: usize, id: Id, row: &Arc<[u8]>) {
+    pub fn name(&mut self, table: usize, id: &Id, row: &Arc<[u8]>) {
         let Some(dimension) = self.dimensions.get_mut(table) else { return };
-        if dimension.known.insert(id) {
+        let was_last = dimension.rows.last().is_some_and(|(last, _)| last == id);
+        if !was_last && dimension.known.insert(*id) {
             self.dimension_bytes += row.len() as u64;
-            dimension.rows.push((id, row.clone()));
+            dimension.rows.push((*id, row.clone()));
         }
     }
 
@@ -224,7 +217,7 @@ impl TraceTimes {
         TraceTimes { places: Map::with_capacity_and_hasher(spans, Default::default()), times: Vec::with_capacity(spans) }
     }
 
-    /// A span of that trace; whether it is the first.
+    /// A span of that trace.
     pub fn see(&mut self, trace: Id, time_us: i64) {
         let place = match self.times.last() {
             // Spans of a trace come together.

@@ -11,6 +11,8 @@ use crate::tree::{Tree, Value};
 
 /// What a row of content holds beside its text and what the source decides, rounded up.
 const OWN_BYTES: usize = 128;
+/// What is kept of the room for JSON from one item to the next.
+const ROOM_MAX: usize = 1024 * 1024;
 
 /// The record that said it.
 pub struct Origin<'r> {
@@ -72,11 +74,10 @@ impl<'t> ContentRows<'t> {
                 _ if self.max_bytes == 0 => batch.repaired.add(CONTENT_DROPPED, 1),
                 Some(value) if !place.family => self.add_value(batch, shared, origin, carrier, tree, item.place, value),
                 _ => {
-                    let mut json = std::mem::take(&mut self.json);
-                    json.clear();
-                    document::members(&mut json, tree, item.nodes.iter().filter_map(|&index| tree.node(index)), false);
+                    let nodes = item.nodes.iter().filter_map(|&index| tree.node(index));
+                    let json = self.written(|out| document::members(out, tree, nodes, false));
                     self.add_row(batch, shared, origin, carrier, place, true, &json);
-                    self.json = json;
+                    self.put_back(json);
                 }
             }
         }
@@ -99,11 +100,9 @@ impl<'t> ContentRows<'t> {
             _ if self.max_bytes == 0 => batch.repaired.add(CONTENT_DROPPED, 1),
             Value::Text(text) => self.add_row(batch, shared, origin, carrier, place, false, text),
             _ => {
-                let mut json = std::mem::take(&mut self.json);
-                json.clear();
-                document::value(&mut json, tree, value, false);
+                let json = self.written(|out| document::value(out, tree, value, false));
                 self.add_row(batch, shared, origin, carrier, place, true, &json);
-                self.json = json;
+                self.put_back(json);
             }
         }
     }
@@ -146,8 +145,19 @@ impl<'t> ContentRows<'t> {
             });
         });
         self.size += (self.table.shared_size(shared) + OWN_BYTES) as u64;
-        if self.json.capacity() > 1024 * 1024 {
-            self.json = Vec::new();
+    }
+
+    /// JSON in the room of the one before.
+    fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut json = std::mem::take(&mut self.json);
+        json.clear();
+        write(&mut json);
+        json
+    }
+
+    fn put_back(&mut self, json: Vec<u8>) {
+        if json.capacity() <= ROOM_MAX {
+            self.json = json;
         }
     }
 }

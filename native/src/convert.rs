@@ -103,13 +103,9 @@ impl Conversions {
         if let Some(known) = self.providers.find(&name) {
             return Some(Cow::Borrowed(known.as_bytes()));
         }
-        if let Some(first) = split_at_point(&name)
-            && self.dotted.has(first)
-        {
+        if let Some(stem) = stems(&name).into_iter().flatten().find(|stem| self.dotted.has(stem)) {
             return Some(
-                self.providers
-                    .find(first)
-                    .map_or_else(|| Cow::Owned(first.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
+                self.providers.find(stem).map_or_else(|| Cow::Owned(stem.to_owned()), |known| Cow::Borrowed(known.as_bytes())),
             );
         }
         if self.frameworks.has(&name) { None } else { Some(name) }
@@ -157,9 +153,11 @@ impl Conversions {
     }
 }
 
-/// What stands before the first point, None without one.
-fn split_at_point(text: &[u8]) -> Option<&[u8]> {
-    text.get(..text.iter().position(|&byte| byte == b'.')?)
+/// What stands before the second point and before the first, where there are such.
+fn stems(text: &[u8]) -> [Option<&[u8]>; 2] {
+    let mut points = text.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(place, _)| place);
+    let (first, second) = (points.next(), points.next());
+    [second, first].map(|point| text.get(..point?))
 }
 
 fn integer(out: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {

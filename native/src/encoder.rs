@@ -1,13 +1,16 @@
 //! Export*ServiceRequest → rows: what the three signals have in common.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::batch::{Batch, Id};
 use crate::counts::{Counts, Rule, SOURCES_TOO_LARGE};
 use crate::field;
 use crate::limits::Limits;
 use crate::op::BesideOp;
-use crate::set::Map;
+use crate::set::{Map, Set};
 use crate::source::{Described, Reading, SourceTable, Speaker};
 use crate::table::BesideTable;
 use crate::walk::{self, Envelope};
@@ -18,7 +21,7 @@ pub struct Source<Prepared> {
     /// Of the row.
     pub id: Id,
     /// A COPY row.
-    pub row: Vec<u8>,
+    pub row: Arc<[u8]>,
     /// What all records share.
     pub prepared: Prepared,
 }
@@ -49,13 +52,44 @@ pub trait RecordEncoder<'p> {
     fn finish(&mut self, batch: &mut Batch<'_>);
 }
 
-type Key<'p> = (walk::Described<'p>, walk::Described<'p>);
+/// A Resource of the request. Its sources know it by its number: it may have millions of bytes, and thousands of scopes.
+struct Resource<'p> {
+    number: u32,
+    described: walk::Described<'p>,
+}
 
-/// The sources of one request, the oldest forgotten first.
+impl PartialEq for Resource<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.described == other.described
+    }
+}
+
+impl Eq for Resource<'_> {}
+
+impl Hash for Resource<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.described.hash(state);
+    }
+}
+
+/// A source: the number of its resource, and its scope.
+type Key<'p> = (u32, walk::Described<'p>);
+
+/// The Resource* message that the walk is in.
+struct Current<'p> {
+    index: usize,
+    resource: Rc<Resource<'p>>,
+    /// For its first source that is new.
+    read: Option<Result<Described, Rule>>,
+}
+
+/// The sources of one request, the oldest forgotten first, with the resources that they name.
 struct Sources<'p, Prepared> {
-    known: Map<Key<'p>, Result<Known<Prepared>, Rule>>,
-    oldest: VecDeque<Key<'p>>,
-    resource: Option<(usize, Result<Described, Rule>)>,
+    known: Map<Rc<Key<'p>>, Result<Known<Prepared>, Rule>>,
+    oldest: VecDeque<(Rc<Key<'p>>, Rc<Resource<'p>>)>,
+    resources: Set<Rc<Resource<'p>>>,
+    numbered: u32,
+    current: Option<Current<'p>>,
     repairs_of_resource: Option<usize>,
     bytes: u64,
 }
@@ -68,15 +102,15 @@ pub fn encode<'p, E: RecordEncoder<'p>>(
     table: &SourceTable,
     reading: &Reading<'_>,
 ) -> Result<(), Malformed> {
-    let mut sources =
-        Sources { known: Map::default(), oldest: VecDeque::new(), resource: None, repairs_of_resource: None, bytes: 0 };
-    walk::envelopes(payload, |envelope| {
-        let key = (envelope.resource.clone(), envelope.scope.clone());
+    let mut sources = Sources::new();
+    walk::envelopes(payload, |envelope, resource, scope| {
+        let resource = sources.enter(envelope.resource_index, resource);
+        let key = Rc::new((resource.number, scope));
         if !sources.known.contains_key(&key) {
             sources.forget(reading.limits);
-            let made = sources.new_source(batch, envelope, records, table, reading);
+            let made = sources.new_source(batch, &key.1, records, table, reading);
             sources.known.insert(key.clone(), made);
-            sources.oldest.push_back(key.clone());
+            sources.oldest.push_back((key.clone(), resource));
         }
         let source = match sources.known.get(&key) {
             Some(Ok(known)) => {
@@ -98,18 +132,53 @@ pub fn encode<'p, E: RecordEncoder<'p>>(
 }
 
 impl<'p, Prepared> Sources<'p, Prepared> {
+    fn new() -> Self {
+        Sources {
+            known: Map::default(),
+            oldest: VecDeque::new(),
+            resources: Set::default(),
+            numbered: 0,
+            current: None,
+            repairs_of_resource: None,
+            bytes: 0,
+        }
+    }
+
+    /// The resource of that Resource* message: equal ones are the same.
+    fn enter(&mut self, index: usize, described: &walk::Described<'p>) -> Rc<Resource<'p>> {
+        if let Some(current) = self.current.as_ref().filter(|current| current.index == index) {
+            return current.resource.clone();
+        }
+        let asked = Resource { number: self.numbered, described: described.clone() };
+        let resource = match self.resources.get(&asked) {
+            Some(known) => known.clone(),
+            None => {
+                self.numbered += 1;
+                let made = Rc::new(asked);
+                self.resources.insert(made.clone());
+                made
+            }
+        };
+        self.current = Some(Current { index, resource: resource.clone(), read: None });
+        resource
+    }
+
     fn forget(&mut self, limits: &Limits) {
         if self.known.len() as u64 >= limits.cached_sources
-            && let Some(oldest) = self.oldest.pop_front()
+            && let Some((key, resource)) = self.oldest.pop_front()
         {
-            self.known.remove(&oldest);
+            self.known.remove(&key);
+            // It is held here and there: no other source names it.
+            if Rc::strong_count(&resource) == 2 {
+                self.resources.remove(&resource);
+            }
         }
     }
 
     fn new_source<E: RecordEncoder<'p, Prepared = Prepared>>(
         &mut self,
         batch: &Batch<'_>,
-        envelope: &Envelope<'p>,
+        scope: &walk::Described<'p>,
         records: &E,
         table: &SourceTable,
         reading: &Reading<'_>,
@@ -117,19 +186,16 @@ impl<'p, Prepared> Sources<'p, Prepared> {
         if self.bytes > reading.limits.dimension_rows_max_bytes {
             return Err(SOURCES_TOO_LARGE);
         }
-        if self.resource.as_ref().is_none_or(|(index, _)| *index != envelope.resource_index) {
-            self.resource = Some((envelope.resource_index, reading.resource(&envelope.resource)));
-        }
-        let Some((_, resource)) = &self.resource else { return Err(SOURCES_TOO_LARGE) };
-        let scope = reading.scope(&envelope.scope);
-        let resource = resource.as_ref().map_err(|rule| *rule)?;
-        let scope = scope?;
+        let Some(Current { resource, read, .. }) = &mut self.current else { return Err(SOURCES_TOO_LARGE) };
+        let resource = read.get_or_insert_with(|| reading.resource(&resource.described)).as_ref().map_err(|rule| *rule);
+        let scope = reading.scope(scope);
+        let (resource, scope) = (resource?, scope?);
         let mut speaker = Speaker { tenant: batch.tenant, now: batch.now, resource, scope: &scope, id: [0; 16] };
         let row = table.seal(&mut speaker);
         self.bytes += row.len() as u64;
         let prepared = records.prepare(&speaker);
         Ok(Known {
-            source: Source { id: speaker.id, row, prepared },
+            source: Source { id: speaker.id, row: row.into(), prepared },
             resource_repaired: resource.repaired.clone(),
             scope_repaired: scope.repaired,
         })

@@ -2,7 +2,7 @@
 
 use crate::spec::{Faults, Spec};
 
-/// The spec's limits; `tables/rules.py` says what each is about.
+/// The spec's limits; `tables/limits.py` and `tables/rules.py` say what each is about.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Limits {

@@ -191,7 +191,7 @@ impl<'t, 'p> Metrics<'t, 'p> {
         }
         match recalled {
             Some(series) => {
-                batch.name_new(self.tables.series.place(), series.id, &series.row);
+                batch.name(self.tables.series.place(), &series.id, &series.row);
                 self.row(batch, opened, &series.labels, &series.id);
                 opened.recalled.push(series);
             }
@@ -256,7 +256,7 @@ impl<'t, 'p> Metrics<'t, 'p> {
         }
         let (id, row) = opened.template.series(&self.labels, &mut self.room);
         opened.series.insert(self.kept.alloc_slice_copy(&self.labels), id);
-        batch.name_new(self.tables.series.place(), id, &row);
+        batch.name(self.tables.series.place(), &id, &row);
         if let (Some(known), Some(hash), Some(shared), Some(attributes)) = (&mut self.known, hash, &opened.shared, attributes)
             && known.is_seen(hash)
         {

@@ -158,7 +158,7 @@ impl SeriesTable {
                 Fill::Own(SeriesOp::Metric(MetricOp::Labels), _) => labels_at = start,
                 Fill::Own(SeriesOp::Metric(op), max_bytes) => head.write(&mut out, op, max_bytes),
                 Fill::Own(SeriesOp::Id, _) => sealed.id(&mut out),
-                Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(&mut out)),
+                Fill::Promoted(count) => (0..count).for_each(|_| field::null(&mut out)),
                 Fill::Null => field::null(&mut out),
             }
         }

@@ -43,7 +43,7 @@ pub struct Column {
 pub struct Table {
     /// Its name.
     pub name: String,
-    /// fact, index, dimension, queue or ledger.
+    /// As `tables/column.py` has it.
     pub kind: String,
     /// Its columns in order.
     pub columns: Vec<Column>,

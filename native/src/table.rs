@@ -14,8 +14,8 @@ pub enum Fill<Op> {
     Shared(usize),
     /// By the record; text is cut there.
     Own(Op, usize),
-    /// From attributes: promoted columns that stand beside each other, the first of them and how many.
-    Promoted(usize, usize),
+    /// From attributes: so many promoted columns that stand beside each other.
+    Promoted(usize),
     /// Not at all.
     Null,
 }
@@ -56,15 +56,14 @@ impl SharedFields {
 impl<Op: Copy> RecordTable<Op> {
     /// A compiled table; `parse` knows the ops of its records.
     pub fn new(table: &Table, parse: fn(&str) -> Option<Op>) -> Self {
-        let (mut shared, mut promoted) = (Vec::new(), 0);
+        let mut shared = Vec::new();
         let mut fills: Vec<Fill<Op>> = Vec::new();
         for column in &table.columns {
             if !column.sources.is_empty() {
                 match fills.last_mut() {
-                    Some(Fill::Promoted(_, count)) => *count += 1,
-                    _ => fills.push(Fill::Promoted(promoted, 1)),
+                    Some(Fill::Promoted(count)) => *count += 1,
+                    _ => fills.push(Fill::Promoted(1)),
                 }
-                promoted += 1;
             } else if let Some(op) = parse(&column.op) {
                 fills.push(Fill::Own(op, column.max_bytes));
             } else if let Some(op) = SourceOp::parse(&column.op) {
@@ -106,7 +105,7 @@ impl<Op: Copy> RecordTable<Op> {
             match fill {
                 Fill::Shared(number) => out.extend_from_slice(shared.get(number)),
                 Fill::Own(op, max_bytes) => own(out, op, max_bytes),
-                Fill::Promoted(_, count) => (0..count).for_each(|_| field::null(out)),
+                Fill::Promoted(count) => (0..count).for_each(|_| field::null(out)),
                 Fill::Null => field::null(out),
             }
         }

@@ -243,7 +243,7 @@ impl<'p> Traces<'_, 'p> {
             for &fill in &tables.spans.fills {
                 match fill {
                     Fill::Shared(number) => out.extend_from_slice(prepared.row.get(number)),
-                    Fill::Promoted(_, count) => promotion.fill(out, &mut filling, count, tree, &mut seen.nodes),
+                    Fill::Promoted(count) => promotion.fill(out, &mut filling, count, tree, &mut seen.nodes),
                     Fill::Own(SpanOp::Attributes, _) => write_attributes(out, span, seen),
                     Fill::Own(SpanOp::UsageRole, max_bytes) => field::text(out, role.as_bytes(), max_bytes),
                     Fill::Own(op, max_bytes) => span.write(out, op, max_bytes, &mut repaired),

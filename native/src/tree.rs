@@ -86,11 +86,6 @@ impl<'a> Tree<'a> {
         Tree { nodes: Vec::new(), repaired, memory: Memory::default() }
     }
 
-    /// Where strings go that are repaired.
-    pub fn repaired(&self) -> &'a Bump {
-        self.repaired
-    }
-
     /// Forget everything, and keep the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();

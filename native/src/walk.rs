@@ -13,16 +13,12 @@ const RESOURCE: u32 = tag(1); // or the scope, one level down
 const CHILDREN: u32 = tag(2); // Scope* messages, or records
 const SCHEMA_URL: u32 = tag(3);
 
-/// One Scope* message that holds records: who speaks, and where its records lie.
+/// One Scope* message that holds records: where it stands, and what lies in it.
 pub struct Envelope<'a> {
     /// Which Resource* message, counted from 0.
     pub resource_index: usize,
     /// Which Scope* message in it, counted from 0.
     pub scope_index: usize,
-    /// The merged Resource and its schema URL.
-    pub resource: Described<'a>,
-    /// The merged scope and its schema URL.
-    pub scope: Described<'a>,
     /// The Scope* message.
     pub message: &'a [u8],
 }
@@ -54,10 +50,10 @@ fn describe(message: &[u8], child_min: usize) -> Result<(Described<'_>, bool), M
     Ok((Described { message: merged, schema_url }, leads_on))
 }
 
-/// Every Scope* message with records, in order, is given to `visit`.
+/// Every Scope* message with records, in order, is given to `visit`, with its Resource and its scope.
 pub fn envelopes<'a>(
     payload: &'a [u8],
-    mut visit: impl FnMut(&Envelope<'a>) -> Result<(), Malformed>,
+    mut visit: impl FnMut(&Envelope<'a>, &Described<'a>, Described<'a>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     let outer = fields(payload).filter(|field| !matches!(field, Ok(found) if found.tag != RESOURCE_MESSAGES));
     for (resource_index, field) in outer.enumerate() {
@@ -77,7 +73,7 @@ pub fn envelopes<'a>(
             }
             let (scope, leads_on) = describe(message, 0)?;
             if leads_on {
-                visit(&Envelope { resource_index, scope_index, resource: resource.clone(), scope, message })?;
+                visit(&Envelope { resource_index, scope_index, message }, &resource, scope)?;
             }
         }
     }

@@ -12,7 +12,7 @@ from llm_observatory.tables.column import CONVERSIONS, INDEXED_TEXT_MAX_BYTES, C
 ABSENT_TEXT = frozenset({"", "null", "Infinity", "NOT_GIVEN"})
 """Strings (after trimming) that emitters write for "not reported"."""
 
-CALL_OPERATIONS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "rerank", "completion", "generate"})
+CALL_OPERATIONS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "rerank", "generate"})
 """Operations that are one call of a provider: usage_role `call`."""
 
 ROLLUP_OPERATIONS = frozenset(
@@ -46,11 +46,21 @@ PROVIDER_ALIASES = {
     "mistralai": "mistral_ai",
     "mistral": "mistral_ai",
     "watsonx": "ibm.watsonx.ai",
+    "amazon-bedrock": "aws.bedrock",
+    "azure-openai": "azure.ai.openai",
+    "azure.chat": "azure.ai.openai",
+    "azure.responses": "azure.ai.openai",
+    "google.vertex": "gcp.vertex_ai",
+    "google.generative-ai": "gcp.gemini",
 }
 """Lower-cased provider names in the wild and the well-known value of `gen_ai.provider.name`."""
 
-DOTTED_PROVIDERS = frozenset({"openai", "anthropic", "google", "mistral", "xai", "groq", "cohere", "deepseek", "perplexity"})
-"""Providers that the Vercel AI SDK writes with a suffix, `openai.responses`: the first part is the provider."""
+DOTTED_PROVIDERS = frozenset({
+    "openai", "anthropic", "google", "google.vertex", "google.generative-ai", "mistral", "xai", "groq", "cohere", "deepseek",
+    "perplexity", "amazon-bedrock", "azure-openai", "togetherai", "fireworks",
+})  # fmt: skip
+"""Providers that the Vercel AI SDK writes with a suffix, `openai.responses`, `google.vertex.chat`: the two first parts, or
+the first, are the provider. Well-known names with points of their own, `azure.ai.openai`, are none of them."""
 
 FRAMEWORKS = frozenset({"langchain", "crewai", "test"})
 """Written as provider by some emitters; frameworks are not providers: NULL."""
@@ -68,7 +78,6 @@ OPERATION_ALIASES = {
     "PROMPT": "prompt",
     "generation": "chat",
     "embedding": "embeddings",
-    "rerank": "rerank",
     "completion": "text_completion",
     "workflow": "invoke_workflow",
     "task": "execute_task",
@@ -88,6 +97,8 @@ OPERATION_ALIASES = {
     "ai.embedMany": "invoke_workflow",
     "ai.embed.doEmbed": "embeddings",
     "ai.embedMany.doEmbed": "embeddings",
+    "ai.rerank": "invoke_workflow",
+    "ai.rerank.doRerank": "rerank",
     "ai.toolCall": "execute_tool",
 }
 """Span kinds and operation ids of other dialects and the `gen_ai.operation.name` they stand for."""
@@ -295,6 +306,7 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "llm.finish_reason",
         "gen_ai.response.finish_reason",
         "ai.response.finishReason",
+        "anthropic.message.stop_reason",
         "gen_ai.finishReason",
         "llm.response.finish_reason",
         "llm.response.stop_reason",

@@ -155,11 +155,12 @@ class Conversions:
         if type(value) is not str or (trimmed := value.strip(WHITE_SPACE)) in self._absent:
             return None
         name = lowered(trimmed)
-        first = name.partition(".")[0]
+        parts = name.split(".", 2)
+        stems = (stem for stem in (".".join(parts[:2]), parts[0]) if stem in self._dotted and stem != name)
         if name in self._providers:
             name = self._providers[name]
-        elif first in self._dotted and first != name:
-            name = self._providers.get(first, first)
+        elif (stem := next(stems, None)) is not None:
+            name = self._providers.get(stem, stem)
         elif name in self._frameworks:
             return None
         return name, name == value
