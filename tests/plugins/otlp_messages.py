@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from llm_observatory import tables
-from llm_observatory.tables import content, llm
+from llm_observatory.tables import content, dialects
 from tests.plugins.hostile_wire import INVALID_UTF8, Style
 
 REQUESTS: dict[str, type[Message]] = {
@@ -110,7 +110,7 @@ KEYS = (
     "x" * 600,
     "A",
     "a.b",
-    llm.CARRIER_MARK[0],
+    dialects.CARRIER_MARK[0],
     *content.EVENT_NAME_KEYS,
 )
 STRANGE_KEYS = ("\0", "k\0", "k\ufffd", *(f"k{mark}" for mark in INVALID_UTF8))

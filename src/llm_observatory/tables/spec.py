@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llm_observatory.tables import content, llm, logs
+from llm_observatory.tables import content, dialects, logs
 from llm_observatory.tables.column import Column, Table
 from llm_observatory.tables.limits import LIMITS
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
@@ -37,18 +37,18 @@ def render(tables: tuple[Table, ...]) -> str:
             for table in tables
         ],
         "llm": {
-            "absent_text": sorted(llm.ABSENT_TEXT),
-            "call_operations": sorted(llm.CALL_OPERATIONS),
-            "rollup_operations": sorted(llm.ROLLUP_OPERATIONS),
-            "carrier_mark": list(llm.CARRIER_MARK),
-            "non_call_span_names": sorted(llm.NON_CALL_SPAN_NAMES),
-            "operation_column": llm.OPERATION_COLUMN,
-            "usage_columns": list(llm.USAGE_COLUMNS),
-            "provider_aliases": llm.PROVIDER_ALIASES,
-            "dotted_providers": sorted(llm.DOTTED_PROVIDERS),
-            "frameworks": sorted(llm.FRAMEWORKS),
-            "operation_aliases": llm.OPERATION_ALIASES,
-            "finish_reason_aliases": llm.FINISH_REASON_ALIASES,
+            "absent_text": sorted(dialects.ABSENT_TEXT),
+            "call_operations": sorted(dialects.CALL_OPERATIONS),
+            "rollup_operations": sorted(dialects.ROLLUP_OPERATIONS),
+            "carrier_mark": list(dialects.CARRIER_MARK),
+            "non_call_span_names": sorted(dialects.NON_CALL_SPAN_NAMES),
+            "operation_column": dialects.OPERATION_COLUMN,
+            "usage_columns": list(dialects.USAGE_COLUMNS),
+            "provider_aliases": dialects.PROVIDER_ALIASES,
+            "dotted_providers": sorted(dialects.DOTTED_PROVIDERS),
+            "frameworks": sorted(dialects.FRAMEWORKS),
+            "operation_aliases": dialects.OPERATION_ALIASES,
+            "finish_reason_aliases": dialects.FINISH_REASON_ALIASES,
         },
         "content": {
             "kinds": {kind: list(keys) for kind, keys in content.KINDS.items()},

@@ -9,7 +9,7 @@ import pytest
 
 from llm_observatory import tables
 from llm_observatory.settings import Settings
-from llm_observatory.tables import content, llm, logs
+from llm_observatory.tables import content, dialects, llm, logs
 from llm_observatory.tables.column import CONVERSIONS, OPS, TENANT, Column, Source, Table
 from llm_observatory.tables.rules import ODDITIES, REJECTIONS, REPAIRS
 from llm_observatory.tables.spec import render
@@ -92,14 +92,14 @@ def test_a_canonical_attribute_fills_one_column_only() -> None:
     aliases = [source.key for column in PROMOTED for source in column.aliases]
     assert len(set(canonical)) == len(canonical)
     assert set(canonical) & set(aliases) == set()
-    assert llm.CARRIER_MARK[0] not in canonical
+    assert dialects.CARRIER_MARK[0] not in canonical
 
 
 def test_folded_names_stay_as_they_are_when_folded_again() -> None:
-    for aliases in (llm.PROVIDER_ALIASES, llm.OPERATION_ALIASES, llm.FINISH_REASON_ALIASES):
+    for aliases in (dialects.PROVIDER_ALIASES, dialects.OPERATION_ALIASES, dialects.FINISH_REASON_ALIASES):
         assert {name for name in aliases.values() if aliases.get(name, name) != name} == set()
-    assert all(name == name.lower() for name in [*llm.PROVIDER_ALIASES, *llm.DOTTED_PROVIDERS, *llm.FRAMEWORKS])
-    assert set() == llm.CALL_OPERATIONS & llm.ROLLUP_OPERATIONS
+    assert all(name == name.lower() for name in [*dialects.PROVIDER_ALIASES, *dialects.DOTTED_PROVIDERS, *dialects.FRAMEWORKS])
+    assert set() == dialects.CALL_OPERATIONS & dialects.ROLLUP_OPERATIONS
 
 
 def test_an_attribute_is_content_of_one_kind_or_promoted() -> None:
@@ -136,7 +136,7 @@ def test_a_rule_is_of_one_sort() -> None:
 
 def test_usage_names_columns() -> None:
     names = {column.name for column in llm.LLM_COLUMNS}
-    assert {llm.OPERATION_COLUMN, *llm.USAGE_COLUMNS} <= names
+    assert {dialects.OPERATION_COLUMN, *dialects.USAGE_COLUMNS} <= names
 
 
 def test_the_spec_is_canonical_json_and_says_everything() -> None:
