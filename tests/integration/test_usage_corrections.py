@@ -15,9 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from dashboards.grafana import Shown, chosen
 from dashboards.postgres import Postgres
 from llm_observatory.api.v1 import usage_query_service_pb2 as pb
-from llm_observatory.query.time_range import TimeRange, nanoseconds
+from llm_observatory.query.time_range import HOUR, TimeRange, nanoseconds
 from llm_observatory.query.usage.answer import usage_of
-from llm_observatory.query.usage.cover import HOUR
 from llm_observatory.query.usage.repository import UsageRepository
 from llm_observatory.query.values import Values
 from llm_observatory.settings import Settings

@@ -38,10 +38,11 @@ async def answers(settings: Settings, access: Access, health: Health, where: Cal
     """Listen while the block runs; `where` as ReadSide takes it. Let the server end its calls first, with `stop`."""
     assert health.reading is not None  # noqa: S101 - of the process that answers
     read_side = ReadSide(settings, health, health.reading, where)
+    timeout = settings.query_timeout.total_seconds()
     async with _cache(settings) as cache:
         server = QueryServer(
-            query_services(PoolReader(read_side.pool)),
-            timeout=settings.query_timeout.total_seconds(),
+            query_services(PoolReader(read_side.pool), timeout),
+            timeout=timeout,
             reflect=settings.grpc_reflection,
             behind=cache,
             certificate=access.certificate,

@@ -14,9 +14,9 @@ from llm_observatory.storage.pool import ReadPool
 from llm_observatory.storage.read import PoolReader, Reader
 
 
-def query_services(reader: Reader) -> tuple[Service, ...]:
-    """All there are."""
-    return (traces.service(reader), metrics.service(reader), logs.service(reader), usage.service(reader))
+def query_services(reader: Reader, timeout: float) -> tuple[Service, ...]:
+    """All there are. `timeout` is QUERY_TIMEOUT in seconds, for each read of what has no end."""
+    return (traces.service(reader), metrics.service(reader), logs.service(reader, timeout), usage.service(reader))
 
 
 @asynccontextmanager
@@ -24,7 +24,8 @@ async def serving(conninfo: str) -> AsyncIterator[grpc.aio.Channel]:
     """All services in this process, without a cache, on the database at `conninfo`; a channel to them."""
     settings = Settings()
     pool = ReadPool(conninfo, settings)
-    server = QueryServer(query_services(PoolReader(lambda: pool)), timeout=settings.query_timeout.total_seconds())
+    timeout = settings.query_timeout.total_seconds()
+    server = QueryServer(query_services(PoolReader(lambda: pool), timeout), timeout=timeout)
     await pool.open()
     try:
         port = await server.start("127.0.0.1", 0)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter
 from llm_observatory.query.conditions import AttributePlace
-from llm_observatory.query.time_range import TimeRange, moment, nanoseconds
+from llm_observatory.query.time_range import HOUR, TimeRange, moment, nanoseconds
 from llm_observatory.storage import search_filters
 from llm_observatory.storage.read import Reader
 from llm_observatory.storage.search_filters import Entry
@@ -15,9 +15,7 @@ from llm_observatory.storage.search_filters import Entry
 MAX_SOURCES = 100
 """More of them say nothing: an attribute that so many sources have is in every hour."""
 
-_HOUR = timedelta(hours=1)
-_HOUR_NS = 3_600_000_000_000
-WORTH_ASKING = 2 * _HOUR_NS
+WORTH_ASKING = 2 * HOUR
 """A shorter range is read as it is."""
 
 
@@ -51,7 +49,7 @@ async def parts(
     for hour in sorted(nanoseconds(hour) for hour in absent):
         if hour > start:
             found.append(TimeRange(start, min(hour, within.end)))
-        start = max(start, hour + _HOUR_NS)
+        start = max(start, hour + HOUR)
     if start < within.end:
         found.append(TimeRange(start, within.end))
     return found

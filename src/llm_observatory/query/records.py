@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
@@ -17,7 +18,7 @@ from llm_observatory.codec.rows import Fields
 from llm_observatory.query.time_range import NANOSECONDS_PER_MICROSECOND
 from llm_observatory.storage.compose import SQL, Composed, Identifier, named
 from llm_observatory.storage.read import Reader
-from llm_observatory.tables import TELEMETRY_SOURCES, Table
+from llm_observatory.tables import LLM_CONTENT, LLM_LOGS, TELEMETRY_SOURCES, Table
 
 T = TypeVar("T", Span, LogRecord)
 
@@ -64,6 +65,9 @@ def time_of(time: bytes | None, rest: bytes | None) -> int:
 
 _SOURCES = named(files(__package__) / "sql", "sources").format(columns=columns(TELEMETRY_SOURCES))
 _SOURCE_ID = place(TELEMETRY_SOURCES, "source.id")
+_LOG_ID, _CONTENT_LOG_ID = place(LLM_LOGS, "log.id"), place(LLM_CONTENT, "content.log_id")
+_SHALLOW: dict[int, bytes | None] = {place(LLM_LOGS, "log.attributes"): b"\x01{}", place(LLM_LOGS, "log.body"): None}
+"""What nests. A record may be 100 messages deep, and with what stands around it that is beyond what is read."""
 
 
 async def read_sources(reader: Reader, tenant: str, ids: Collection[bytes]) -> dict[bytes, Fields]:
@@ -96,6 +100,11 @@ class FoundRows(NamedTuple):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def byte_size(self) -> int:
+        """Of the fields of its rows and content: what decoding them takes goes by it."""
+        return sum(len(field) for row in (*self.rows, *self.content) for field in row if field is not None)
+
 
 class Record(NamedTuple, Generic[T]):
     """A span or log record and who sent it."""
@@ -118,18 +127,34 @@ def spans(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fiel
         yield Record(scope.spans[0], source)
 
 
-def logs(rows: Sequence[Fields], dimensions: Dimensions, content: Sequence[Fields] = ()) -> Iterator[Record[LogRecord]]:
-    """Each row of log records as it was sent, in the order of the rows."""
-    for row in rows:
-        [resource] = LogsData.FromString(codec.decode("logs", [row], dimensions, content)).resource_logs
-        [scope] = resource.scope_logs
-        source = Source(
-            resource=resource.resource,
-            resource_schema_url=resource.schema_url,
-            scope=scope.scope,
-            scope_schema_url=scope.schema_url,
-        )
-        yield Record(scope.log_records[0], source)
+def logs(found: FoundRows) -> Iterator[Record[LogRecord]]:
+    """Each row of log records as it was sent, in the order of the rows; decoded when it is asked for.
+
+    What nests too deep for an answer comes without content, attributes and a body that is no string.
+    """
+    said: dict[bytes | None, list[Fields]] = {}
+    for row in found.content:
+        said.setdefault(row[_CONTENT_LOG_ID], []).append(row)
+    for row in found.rows:
+        # With its own content alone: all that is handed over is parsed.
+        own = said.get(row[_LOG_ID], ())
+        try:
+            record = _log(row, found.dimensions, own)
+        except DecodeError:
+            record = _log([_SHALLOW.get(place, value) for place, value in enumerate(row)], found.dimensions, ())
+        yield record
+
+
+def _log(row: Fields, dimensions: Dimensions, content: Sequence[Fields]) -> Record[LogRecord]:
+    [resource] = LogsData.FromString(codec.decode("logs", [row], dimensions, content)).resource_logs
+    [scope] = resource.scope_logs
+    source = Source(
+        resource=resource.resource,
+        resource_schema_url=resource.schema_url,
+        scope=scope.scope,
+        scope_schema_url=scope.schema_url,
+    )
+    return Record(scope.log_records[0], source)
 
 
 class Sources:

@@ -15,6 +15,9 @@ DEFAULT = timedelta(hours=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1000
+HOUR = 3_600_000_000_000
+DAY = 24 * HOUR
+"""In nanoseconds. Days are those of UTC."""
 MAX_NANOSECONDS = 2**63 - 1
 """Some time in 2262; PostgreSQL's and Python's times reach further."""
 
@@ -75,6 +78,23 @@ def resolve(
     if end - start > longest // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND:
         raise InvalidQuery(field, f"is longer than {_words(longest)}: ask for less at a time")
     return TimeRange(start, end)
+
+
+def cut(within: TimeRange, *grains: int) -> list[tuple[TimeRange, int]]:
+    """A range in the order of time, each part with the grain that it is whole ones of; 0 for what is left at the edges.
+
+    Grains are lengths in nanoseconds, the coarsest first.
+    """
+    if within.start >= within.end:
+        return []
+    if not grains:
+        return [(within, 0)]
+    grain, *finer = grains
+    first, last = -(-within.start // grain) * grain, within.end // grain * grain
+    if first >= last:
+        return cut(within, *finer)
+    before, after = TimeRange(within.start, first), TimeRange(last, within.end)
+    return [*cut(before, *finer), (TimeRange(first, last), grain), *cut(after, *finer)]
 
 
 def _words(length: timedelta) -> str:

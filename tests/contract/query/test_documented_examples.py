@@ -75,7 +75,7 @@ async def endpoint(query: Query) -> AsyncIterator[str]:
     await query.store(
         ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[ScopeSpans(spans=[span])])])
     )
-    server = QueryServer(query_services(query.reader), timeout=30.0, reflect=True)
+    server = QueryServer(query_services(query.reader, 30.0), timeout=30.0, reflect=True)
     port = await server.start("127.0.0.1", free_port())
     server.set_serving(serving=True)
     yield f"127.0.0.1:{port}"

@@ -63,6 +63,22 @@ async def test_of_a_span_sent_at_its_start_and_at_its_end_the_end_is_shown(query
     assert found.end_time_unix_nano - found.start_time_unix_nano == 7
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_of_a_span_that_was_sent_again_and_changed_the_copy_that_counts_is_shown_with_the_longest_said(
+    query: Query, stub: Any, first: int
+) -> None:
+    copies = [
+        span(1, took=7, items={"gen_ai.usage.output_tokens": 3, "gen_ai.input.messages": "a"}),
+        span(1, took=7, items={"gen_ai.usage.output_tokens": 2, "gen_ai.input.messages": "a word and another"}),
+        span(1, took=6, items={"gen_ai.usage.output_tokens": 9, "gen_ai.input.messages": "a word"}),
+    ]
+    await query.store(*map(request, copies[first:] + copies[:first]))
+    [found] = spans_in(await whole_trace(stub, trace_id(1)))
+    assert found.end_time_unix_nano - found.start_time_unix_nano == 7
+    values = {each.key: each.value.string_value or each.value.int_value for each in found.attributes}
+    assert values == {"gen_ai.usage.output_tokens": 3, "gen_ai.input.messages": "a word and another"}
+
+
 @pytest.mark.parametrize("spans_a_batch", [1, 2, 1000])
 async def test_spans_of_the_same_microsecond_keep_their_own_content(
     query: Query, stub: Any, monkeypatch: pytest.MonkeyPatch, spans_a_batch: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -15,11 +16,13 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from llm_observatory.api.v1.log_query_service_pb2 import LogSelection
 from llm_observatory.query.logs import selection
-from llm_observatory.query.logs.repository import LogKey, LogRepository
+from llm_observatory.query.logs.order import LogKey, key_of_row
+from llm_observatory.query.logs.repository import LogRepository, Period, Suffixed
 from llm_observatory.query.metrics.repository import MetricRepository, Steps
-from llm_observatory.query.time_range import TimeRange
-from llm_observatory.query.traces.sums import DAY
+from llm_observatory.query.time_range import DAY, TimeRange, moment
 from llm_observatory.query.values import Values
+from llm_observatory.storage.compose import SQL, Statement
+from llm_observatory.storage.read import Parameters
 from llm_observatory.tables import LLM_LOGS
 from tests.contract.query.test_trace_plans import Explaining
 from tests.plugins.query import TENANT, Query
@@ -38,8 +41,20 @@ def _times(service: int) -> list[int]:
     return [T0 + n * SECOND for n in range(service, RECORDS, SERVICES)] + [T0 - day * DAY + service for day in range(1, DAYS)]
 
 
+class Filtering(Explaining):
+    """Keeps the filters of the last plan, too."""
+
+    filters = ""
+
+    def _explain(self, statement: Statement, parameters: Parameters) -> None:
+        super()._explain(statement, parameters)
+        with psycopg.connect(self._database, autocommit=True) as connection:
+            lines = connection.execute(SQL("EXPLAIN {}").format(statement), dict(parameters)).fetchall()
+        self.filters = "\n".join(line for (line,) in lines if "Filter: " in line)
+
+
 @pytest.fixture
-async def explaining(query: Query) -> Explaining:
+async def explaining(query: Query) -> Filtering:
     for number in range(SERVICES):
         records = [LogRecord(time_unix_nano=at, body=AnyValue(string_value=f"it took {at % 977} ms")) for at in _times(number)]
         points = [NumberDataPoint(time_unix_nano=at, as_double=1.0) for at in _times(number)]
@@ -54,7 +69,7 @@ async def explaining(query: Query) -> Explaining:
         )
     with psycopg.connect(query.database, autocommit=True) as connection:
         connection.execute("ANALYZE llm_logs, llm_metrics")
-    return Explaining(query)
+    return Filtering(query)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +99,30 @@ async def test_a_page_opens_nothing_newer(explaining: Explaining) -> None:
     relations = {relation for plan in explaining.plans for relation, _ in plan}
     with_rows = {relation for relation in relations - {LLM_LOGS.name} if "logs" in relation or "hyper" in relation}
     assert len(with_rows) <= DAYS - 1, with_rows
+
+
+async def test_whole_records_are_read_by_index_in_their_day(explaining: Explaining) -> None:
+    repository = LogRepository(explaining)
+    keys = await repository.search(TENANT, [WEEK], [], Values(), newest_first=True, after=None, limit=20)
+    explaining.plans.clear()
+    found = await repository.whole(TENANT, keys, {})
+    assert [key_of_row(row) for row in found.rows] == keys
+    [(_, used)], *_ = explaining.plans
+    assert used
+
+
+async def test_records_of_requests_are_read_by_the_index_of_time_and_a_table_of_hashes(explaining: Filtering) -> None:
+    """A loop over all ends of ids for each record would take a thousand times as long: nothing is known of what is new."""
+    repository = LogRepository(explaining)
+    [newest] = await repository.search(TENANT, [WEEK], [], Values(), newest_first=True, after=None, limit=1)
+    then = moment(newest.time)
+    explaining.plans.clear()
+    suffixes = [newest.log_id[6:], *(number.to_bytes(10, "big") for number in range(20))]
+    found = await repository.by_suffix(TENANT, Period(then - timedelta(hours=1), then), suffixes, [], Values(), count_all=False)
+    assert found == {Suffixed(newest, wanted=True)}
+    [[(_, used)]] = explaining.plans
+    assert re.search("tenant_timestamp|logs_timestamp", used), used
+    assert "hashed SubPlan" in explaining.filters, explaining.filters
 
 
 async def test_points_are_read_by_name_or_series_in_the_days_of_the_range(explaining: Explaining) -> None:

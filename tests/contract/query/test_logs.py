@@ -26,19 +26,21 @@ from llm_observatory.api.v1.log_query_service_pb2 import (
 )
 from llm_observatory.api.v1.log_query_service_pb2_grpc import LogQueryServiceStub
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope, AttributeValue, TimeRange
+from llm_observatory.codec.rows import Fields
 from llm_observatory.errors import Unauthenticated
-from llm_observatory.query import logs
+from llm_observatory.query import logs, page
 from llm_observatory.query.server import QueryServer
 from llm_observatory.serving.tenant import single_tenant
 from llm_observatory.serving.tokens import Authorization
 from llm_observatory.settings import Settings
 from llm_observatory.storage import script, search_filters, touched
+from llm_observatory.storage.compose import SQL, Statement
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.dimensions import KnownDimensions
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.pool import ReadPool
-from llm_observatory.storage.read import PoolReader
+from llm_observatory.storage.read import Parameters, PoolReader
 from llm_observatory.storage.session import CommitSession
 from llm_observatory.storage.write import WriteRequest
 
@@ -109,11 +111,44 @@ def texts(found: SearchLogsResponse) -> list[str]:
     return [one.record.body.string_value for one in found.logs]
 
 
+class Counting(PoolReader):
+    """Counts what it reads of log records and what stands beside them."""
+
+    keys, rows_whole = 0, 0
+
+    async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
+        found = await super().rows(statement, parameters)
+        Counting.keys += len(found) if "FROM llm_logs" in statement.as_string(None) else 0
+        return found
+
+    async def fields(self, statement: Statement, parameters: Parameters) -> list[Fields]:
+        found = await super().fields(statement, parameters)
+        Counting.rows_whole += len(found)
+        return found
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "keys", 0)
+    monkeypatch.setattr(Counting, "rows_whole", 0)
+
+
+class Slow(PoolReader):
+    """Finds no log record in any time that a client waits."""
+
+    async def rows(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
+        if "FROM llm_logs" in statement.as_string(None):
+            return await super().rows(SQL("SELECT pg_sleep(300)"), {})
+        return await super().rows(statement, parameters)
+
+
 @asynccontextmanager
-async def serving(database: str, tenant_of: Authorization = single_tenant) -> AsyncIterator[LogQueryServiceStub]:
+async def serving(
+    database: str, tenant_of: Authorization = single_tenant, reading: type[PoolReader] = PoolReader, seconds: float = 20
+) -> AsyncIterator[LogQueryServiceStub]:
     pool = ReadPool(database, Settings(db_pool_min_connections=1, db_pool_max_connections=4))
     await pool.open()
-    server = QueryServer([logs.service(PoolReader(lambda: pool))], timeout=20, tenant_of=tenant_of)
+    server = QueryServer([logs.service(reading(lambda: pool), seconds)], timeout=seconds, tenant_of=tenant_of)
     port = await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield LogQueryServiceStub(channel)
@@ -281,6 +316,67 @@ async def test_a_page_of_large_records_ends_early(observatory: Observatory) -> N
     assert rest.logs[0].time_unix_nano == NOW - 3
 
 
+@pytest.mark.usefixtures("counted")
+async def test_a_page_of_large_records_reads_little_more_than_it_gives(observatory: Observatory, database: str) -> None:
+    records = [record("x" * 500_000, NOW - number, event_name="gen_ai.user.message") for number in range(60)]
+    await observatory.store(*(request(*records[begin : begin + 20]) for begin in range(0, 60, 20)))
+    async with serving(database, reading=Counting) as stub:
+        ask: Any = stub.SearchLogs
+        found = await ask(SearchLogsRequest(time_range=between(NOW - 100, NOW + 1)))
+    assert [one.record for one in found.logs] == records[:6]
+    assert found.next_page_token
+    # Rows, their content and the source.
+    assert Counting.rows_whole <= 2 * 20 + 1
+
+
+async def test_pages_end_early_with_large_records_among_small_ones_and_leave_none_out(observatory: Observatory) -> None:
+    sizes = [10, 2_000_000, 10, 10, 4_000_000, 10, 2_000_000, 2_000_000, *[10] * 50]
+    sent = [record("x" * size, NOW - number) for number, size in enumerate(sizes)]
+    await observatory.store(request(*sent))
+    pages: list[list[LogRecord]] = []
+    token = ""
+    while token or not pages:
+        found = await observatory.search(page_token=token, page_size=20)
+        pages.append([one.record for one in found.logs])
+        token = found.next_page_token
+    assert [one for page in pages for one in page] == sent
+    assert [len(page) for page in pages] == [4, 1, 2, 20, 20, 11]
+
+
+async def test_a_record_that_was_stored_twice_is_found_once(observatory: Observatory) -> None:
+    await observatory.store(request(*(record(str(number), NOW - number) for number in range(6))))
+    connection = await connect(observatory.database)
+    await connection.execute("INSERT INTO llm_logs SELECT * FROM llm_logs WHERE message IN ('0', '1', '2')")
+    await connection.close()
+    first = await observatory.search(page_size=4)
+    assert texts(first) == ["0", "1", "2", "3"]
+    rest = await observatory.search(page_size=4, page_token=first.next_page_token)
+    assert (texts(rest), rest.next_page_token) == (["4", "5"], "")
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+async def test_the_last_page_has_no_token_also_when_it_is_full(observatory: Observatory, size: int) -> None:
+    await observatory.store(request(*(record(str(number), NOW - number) for number in range(4))))
+    token, pages = "", 0
+    while token or not pages:
+        found = await observatory.search(page_size=size, page_token=token)
+        token, pages = found.next_page_token, pages + 1
+        assert len(found.logs) == size
+    assert pages == 4 // size
+
+
+async def test_no_page_begins_where_no_answer_ended(observatory: Observatory) -> None:
+    asked = SearchLogsRequest(time_range=between(NOW - HOUR_NS, NOW))
+    of_this_question: list[page.Key] = [[5, "zz"], [5, "00" * 15], [5, "00" * 17], [-1, "00" * 16], [2**63, "00" * 16]]
+    of_this_question += [[5, "0 " * 16], [5, None], [None, "00" * 16], [5.0, "00" * 16], [5], [10**30, "00" * 16]]
+    for key in of_this_question:
+        asked.page_token = page.token(asked, key)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await observatory.stub.SearchLogs(asked)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, key
+        assert refused.value.details() == "page_token: is no token of this service", key
+
+
 REFUSED = {
     "time_range.start_time_unix_nano: is not before the end": {"time_range": between(NOW, NOW)},
     "time_range: is longer than 90 days": {"time_range": between(1, NOW)},
@@ -290,6 +386,7 @@ REFUSED = {
     "selection.text: has more than 10 words": {"selection": LogSelection(text="a " * 11)},
     "selection.min_severity: is 25": {"selection": LogSelection(min_severity=25)},  # type: ignore[arg-type]  # no such number
     "page_size: is above 1000": {"page_size": 1001},
+    "order: is 42, which is none of LogOrder": {"order": 42},
     "page_token: is no token": {"page_token": "!"},
 }
 
@@ -383,3 +480,91 @@ async def test_a_transaction_that_is_committed_late_is_not_missed(
     assert await _followed(stream, 1) == ["late commit"]
     stream.cancel()
     await slow.close()
+
+
+async def test_a_tail_outlives_a_quiet_time(observatory: Observatory) -> None:
+    stream = observatory.stub.TailLogs(TailLogsRequest())
+    await stream.read()
+    await observatory.store(request(record("before")))
+    assert await _followed(stream, 1) == ["before"]
+    connection = await connect(observatory.database)
+    await connection.execute("""
+        CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.written_at := NEW.written_at + interval '6 minutes'; RETURN NEW; END $$;
+        CREATE TRIGGER later BEFORE INSERT ON log_feed FOR EACH ROW EXECUTE FUNCTION later()
+    """)
+    await connection.close()
+    await observatory.store(request(record("after six minutes")))
+    assert await _followed(stream, 1) == ["after six minutes"]
+    await observatory.store(request(record("and then")))
+    assert await _followed(stream, 1) == ["and then"]
+    stream.cancel()
+
+
+async def test_what_was_committed_before_is_not_followed(observatory: Observatory) -> None:
+    """The newest request before is 20 seconds old: what was there up to half a minute before that is not new either."""
+    await observatory.store(request(record("older")))
+    await observatory.store(request(record("old")))
+    connection = await connect(observatory.database)
+    await connection.execute("""
+        UPDATE log_feed SET written_at = written_at
+            - CASE written_at WHEN (SELECT max(written_at) FROM log_feed) THEN interval '20 s' ELSE interval '35 s' END
+    """)
+    await connection.close()
+    stream = observatory.stub.TailLogs(TailLogsRequest())
+    await stream.read()
+    await observatory.store(request(record("new")))
+    assert await _followed(stream, 1) == ["new"]
+    stream.cancel()
+
+
+@pytest.mark.usefixtures("counted")
+async def test_of_a_request_over_a_month_only_its_own_records_are_read(observatory: Observatory, database: str) -> None:
+    month = 29 * 24 * HOUR_NS
+    for at in (NOW, NOW - month // 2, NOW - month):
+        await observatory.store(request(*(record("of others", at - number) for number in range(100))))
+    sent = [record("ours", NOW), *(record("ours", NOW - month // part) for part in (3, 2, 1))]
+    async with serving(database, reading=Counting) as stub:
+        stream: Any = stub.TailLogs(TailLogsRequest())
+        await stream.read()
+        await observatory.store(request(*sent))
+        assert await _followed(stream, 4) == ["ours"] * 4
+        stream.cancel()
+    assert Counting.keys == 4
+    assert Counting.rows_whole == 4 + 1
+
+
+async def test_of_a_request_over_a_month_what_is_not_asked_for_is_left_out(observatory: Observatory) -> None:
+    stream = observatory.stub.TailLogs(TailLogsRequest(selection=LogSelection(text="asked", service_names=["checkout"])))
+    await stream.read()
+    sent = [
+        record("asked for", NOW),
+        record("not", NOW - 1),
+        *(record(f"asked {days}", NOW - days * 24 * HOUR_NS) for days in (9, 29)),
+    ]
+    await observatory.store(request(*sent), request(*sent, service="other"))
+    assert await _followed(stream, 3) == ["asked 29", "asked 9", "asked for"]
+    await observatory.store(request(record("asked again")))
+    assert await _followed(stream, 1) == ["asked again"]
+    stream.cancel()
+
+
+@pytest.mark.parametrize(
+    "age,code,words",
+    [
+        (0, grpc.StatusCode.DEADLINE_EXCEEDED, "the query took too long (QUERY_TIMEOUT"),
+        (29 * 24 * HOUR_NS, grpc.StatusCode.RESOURCE_EXHAUSTED, "not found among all others in 1 seconds (QUERY_TIMEOUT)"),
+    ],
+    ids=["near", "far apart"],
+)
+async def test_each_look_of_a_tail_ends_in_time(
+    observatory: Observatory, database: str, age: int, code: grpc.StatusCode, words: str
+) -> None:
+    async with serving(database, reading=Slow, seconds=1) as stub:
+        stream: Any = stub.TailLogs(TailLogsRequest())
+        await stream.read()
+        await observatory.store(request(record("old", NOW - age), record("new")))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await _followed(stream, 1)
+    assert refused.value.code() is code
+    assert words in str(refused.value.details())

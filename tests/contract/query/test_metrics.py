@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
+from unittest.mock import Mock
 
 import grpc
 import pytest
@@ -32,6 +34,7 @@ from llm_observatory.api.v1 import metric_query_service_pb2 as api
 from llm_observatory.api.v1.metric_query_service_pb2_grpc import MetricQueryServiceStub
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeValue, TimeRange
 from llm_observatory.query import metrics
+from llm_observatory.query.metrics.repository import HISTOGRAMS_AT_ONCE
 from tests.plugins.query import Query
 
 SECOND = 10**9
@@ -130,12 +133,23 @@ async def test_metrics_and_series_are_listed_as_they_came(asked: Asked) -> None:
     listed = [(one.service_name, one.attributes[0].value.string_value) for one in series.series]
     assert sorted(listed) == [("checkout", "a"), ("checkout", "b"), ("other", "a")]
     assert {source.resource.attributes[0].value.string_value for source in series.sources} == {"checkout", "other"}
+    of_index = [series.sources[one.source_index].resource.attributes[0].value.string_value for one in series.series]
+    assert of_index == [one.service_name for one in series.series]
     narrowed = api.ListSeriesRequest(
         time_range=RANGE,
         metric_name="temperature",
         attributes=[AttributeFilter(key="room", equals=AttributeValue(string_value="b"))],
     )
     assert len((await asked.stub.ListSeries(narrowed)).series) == 1
+
+
+async def test_a_source_is_read_once_however_many_series_it_has(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asked.query.store(request(gauge(*(number(1, 20, room=str(room)) for room in range(10)))))
+    module = import_module("llm_observatory.query.metrics.service")  # the package has a function of this name
+    source_of = Mock(wraps=module.source_of)
+    monkeypatch.setattr(module, "source_of", source_of)
+    found = await asked.stub.ListSeries(api.ListSeriesRequest(time_range=RANGE, metric_name="temperature"))
+    assert (len(found.series), len(found.sources), source_of.call_count) == (10, 1, 1)
 
 
 async def test_values_of_a_gauge(asked: Asked) -> None:
@@ -212,6 +226,23 @@ async def test_a_series_whose_beginning_is_not_known_has_not_grown_by_all_it_has
     assert await asked.values("calls", aggregation=api.Aggregation.AGGREGATION_INCREASE) == [(60.0, 3.0)]
 
 
+async def test_what_also_falls_has_values_and_no_growth(asked: Asked) -> None:
+    points = [number(at, value, -600) for at, value in ((-30, 10), (30, 9), (90, 8))]
+    await asked.query.store(
+        request(counter(*points, name="queue", monotonic=False), counter(*points, name="mixed", monotonic=False)),
+        request(counter(*points, name="mixed"), service="other"),
+    )
+    assert await asked.values("queue") == [(0.0, 9.0), (60.0, 8.0)]
+    assert await asked.values("mixed") == [(0.0, 18.0), (60.0, 16.0)], "not all series only grow"
+    for name in ("queue", "mixed"):
+        for aggregation in ("RATE", "INCREASE"):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await asked.values(name, aggregation=api.Aggregation.Value(f"AGGREGATION_{aggregation}"))
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert f"aggregation: {aggregation} is for what only grows" in str(refused.value.details())
+    assert len(await asked.range("mixed", service_name="other", aggregation=api.Aggregation.AGGREGATION_RATE)) == 1
+
+
 async def test_series_with_resets_are_added_up_one_by_one(asked: Asked) -> None:
     first = [(-30.0, 5.0, -600.0), (30.0, 8.0, -600.0)]
     second = [(-30.0, 100.0, -600.0), (30.0, 1.0, -600.0)]
@@ -222,14 +253,17 @@ async def test_series_with_resets_are_added_up_one_by_one(asked: Asked) -> None:
 
 
 def histogram(seconds: float, counts: list[int], bounds: list[float], **given: Any) -> HistogramDataPoint:
+    """A point so many seconds after START; `sum` None for one without."""
     total = sum(counts)
+    given.setdefault("sum", 10 * total)
     return HistogramDataPoint(
         time_unix_nano=START + int(seconds * SECOND),
         start_time_unix_nano=START + int(given.get("start", 0.0) * SECOND),
         count=total,
-        sum=float(given.get("sum", 10 * total)),
+        sum=given["sum"],
         bucket_counts=counts,
         explicit_bounds=bounds,
+        attributes=labels(**given.get("labels", {})),
     )
 
 
@@ -261,6 +295,76 @@ async def test_quantiles_of_cumulative_histograms_are_of_what_came(asked: Asked)
     found = await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_QUANTILE, quantile=0.5)
     assert found == about([(0.0, 150.0), (60.0, 50.0)])
     assert await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_COUNT) == [(0.0, 10.0), (60.0, 2.0)]
+
+
+async def test_quantiles_of_series_that_began_anew_or_whose_beginning_is_not_known(asked: Asked) -> None:
+    bounds = [100.0, 200.0]
+    higher = [histogram(-30, [1, 0, 0], bounds, start=-600), histogram(30, [5, 5, 0], bounds, start=0)]
+    old = [histogram(at, counts, bounds, start=-86_400) for at, counts in ((90, [50, 0, 0]), (150, [50, 10, 0]))]
+    await asked.query.store(
+        *(
+            request(histograms(*points, temporality=CUMULATIVE), service=name)
+            for name, points in (("anew", higher), ("old", old), ("as old", old))
+        )
+    )
+    found = await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_QUANTILE, quantile=0.5)
+    assert found == about([(0.0, 100.0), (120.0, 150.0)])
+
+
+@pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE])
+async def test_histograms_without_a_sum_have_none(asked: Asked, temporality: Any) -> None:
+    points = [histogram(10, [4], [], sum=None), histogram(70, [6], [], sum=None)]
+    await asked.query.store(request(histograms(*points, temporality=temporality)))
+    for aggregation in (api.Aggregation.AGGREGATION_AVG, api.Aggregation.AGGREGATION_SUM):
+        assert await asked.range("latency", aggregation=aggregation) == []
+    counts = [(0.0, 4.0), (60.0, 6.0 if temporality == DELTA else 2.0)]
+    assert await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_COUNT) == counts
+
+
+@pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE])
+async def test_the_mean_is_of_the_points_that_have_a_sum(asked: Asked, temporality: Any) -> None:
+    points = [
+        histogram(10, [4], [], sum=40.0, labels={"path": "/a"}),
+        histogram(10, [6], [], sum=None, labels={"path": "/b"}),
+        histogram(70, [8], [], sum=0.0 if temporality == DELTA else 40.0, labels={"path": "/a"}),
+    ]
+    await asked.query.store(request(histograms(*points, temporality=temporality)))
+    assert await asked.values("latency") == [(0.0, 10.0), (60.0, 0.0)], "measurements of 0 are measured"
+    assert await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_SUM) == [(0.0, 40.0), (60.0, 0.0)]
+
+
+async def test_a_cumulative_sum_that_came_later_has_grown_from_what_is_not_known(asked: Asked) -> None:
+    points = [
+        histogram(10, [4], [], sum=None, start=-600),
+        histogram(70, [6], [], sum=60.0, start=-600),
+        histogram(130, [8], [], sum=90.0, start=-600),
+    ]
+    await asked.query.store(request(histograms(*points, temporality=CUMULATIVE)))
+    assert await asked.values("latency") == [(120.0, 15.0)]
+
+
+@pytest.mark.parametrize(
+    "limit, words",
+    [
+        ("repository.MAX_HISTOGRAM_POINTS", "there are more than 1 points of histograms"),
+        ("query_range.MAX_BUCKETS", "there are more than 1 buckets"),
+        ("distribution.MAX_EDGES", "buckets of one value have more than 1 bounds"),
+    ],
+)
+async def test_a_quantile_of_too_much_is_refused(asked: Asked, limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asked.query.store(request(histograms(*(histogram(at, [1, 2], [5.0, 10.0]) for at in (10, 70)))))
+    monkeypatch.setattr(f"llm_observatory.query.metrics.{limit}", 1)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await asked.range("latency", aggregation=api.Aggregation.AGGREGATION_QUANTILE, quantile=0.5)
+    assert (refused.value.code(), words in str(refused.value.details())) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+
+
+async def test_quantiles_of_more_points_than_are_fetched_at_once(asked: Asked) -> None:
+    for service in ("one", "other"):
+        points = [histogram(at - 100, [at, at], [100.0, 200.0], start=-600) for at in range(1, HISTOGRAMS_AT_ONCE + 100)]
+        await asked.query.store(request(histograms(*points, temporality=CUMULATIVE), service=service))
+    found = await asked.values("latency", aggregation=api.Aggregation.AGGREGATION_QUANTILE, quantile=0.75, step_nano=0)
+    assert found == about([(0.0, 150.0)])
 
 
 async def test_quantiles_of_exponential_histograms(asked: Asked) -> None:
@@ -312,6 +416,8 @@ REFUSED: dict[str, tuple[grpc.StatusCode, dict[str, Any]]] = {
         grpc.StatusCode.INVALID_ARGUMENT,
         {"aggregation": api.Aggregation.AGGREGATION_RATE},
     ),
+    "aggregation: is 42, which is none of Aggregation": (grpc.StatusCode.INVALID_ARGUMENT, {"aggregation": 42}),
+    "type: is 42, which is none of MetricType": (grpc.StatusCode.INVALID_ARGUMENT, {"type": 42}),
     "type: there are several of this name": (grpc.StatusCode.INVALID_ARGUMENT, {"name": "both"}),
     "quantile: is required with QUANTILE": (
         grpc.StatusCode.INVALID_ARGUMENT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeValue, NumberBounds, TimeRange
 from llm_observatory.api.v1.trace_query_service_pb2 import (
@@ -18,6 +18,7 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     SearchTracesRequest,
     TraceOrder,
 )
+from llm_observatory.query import page
 from llm_observatory.query.records import MESSAGE_BYTES
 from llm_observatory.query.time_range import resolve
 from llm_observatory.query.traces import search as searching
@@ -175,6 +176,74 @@ async def test_pages_follow_each_other_and_a_span_that_came_twice_is_on_one(
     assert await pages(stub, order=order, page_size=4) == [expected[:4], expected[4:8], expected[8:]]
 
 
+def revised(number: int, *, took: int | None, cost: float, model: str = "final", **items: Any) -> Span:
+    """A span as it is sent again and again: what changes are its end and its items."""
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model, "gen_ai.usage.cost": cost}
+    return span(number, took=took, items=chat | items)
+
+
+@pytest.mark.parametrize("order", [TRACE_ORDER_NEWEST, TRACE_ORDER_SLOWEST, TRACE_ORDER_COSTLIEST])
+async def test_a_span_that_was_sent_again_and_changed_is_found_once_as_its_longest_copy(
+    query: Query, stub: Any, order: TraceOrder.ValueType
+) -> None:
+    took = {number: (number * 5 % 12 + 20) * MS for number in range(12)}
+    cost = {number: (number * 7 % 12 + 20) / 8 for number in range(12)}
+    final = [revised(number, took=took[number], cost=cost[number]) for number in range(12)]
+    shorter = [revised(number, took=took[number] - 7 * MS, cost=cost[number] + 0.75) for number in range(0, 12, 2)]
+    unfinished = [revised(number, took=None, cost=cost[number] - 0.75) for number in range(0, 12, 3)]
+    await query.store(request(*shorter[:3], *unfinished[:2]), request(*final), request(*shorter[3:], *unfinished[2:]))
+    by: Any = {TRACE_ORDER_NEWEST: lambda n: n, TRACE_ORDER_SLOWEST: took.get, TRACE_ORDER_COSTLIEST: cost.get}[order]
+    expected = sorted(range(12), key=by, reverse=True)
+    answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, order=order, include_spans=True))
+    assert [found.summary.span_id[-1] - 1 for found in answer.spans] == expected
+    shown = [(found.summary.duration_nano, found.summary.cost_usd) for found in answer.spans]
+    assert shown == [(took[number], cost[number]) for number in expected]
+    assert [found.span for found in answer.spans] == [final[number] for number in expected]
+    for size in (1, 5, 6, 11):
+        cut = [expected[at : at + size] for at in range(0, 12, size)]
+        assert await pages(stub, order=order, page_size=size) == cut
+
+
+@pytest.mark.parametrize("order", [TRACE_ORDER_NEWEST, TRACE_ORDER_SLOWEST, TRACE_ORDER_COSTLIEST])
+async def test_of_copies_those_count_that_fulfil_the_conditions(query: Query, stub: Any, order: TraceOrder.ValueType) -> None:
+    await query.store(
+        request(revised(0, took=9 * MS, cost=1.0), revised(1, took=2 * MS, cost=3.0, model="draft")),
+        request(revised(0, took=3 * MS, cost=2.0, model="draft"), revised(1, took=4 * MS, cost=4.0)),
+    )
+    for model, expected in (("draft", {0: (3, 2.0), 1: (2, 3.0)}), ("final", {0: (9, 1.0), 1: (4, 4.0)})):
+        answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, order=order, model=model, include_spans=True))
+        shown = {
+            found.summary.span_id[-1] - 1: (found.summary.duration_nano / MS, found.summary.cost_usd) for found in answer.spans
+        }
+        assert shown == expected
+        assert len(answer.spans) == 2
+        assert {found.summary.request_model for found in answer.spans} == {model}
+        durations = {found.span.end_time_unix_nano - found.span.start_time_unix_nano for found in answer.spans}
+        assert durations == {took * MS for took, _ in expected.values()}
+
+
+async def test_of_copies_that_last_the_same_the_one_that_reports_more_counts(query: Query, stub: Any) -> None:
+    copies: list[dict[str, Any]] = [
+        {"gen_ai.usage.output_tokens": 2, "gen_ai.usage.input_tokens": 9},
+        {"gen_ai.usage.output_tokens": 3, "gen_ai.usage.input_tokens": 4},
+        {"gen_ai.usage.output_tokens": 3},
+        {},
+    ]
+    for order in (copies, copies[::-1]):
+        number = order[0].get("gen_ai.usage.input_tokens", 0)
+        await query.store(*(request(revised(number, took=MS, cost=1.0 + at, **items)) for at, items in enumerate(order)))
+    found = (await stub.SearchTraces(SearchTracesRequest(time_range=ALL))).spans
+    assert [(each.summary.output_tokens, each.summary.input_tokens) for each in found] == [(3, 4), (3, 4)]
+
+
+async def test_of_what_was_said_again_the_longest_counts(query: Query, stub: Any) -> None:
+    said = ["a word", "a word and another", "a"]
+    for number, order in enumerate((said, said[::-1])):
+        await query.store(*(request(span(number, took=MS, items={"gen_ai.input.messages": text})) for text in order))
+    answer = await stub.SearchTraces(SearchTracesRequest(time_range=ALL, include_spans=True))
+    assert [found.span.attributes[0].value.string_value for found in answer.spans] == [said[1]] * 2
+
+
 @pytest.mark.parametrize("order", [TRACE_ORDER_NEWEST, TRACE_ORDER_SLOWEST])
 async def test_what_comes_in_meanwhile_moves_nothing(query: Query, stub: Any, order: TraceOrder.ValueType) -> None:
     await query.store(request(*(span(number * 10) for number in range(6))))
@@ -189,7 +258,14 @@ async def test_what_comes_in_meanwhile_moves_nothing(query: Query, stub: Any, or
 async def test_a_token_of_another_question_is_refused(query: Query, stub: Any) -> None:
     await query.store(request(span(1), span(2)))
     token = (await stub.SearchTraces(SearchTracesRequest(time_range=ALL, page_size=1))).next_page_token
-    for asked in ({"page_token": token, "model": "x"}, {"page_token": "nonsense"}, {"page_token": "AAAAAAAAAAAAW10"}):
+    slowest = SearchTracesRequest(time_range=ALL, order=TRACE_ORDER_SLOWEST)
+    made_up = page.token(slowest, [True, T0, trace_id(1).hex(), bytes(8).hex()])
+    for asked in (
+        {"page_token": token, "model": "x"},
+        {"page_token": "nonsense"},
+        {"page_token": "AAAAAAAAAAAAW10"},
+        {"page_token": made_up, "order": TRACE_ORDER_SLOWEST},
+    ):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await search(stub, **asked)
         assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -60,6 +60,16 @@ async def test_calls_are_counted_once_between_services(query: Query, stub: Any) 
     assert told(await edges(stub, service_name="nobody")) == []
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_of_a_call_that_was_sent_again_and_changed_the_longest_copy_counts(query: Query, stub: Any, first: int) -> None:
+    failed = Status(code=Status.STATUS_CODE_ERROR)
+    copies = [call(10, span(0), took=9 * MS, status=failed), call(10, span(0), took=8 * MS), call(10, span(0), took=None)]
+    await query.store(request(span(0), service_name="web"), *map(request, copies[first:] + copies[:first]))
+    answer = await edges(stub)
+    assert told(answer) == [("web", "shop", 1, 1)]
+    assert answer.edges[0].duration_ms_p50 == 9.0
+
+
 async def test_the_parent_may_have_begun_up_to_an_hour_before_and_the_call_must_lie_in_the_range(
     query: Query, stub: Any
 ) -> None:

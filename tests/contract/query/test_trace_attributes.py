@@ -227,6 +227,16 @@ async def test_the_most_frequent_value_comes_first_and_a_prefix_chooses_strings(
     assert sum(each.span_count for each in answer.values) == 5
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_of_a_span_that_was_sent_again_and_changed_the_longest_copy_counts(query: Query, stub: Any, first: int) -> None:
+    copies = [span(1, took=took, items={"k": took, f"k{took}": 1}) for took in (3, 2, 1)]
+    await query.store(*map(request, copies[first:] + copies[:first]))
+    values = await stub.ListAttributeValues(ListAttributeValuesRequest(time_range=ALL, key="k"))
+    assert [(each.value.int_value, each.span_count) for each in values.values] == [(3, 1)]
+    keys = await stub.ListAttributeKeys(ListAttributeKeysRequest(time_range=ALL, prefix="k"))
+    assert [(each.key, each.span_count) for each in keys.keys] == [("k", 1), ("k3", 1)]
+
+
 async def test_the_newest_spans_are_looked_at(query: Query, stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attributes, "SAMPLED_SPANS", 2)
     await query.store(request(*(span(n, items={"k": n}) for n in range(5))))

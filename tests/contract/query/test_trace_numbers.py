@@ -21,9 +21,10 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     ListServicesRequest,
     TraceMetricsGroup,
 )
+from llm_observatory.query.time_range import DAY
 from llm_observatory.query.time_range import TimeRange as Within
 from llm_observatory.query.traces import numbers
-from llm_observatory.query.traces.sums import DAY, Piece, pieces
+from llm_observatory.query.traces.sums import Piece, pieces
 from tests.plugins.query import Query
 from tests.plugins.traces import HOUR, MS, SECOND, T0, at_now, request, span, stub_of
 

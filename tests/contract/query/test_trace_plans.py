@@ -15,11 +15,10 @@ import pytest
 
 from llm_observatory.api.v1.trace_query_service_pb2 import SearchTracesRequest
 from llm_observatory.codec.rows import Fields
-from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.time_range import DAY, TimeRange
 from llm_observatory.query.traces import order, selection
 from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
-from llm_observatory.query.traces.sums import DAY
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Statement
 from llm_observatory.storage.read import Parameters, PoolReader
@@ -115,9 +114,10 @@ async def test_no_day_is_opened_that_the_range_leaves_out(explaining: Explaining
 async def test_what_is_said_of_found_spans_is_read_where_they_are(explaining: Explaining) -> None:
     values = Values()
     repository = TraceRepository(explaining)
-    keys = await repository.search(Search(TENANT, [TODAY], [], values, order.NEWEST), None, 3)
+    search = Search(TENANT, [TODAY], [], values, order.NEWEST)
+    keys = await repository.search(search, None, 3)
     explaining.plans.clear()
-    assert len(await repository.summaries(TENANT, keys)) == 3
+    assert len(await repository.summaries(search, keys)) == 3
     [[(_, used)]] = explaining.plans
     assert used
 

@@ -20,10 +20,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from llm_observatory.api.v1 import usage_query_service_pb2 as pb
 from llm_observatory.api.v1.selection_pb2 import TimeRange as AskedRange
 from llm_observatory.api.v1.usage_query_service_pb2_grpc import UsageQueryServiceStub
-from llm_observatory.query.time_range import TimeRange, nanoseconds
+from llm_observatory.query import page
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange, nanoseconds
 from llm_observatory.query.usage import selection, service
 from llm_observatory.query.usage.answer import usage_of
-from llm_observatory.query.usage.cover import DAY, HOUR, cover
+from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import UsageFound, UsageRepository
 from llm_observatory.query.values import Values
 from tests.plugins.query import Query
@@ -315,6 +316,103 @@ async def test_conversations_come_page_by_page_in_either_order(query: Query, ask
         pb.ListConversationsRequest(time_range=ALL, selection=pb.UsageSelection(service_names=["agent"]))
     )
     assert [found.conversation_id for found in only.conversations] == ["d", "c"]
+
+
+async def test_a_full_last_page_is_the_last(query: Query, ask: UsageQueryServiceAsyncStub) -> None:
+    await query.store(spans(*(call(START + n, n + 1, conversation__id=f"c{n}") for n in range(4))))
+    asked = pb.ListConversationsRequest(time_range=ALL, page_size=2)
+    first = await ask.ListConversations(asked)
+    asked.page_token = first.next_page_token
+    last = await ask.ListConversations(asked)
+    found = [[one.conversation_id for one in answer.conversations] for answer in (first, last)]
+    assert found == [["c3", "c2"], ["c1", "c0"]]
+    assert (bool(first.next_page_token), last.next_page_token) == (True, "")
+
+
+@pytest.mark.parametrize(
+    "order, key",
+    [
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1e999999", "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1" * 200_000, "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1e-999999", "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["NaN", "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, [1, "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1", 1]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1", "\0"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST, ["1", "\ud800"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_NEWEST, ["1", "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_NEWEST, [True, "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_NEWEST, [10**400, "c"]),
+        (pb.ConversationOrder.CONVERSATION_ORDER_NEWEST, [1.5, None]),
+    ],
+)
+async def test_a_token_that_this_service_did_not_write_is_refused(
+    ask: UsageQueryServiceAsyncStub, order: pb.ConversationOrder.ValueType, key: page.Key
+) -> None:
+    asked = pb.ListConversationsRequest(time_range=ALL, order=order)
+    asked.page_token = page.token(asked, key)
+    with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT") as refused:
+        await ask.ListConversations(asked)
+    assert "page_token: is no token of this service" in (refused.value.details() or "")
+
+
+async def test_an_order_that_the_protocol_does_not_have_is_refused(ask: UsageQueryServiceAsyncStub) -> None:
+    unknown: Any = 42
+    with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT") as refused:
+        await ask.ListConversations(pb.ListConversationsRequest(time_range=ALL, order=unknown))
+    assert "order: is 42, which is none of ConversationOrder" in (refused.value.details() or "")
+
+
+@pytest.mark.parametrize("longest", range(3))
+async def test_of_a_call_that_was_sent_again_and_changed_the_longest_copy_counts(
+    query: Query, ask: UsageQueryServiceAsyncStub, longest: int
+) -> None:
+    said: dict[str, Any] = {"conversation__id": "c", "agent__name": "a", "provider__name": "openai", "request__model": "gpt-4o"}
+    for at in range(3):
+        said["usage__input_tokens"] = 1000 + 10 * at
+        ms = 90 if at == longest else 50
+        await query.store(spans(*(call(START + n, n + 1, ms=ms, failed=at == 1, **said) for n in range(3))))
+    tokens = 1000 + 10 * longest
+    cost = pytest.approx(3 * tokens * 2.5e-6)
+    [row] = (await ask.GetUsage(pb.GetUsageRequest(time_range=ALL, group_by=[Group.USAGE_GROUP_AGENT]))).rows
+    costliest = pb.ConversationOrder.CONVERSATION_ORDER_COSTLIEST
+    [listed] = (await ask.ListConversations(pb.ListConversationsRequest(time_range=ALL, order=costliest))).conversations
+    for sums in (row.usage, listed.usage):
+        assert (sums.call_count, sums.input_tokens) == (3, 3 * tokens)
+        assert sums.cost_usd == cost
+        assert sums.error_count == (3 if longest == 1 else 0)
+        assert sums.duration_ms_mean == 90
+    asked = pb.GetConversationRequest(conversation_id="c", time_range=ALL)
+    turns = [turn async for answer in ask.GetConversation(asked) for turn in answer.turns]
+    shown = [(turn.duration_nano, turn.input_tokens, turn.is_error) for turn in turns]
+    assert shown == [(90_000_000, tokens, longest == 1)] * 3
+
+
+async def test_what_was_said_in_a_span_that_was_stored_twice_comes_once(query: Query, ask: UsageQueryServiceAsyncStub) -> None:
+    def said(**given: Any) -> Span:
+        made = call(START, 1, conversation__id="c", **given)
+        made.events.add(name="gen_ai.content.prompt", attributes=attributes({"gen_ai.prompt": "by the first event"}))
+        made.events.add(name="gen_ai.content.prompt", attributes=attributes({"gen_ai.prompt": "by the second event"}))
+        return made
+
+    message = LogRecord(time_unix_nano=START + 9, event_name="gen_ai.user.message", trace_id=said().trace_id)
+    message.span_id = said().span_id
+    message.body.string_value = "from a log"
+    records = [message, message]
+    logs = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])])
+    first = said(input__messages="hello", output__messages="well")
+    changed = said(input__messages="hello", output__messages="well then")
+    await query.store(spans(first), spans(first, call(START, 9)), spans(changed), logs)
+    asked = pb.GetConversationRequest(conversation_id="c", time_range=ALL)
+    [turn] = [turn async for answer in ask.GetConversation(asked) for turn in answer.turns]
+    assert [(item.kind, item.carrier, item.body) for item in turn.content] == [
+        ("input", "span_attribute", "hello"),
+        ("output", "span_attribute", "well then"),
+        ("input", "span_event", "by the first event"),
+        ("input", "span_event", "by the second event"),
+        ("input", "log_body", "from a log"),
+        ("input", "log_body", "from a log"),
+    ]
 
 
 async def test_a_conversation_comes_back_in_order_with_what_was_said(query: Query, ask: UsageQueryServiceAsyncStub) -> None:

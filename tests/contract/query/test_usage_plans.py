@@ -12,9 +12,9 @@ import pytest
 
 from llm_observatory.api.v1.usage_query_service_pb2 import UsageGroup
 from llm_observatory.codec.rows import Fields
-from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange
 from llm_observatory.query.usage import selection
-from llm_observatory.query.usage.cover import DAY, HOUR, cover
+from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import UsageRepository
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import Statement

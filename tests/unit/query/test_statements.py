@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,17 +16,18 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from llm_observatory.api.v1.log_query_service_pb2 import LogSelection
 from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeValue
 from llm_observatory.api.v1.usage_query_service_pb2 import UsageGroup, UsageSelection
-from llm_observatory.codec.rows import Fields
 from llm_observatory.query.logs import selection as of_logs
-from llm_observatory.query.logs.repository import LogKey, LogRepository
+from llm_observatory.query.logs.order import LogKey
+from llm_observatory.query.logs.repository import LogRepository, Period
 from llm_observatory.query.metrics.repository import MetricRepository, Steps
 from llm_observatory.query.metrics.series import Metric, Series
-from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.records import read_sources
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange
 from llm_observatory.query.usage import selection as of_usage
-from llm_observatory.query.usage.cover import DAY, HOUR, cover
+from llm_observatory.query.usage.cover import cover
 from llm_observatory.query.usage.repository import ConversationKey, TurnFound, UsageRepository
 from llm_observatory.query.values import Values
-from llm_observatory.tables import LLM_LOGS
+from llm_observatory.storage.read import Reader
 from tests.plugins.statements import held_against, section
 
 TENANT, ID = "default", bytes(range(16))
@@ -60,12 +62,21 @@ async def logs() -> str:
                 ),
             )
         )
-    row: Fields = [bytes(8) if column.op.endswith("_us") else bytes(2) for column in LLM_LOGS.columns]
     words = of_logs.words(every.text, "")
+
+    async def of_requests(reader: Reader, *, count_all: bool) -> None:
+        values = Values()
+        conditions = of_logs.conditions(LogSelection(service_names=["shop"]), values)
+        await LogRepository(reader).by_suffix(TENANT, Period(THEN, THEN), [ID[:10]], conditions, values, count_all=count_all)
+
     found += [
         await section("what hours hold", lambda r: LogRepository(r).parts(TENANT, DAYS, every.attributes, words)),
-        await section("what stands beside", lambda r: LogRepository(r).whole(TENANT, [row])),
-        await section("between", lambda r: LogRepository(r).between(TENANT, THEN, THEN, [], Values())),
+        await section("by key", lambda r: LogRepository(r).whole(TENANT, [LogKey(WITHIN.start, ID)], {})),
+        await section("who sent them", lambda r: read_sources(r, TENANT, [ID])),
+        *[
+            await section(name, lambda r, c=count_all: of_requests(r, count_all=c))  # type: ignore[misc]
+            for name, count_all in (("of requests", False), ("of a request that is wide", True))
+        ],
         await section("announced", lambda r: LogRepository(r).announced(TENANT, THEN, 2.0)),
     ]
     return "\n".join(found)
@@ -93,7 +104,9 @@ async def metrics() -> str:
                 ),
             ]
     found.append(
-        await section("buckets", lambda r: MetricRepository(r).histograms(TENANT, metric, one, Steps(WITHIN, None), THEN))
+        await section(
+            "buckets", lambda r: anext(MetricRepository(r).histograms(TENANT, metric, one, Steps(WITHIN, None), THEN), None)
+        )
     )
     return "\n".join(found)
 
@@ -120,7 +133,7 @@ async def usage() -> str:
             )
         )
     turn = TurnFound._make([UUID(bytes=ID), ID[:8], *[None] * (len(TurnFound._fields) - 2)])
-    by_cost = ConversationKey("1.5", "c")
+    by_cost = ConversationKey(Decimal("1.5"), "c")
     found += [
         await section(
             "conversations",

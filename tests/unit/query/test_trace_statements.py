@@ -17,13 +17,13 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     TraceMetricsGroup,
     TraceOrder,
 )
-from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange
 from llm_observatory.query.traces import numbers, order, selection
 from llm_observatory.query.traces.attributes import Asked
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.repository import TraceRepository
 from llm_observatory.query.traces.search import Search
-from llm_observatory.query.traces.sums import DAY, HOUR, pieces
+from llm_observatory.query.traces.sums import pieces
 from llm_observatory.query.values import Values
 from tests.plugins import statements
 
@@ -81,9 +81,9 @@ async def written() -> str:
     day = TimeRange(WITHIN.start, WITHIN.start + DAY)
     slowest = Search(TENANT, [day], [], Values(), order.SLOWEST, in_rollups=True)
     await section("spans: the slowest of a day", lambda repository: repository.search(slowest, None, 20))
-    await section("summaries", lambda repository: repository.summaries(TENANT, [AFTER]))
-    await section("costs", lambda repository: repository.costs(TENANT, [AFTER]))
-    await section("whole spans", lambda repository: repository.spans(TENANT, [AFTER]))
+    await section("summaries", lambda repository: repository.summaries(slowest, [AFTER]))
+    await section("costs", lambda repository: repository.costs(slowest, [AFTER]))
+    await section("whole spans", lambda repository: repository.spans(slowest, [AFTER]))
     await section("services", lambda repository: repository.services(TENANT, pieces(WITHIN, "hourly"), 10))
     for name, within, step in (
         ("hours", WITHIN, HOUR),

@@ -69,9 +69,11 @@ class _AggregationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aggregati
     AGGREGATION_UNSPECIFIED: _Aggregation.ValueType  # 0
     """Default: LAST for gauges and sums that are not monotonic, RATE for monotonic sums, AVG for histograms and summaries."""
     AGGREGATION_AVG: _Aggregation.ValueType  # 1
-    """The mean: of the values, or of the measurements of histograms and summaries."""
+    """The mean: of the values, or of the measurements of histograms and summaries. Histograms that were sent without their sum do not
+    count.
+    """
     AGGREGATION_SUM: _Aggregation.ValueType  # 2
-    """The sum: of the values, or of the measurements."""
+    """The sum: of the values, or of the measurements; there is none of histograms that were sent without theirs."""
     AGGREGATION_MIN: _Aggregation.ValueType  # 3
     """The least value or measurement."""
     AGGREGATION_MAX: _Aggregation.ValueType  # 4
@@ -82,12 +84,15 @@ class _AggregationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aggregati
     """How many points, or how many measurements of histograms and summaries."""
     AGGREGATION_RATE: _Aggregation.ValueType  # 7
     """Growth a second of each series, summed over the series of a group. Resets of cumulative series are seen by their start time or by
-    a value that falls; points of delta temporality are added up.
+    a value that falls; points of delta temporality are added up. Of what only grows: INVALID_ARGUMENT for gauges, and for sums of which
+    one is not monotonic.
     """
     AGGREGATION_INCREASE: _Aggregation.ValueType  # 8
     """Growth during the step of each series, as RATE."""
     AGGREGATION_QUANTILE: _Aggregation.ValueType  # 9
-    """A quantile of the measurements of a histogram, explicit or exponential, interpolated within its bucket."""
+    """A quantile of the measurements of a histogram, explicit or exponential, interpolated within its bucket. RESOURCE_EXHAUSTED beyond
+    200,000 points, 500,000 buckets in all steps and groups, or 50,000 different bounds in one of them.
+    """
 
 class Aggregation(_Aggregation, metaclass=_AggregationEnumTypeWrapper):
     """How the points of a step become one value."""
@@ -95,9 +100,11 @@ class Aggregation(_Aggregation, metaclass=_AggregationEnumTypeWrapper):
 AGGREGATION_UNSPECIFIED: Aggregation.ValueType  # 0
 """Default: LAST for gauges and sums that are not monotonic, RATE for monotonic sums, AVG for histograms and summaries."""
 AGGREGATION_AVG: Aggregation.ValueType  # 1
-"""The mean: of the values, or of the measurements of histograms and summaries."""
+"""The mean: of the values, or of the measurements of histograms and summaries. Histograms that were sent without their sum do not
+count.
+"""
 AGGREGATION_SUM: Aggregation.ValueType  # 2
-"""The sum: of the values, or of the measurements."""
+"""The sum: of the values, or of the measurements; there is none of histograms that were sent without theirs."""
 AGGREGATION_MIN: Aggregation.ValueType  # 3
 """The least value or measurement."""
 AGGREGATION_MAX: Aggregation.ValueType  # 4
@@ -108,12 +115,15 @@ AGGREGATION_COUNT: Aggregation.ValueType  # 6
 """How many points, or how many measurements of histograms and summaries."""
 AGGREGATION_RATE: Aggregation.ValueType  # 7
 """Growth a second of each series, summed over the series of a group. Resets of cumulative series are seen by their start time or by
-a value that falls; points of delta temporality are added up.
+a value that falls; points of delta temporality are added up. Of what only grows: INVALID_ARGUMENT for gauges, and for sums of which
+one is not monotonic.
 """
 AGGREGATION_INCREASE: Aggregation.ValueType  # 8
 """Growth during the step of each series, as RATE."""
 AGGREGATION_QUANTILE: Aggregation.ValueType  # 9
-"""A quantile of the measurements of a histogram, explicit or exponential, interpolated within its bucket."""
+"""A quantile of the measurements of a histogram, explicit or exponential, interpolated within its bucket. RESOURCE_EXHAUSTED beyond
+200,000 points, 500,000 buckets in all steps and groups, or 50,000 different bounds in one of them.
+"""
 Global___Aggregation: _TypeAlias = Aggregation  # noqa: Y015
 
 @_typing.final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
@@ -11,29 +11,23 @@ from llm_observatory.api.v1.selection_pb2 import AttributeFilter
 from llm_observatory.codec.rows import Fields
 from llm_observatory.query import possible
 from llm_observatory.query.conditions import also
+from llm_observatory.query.logs.order import LogKey, distinct, key_of, key_of_row, windows
 from llm_observatory.query.logs.selection import PLACE
 from llm_observatory.query.measured import measured
-from llm_observatory.query.records import FoundRows, columns, dimensions_of, place, time_of
+from llm_observatory.query.records import FoundRows, columns, place, read_sources
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, named
 from llm_observatory.storage.read import Reader
-from llm_observatory.tables import LLM_CONTENT, LLM_LOGS
+from llm_observatory.tables import LLM_CONTENT, LLM_LOGS, TELEMETRY_SOURCES
 
 _measured = measured("log_repository")
 _SQL = files(__package__) / "sql"
-_SEARCH, _BETWEEN = named(_SQL, "search_logs"), named(_SQL, "logs_between")
-_CONTENT, _FEED = named(_SQL, "content_of_logs"), named(_SQL, "log_feed")
-_ID, _TIME, _NANOS = (place(LLM_LOGS, op) for op in ("log.id", "log.time_us", "log.time_nanos"))
-
-_HOUR_NS = 3_600_000_000_000
-
-
-class LogKey(NamedTuple):
-    """Where a record stands in the order of time: its timestamp in nanoseconds, and its id among those of the same."""
-
-    time: int
-    log_id: bytes
+_SEARCH, _FEED = named(_SQL, "search_logs"), named(_SQL, "log_feed")
+_BY_SUFFIX = named(_SQL, "logs_by_suffix")
+_BY_KEY = named(_SQL, "logs_by_key").format(columns=columns(LLM_LOGS))
+_CONTENT = named(_SQL, "content_of_logs").format(columns=columns(LLM_CONTENT))
+_SOURCE_ID = place(LLM_LOGS, "source.id")
 
 
 class Announced(NamedTuple):
@@ -45,6 +39,20 @@ class Announced(NamedTuple):
     min_time: datetime
     max_time: datetime
     written_at: datetime
+
+
+class Period(NamedTuple):
+    """Two times of PostgreSQL, both included."""
+
+    first: datetime
+    last: datetime
+
+
+class Suffixed(NamedTuple):
+    """A record by its suffix, and whether it fulfils every condition."""
+
+    key: LogKey
+    wanted: bool
 
 
 class LogRepository:
@@ -64,23 +72,25 @@ class LogRepository:
         newest_first: bool,
         after: LogKey | None,
         limit: int,
-    ) -> FoundRows:
-        """At most `limit` records in the order of time, from the one after `after`; `within` is in that of time, too."""
-        if after is not None:
-            conditions = [*conditions, _beyond(after, values, newest_first=newest_first)]
-        rows: list[Fields] = []
+    ) -> list[LogKey]:
+        """At most `limit` records in the order of time, each once, from the one after `after`; `within` is in that of time."""
+        found: list[LogKey] = []
         for part in windows(within, after, newest_first=newest_first):
-            found = values.copy()
-            statement = _SEARCH.format(
-                columns=columns(LLM_LOGS),
-                conditions=also([*conditions, *part.exact(found)]),
-                direction=SQL("DESC") if newest_first else SQL("ASC"),
-            )
-            parameters = {**found.parameters, **part.parameters, "tenant": tenant, "limit": limit - len(rows)}
-            rows += await self._reader.fields(statement, parameters)
-            if len(rows) >= limit:
-                break
-        return await self.whole(tenant, rows)
+            more = True
+            while more and len(found) < limit:
+                own = values.copy()
+                beyond = [] if after is None else [after.beyond(own, newest_first=newest_first)]
+                statement = _SEARCH.format(
+                    conditions=also([*conditions, *beyond, *part.exact(own)]),
+                    direction=SQL("DESC") if newest_first else SQL("ASC"),
+                )
+                wanted = limit - len(found)
+                parameters = {**own.parameters, **part.parameters, "tenant": tenant, "limit": wanted}
+                rows = [key_of(*row) for row in await self._reader.rows(statement, parameters)]
+                found += distinct(rows)
+                more = len(rows) == wanted
+                after = rows[-1] if more else after
+        return found
 
     @_measured
     async def parts(
@@ -91,65 +101,47 @@ class LogRepository:
         return await possible.parts(self._reader, tenant, "logs", within, groups)
 
     @_measured
-    async def between(
-        self, tenant: str, first: datetime, last: datetime, conditions: Sequence[Composed], values: Values
-    ) -> list[Fields]:
-        """All records between two timestamps, both included."""
-        statement = _BETWEEN.format(columns=columns(LLM_LOGS), conditions=also(conditions))
-        return await self._reader.fields(statement, {**values.parameters, "tenant": tenant, "first": first, "last": last})
+    async def whole(self, tenant: str, keys: Sequence[LogKey], sources: dict[bytes, Fields]) -> FoundRows:
+        """The row of each, in their order, with what stands beside it; what has expired meanwhile is left out.
+
+        `sources` are known already; those that are not are added.
+        """
+        times = sorted({moment(key.time) for key in keys})
+        ids = sorted({key.log_id.hex() for key in keys})
+        parameters = {"tenant": tenant, "first": times[0], "last": times[-1], "times": times, "ids": ids}
+        rows = {key_of_row(row): row for row in await self._reader.fields(_BY_KEY, parameters)}
+        content = await self._reader.fields(_CONTENT, parameters)
+        sources |= await read_sources(self._reader, tenant, {row[_SOURCE_ID] or b"" for row in rows.values()} - sources.keys())
+        return FoundRows([rows[key] for key in keys if key in rows], {TELEMETRY_SOURCES.name: sources}, content)
+
+    async def now(self) -> datetime:
+        """What PostgreSQL's clock says."""
+        [(now,)] = await self._reader.rows(SQL("SELECT clock_timestamp()"), {})
+        found: datetime = now
+        return found
 
     @_measured
-    async def announced(self, tenant: str, since: datetime | None, seconds: float) -> list[Announced]:
-        """The requests that were written since then, or within the last so many seconds."""
+    async def announced(self, tenant: str, since: datetime, seconds: float) -> list[Announced]:
+        """The requests that were written since then, or within so many seconds before."""
         found = await self._reader.rows(_FEED, {"tenant": tenant, "since": since, "seconds": seconds})
         return [Announced(*row) for row in found]
 
-    async def whole(self, tenant: str, rows: Sequence[Fields]) -> FoundRows:
-        """Rows with what stands beside them."""
-        if not rows:
-            return FoundRows((), {}, ())
-        dimensions = await dimensions_of(self._reader, tenant, LLM_LOGS, rows)
-        ids = [(row[_ID] or b"").hex() for row in rows]
-        times = [key_of(row).time for row in rows]
-        content = await self._reader.fields(
-            _CONTENT.format(columns=columns(LLM_CONTENT)),
-            {"tenant": tenant, "ids": ids, "first": moment(min(times)), "last": moment(max(times))},
+    @_measured
+    async def by_suffix(
+        self,
+        tenant: str,
+        within: Period,
+        suffixes: Sequence[bytes],
+        conditions: Sequence[Composed],
+        values: Values,
+        *,
+        count_all: bool,
+    ) -> set[Suffixed]:
+        """The records of a time whose ids end in one of these; with `count_all` also those that are not wanted."""
+        every = also(conditions)
+        statement = _BY_SUFFIX.format(
+            wanted=SQL("true{}").format(every) if count_all else SQL("true"), conditions=SQL("") if count_all else every
         )
-        return FoundRows(rows, dimensions, content)
-
-
-def key_of(row: Fields) -> LogKey:
-    """Where a row stands."""
-    return LogKey(time_of(row[_TIME], row[_NANOS]), row[_ID] or b"")
-
-
-def windows(within: Sequence[TimeRange], after: LogKey | None, *, newest_first: bool) -> Iterator[TimeRange]:
-    """The range as it is read: an hour at first, then twice as much each time, until there are enough.
-
-    Nobody can tell a planner how many records say a word: of a day it read all for the newest 20. Cut at whole hours, which
-    no partition or filter of an hour crosses; what `after` is beyond is left out.
-    """
-    length = _HOUR_NS
-    for part in reversed(within) if newest_first else within:
-        start, end = part
-        if after is not None:
-            start, end = (start, min(end, after.time + 1)) if newest_first else (max(start, after.time), end)
-        while start < end:
-            if newest_first:
-                cut = max(start, (end - length) // _HOUR_NS * _HOUR_NS)
-                yield TimeRange(cut, end)
-                end = cut
-            else:
-                cut = min(end, -(-(start + length) // _HOUR_NS) * _HOUR_NS)
-                yield TimeRange(start, cut)
-                start = cut
-            length *= 2
-
-
-def _beyond(after: LogKey, values: Values, *, newest_first: bool) -> Composed:
-    return SQL("(timestamp, timestamp_nanos, id) {} ({}, {}::int2, {}::uuid)").format(
-        SQL("<") if newest_first else SQL(">"),
-        values.add(moment(after.time)),
-        values.add(after.time % 1000),
-        values.add(after.log_id.hex()),
-    )
+        parameters = {**values.parameters, **within._asdict(), "tenant": tenant, "suffixes": list(suffixes)}
+        found = await self._reader.rows(statement, parameters)
+        return {Suffixed(key_of(*row), bool(wanted)) for *row, wanted in found}

@@ -7,87 +7,115 @@ not write, and compressed chunks will do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
 
-from llm_observatory.codec.reference.log import SUFFIX_BYTES, Identities
-from llm_observatory.codec.rows import Fields
+from llm_observatory.api.v1.log_query_service_pb2 import TailLogsResponse
 from llm_observatory.errors import TooMuch
-from llm_observatory.query.logs.repository import Announced, LogRepository
-from llm_observatory.query.records import FoundRows, place
+from llm_observatory.query.logs import page_of
+from llm_observatory.query.logs.order import LogKey
+from llm_observatory.query.logs.pieces import Piece, ends_first, is_wide, pieces
+from llm_observatory.query.logs.repository import Announced, LogRepository, Period, Suffixed
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import Composed
 from llm_observatory.storage.log_feed import KEPT
-from llm_observatory.tables import LLM_LOGS
 
 POLL_SECONDS = 0.5
 
 LONGEST_TRANSACTION_SECONDS = 30.0
 """A transaction may be committed so long after it wrote to the feed: longer than any statement or committer may take."""
 
-MAX_GAP = timedelta(seconds=10)
-"""Requests whose records lie nearer to each other than this are read by one statement."""
-
-_ID = place(LLM_LOGS, "log.id")
+LONGEST_PAUSE = KEPT / 2
+"""Between two looks. What was announced in the meantime must still be in the feed."""
 
 
 class Tail:
-    """What one client follows; `look` gives what is new since the last look."""
+    """What one client follows; `look` gives what is new since the last look.
 
-    def __init__(self, repository: LogRepository, tenant: str, conditions: Sequence[Composed], values: Values) -> None:
+    `timeout` is in seconds, for what is read at a time; `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        repository: LogRepository,
+        tenant: str,
+        conditions: Sequence[Composed],
+        values: Values,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._repository = repository
         self._tenant = tenant
         self._conditions, self._values = conditions, values
-        self._seen: dict[tuple[bytes, datetime], datetime] = {}
-        self._newest: datetime | None = None
+        self._timeout = timeout
+        self._clock = clock
+        self._seen: set[tuple[bytes, datetime]] = set()
+        self._looked = clock()
+        self._since = datetime.min.replace(tzinfo=UTC)
 
     async def begin(self) -> None:
-        """What is committed by now is not new."""
-        await self._unseen()
+        """What is committed by now is not new. Raises TimeoutError."""
+        async with asyncio.timeout(self._timeout):
+            self._since = await self._repository.now()
+            await self._unseen()
 
-    async def look(self) -> list[FoundRows]:
-        """New records, in groups of which each is one time. Raises TooMuch when the last look is too long ago."""
-        new = await self._unseen()
-        return [await self._read(group) for group in _neighbours(new)] if new else []
+    async def look(self) -> AsyncGenerator[TailLogsResponse, None]:
+        """New records. Raises TimeoutError, and TooMuch when the last look is too long ago or records lie too far apart."""
+        looked, self._looked = self._looked, self._clock()
+        if self._looked - looked > LONGEST_PAUSE.total_seconds():
+            raise TooMuch("the client reads more slowly than records come in: ask for fewer of them")
+        async with asyncio.timeout(self._timeout):
+            new = await self._unseen()
+        for piece in pieces(new):
+            keys = await self._keys(piece)
+            async with aclosing(page_of.messages(self._repository, self._tenant, keys)) as messages:
+                async for message in _in_time(messages, self._timeout):
+                    yield message
 
     async def _unseen(self) -> list[Announced]:
-        announced = await self._repository.announced(self._tenant, self._newest, LONGEST_TRANSACTION_SECONDS)
+        announced = await self._repository.announced(self._tenant, self._since, LONGEST_TRANSACTION_SECONDS)
         new = [one for one in announced if (one.digest, one.min_time) not in self._seen]
-        self._seen = {(one.digest, one.min_time): one.written_at for one in announced}
+        self._seen = {(one.digest, one.min_time) for one in announced}
         if announced:
-            newest = announced[-1].written_at
-            if self._newest is not None and newest - self._newest > KEPT / 2:
-                raise TooMuch("the client reads more slowly than records come in: ask for fewer of them")
-            self._newest = newest
+            # Never back to before the beginning, of which nothing older is known.
+            self._since = max(self._since, announced[-1].written_at)
         return new
 
-    async def _read(self, requests: Sequence[Announced]) -> FoundRows:
-        first, last = min(one.min_time for one in requests), max(one.max_time for one in requests)
-        rows = await self._repository.between(self._tenant, first, last, self._conditions, self._values)
-        if not rows:
-            return FoundRows((), {}, ())
-        ours = set(_suffixes(requests))
-        return await self._repository.whole(self._tenant, [row for row in rows if _suffix(row) in ours])
+    async def _keys(self, piece: Piece) -> list[LogKey]:
+        """Those that are wanted, in the order of time."""
+        found: set[Suffixed] = set()
+        wide = is_wide(piece.when)
+        try:
+            async with asyncio.timeout(self._timeout):
+                for part in ends_first(piece.when) if wide else [piece.when]:
+                    found |= await self._repository.by_suffix(
+                        self._tenant, part, piece.suffixes, self._conditions, self._values, count_all=wide
+                    )
+                    if len(found) >= piece.records:
+                        break
+        except TimeoutError:
+            if wide:
+                raise TooMuch(_too_wide(piece.when, self._timeout)) from None
+            raise
+        return sorted(one.key for one in found if one.wanted)
 
 
-def _suffixes(requests: Iterable[Announced]) -> Iterator[bytes]:
-    for one in requests:
-        received = (one.received_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        yield from Identities(one.digest, received).suffixes(one.records)
+def _too_wide(when: Period, timeout: float) -> str:
+    first, last = (time.isoformat(timespec="milliseconds") for time in when)
+    return (
+        f"records of one request lie between {first} and {last}, and are not found among all others in {timeout:g} seconds"
+        " (QUERY_TIMEOUT): follow again, and search for them"
+    )
 
 
-def _suffix(row: Fields) -> bytes:
-    return (row[_ID] or b"")[-SUFFIX_BYTES:]
-
-
-def _neighbours(requests: Sequence[Announced]) -> list[list[Announced]]:
-    """Requests by the time of their records: a late one must not make the statement read all that lies between."""
-    groups: list[list[Announced]] = []
-    reach = datetime.min.replace(tzinfo=UTC)
-    for one in sorted(requests, key=lambda one: one.min_time):
-        if not groups or one.min_time - reach > MAX_GAP:
-            groups.append([])
-            reach = one.max_time
-        groups[-1].append(one)
-        reach = max(reach, one.max_time)
-    return groups
+async def _in_time(messages: AsyncGenerator[TailLogsResponse, None], seconds: float) -> AsyncGenerator[TailLogsResponse, None]:
+    """Raises TimeoutError where one takes longer; the time in which nobody asks for the next is not counted."""
+    while True:
+        async with asyncio.timeout(seconds):
+            message = await anext(messages, None)
+        if message is None:
+            return
+        yield message

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llm_observatory.api.v1.metric_query_service_pb2 import Aggregation
-from llm_observatory.errors import InvalidQuery
-from llm_observatory.query.metrics.distribution import Distribution, Point, explicit, exponential, grown
-from llm_observatory.query.metrics.repository import MetricRepository, Steps, StepValues
+from llm_observatory.errors import InvalidQuery, TooMuch
+from llm_observatory.query.metrics.distribution import Bounds, Distribution, Point, explicit, exponential, grown
+from llm_observatory.query.metrics.repository import (
+    HistogramPoint,
+    Increase,
+    MetricRepository,
+    Steps,
+    StepValues,
+    histogram_point,
+)
 from llm_observatory.query.metrics.series import Metric, Series
-from llm_observatory.query.time_range import moment, nanoseconds
+from llm_observatory.query.time_range import NANOSECONDS_PER_MICROSECOND, moment
 from llm_observatory.storage.pace import paced
 
 LOOK_BACK = timedelta(minutes=10)
 """How far before the range the point is looked for from which a cumulative series has grown; a step, if that is longer."""
 
 LONGEST_LOOK_BACK = timedelta(days=1)
+
+MAX_BUCKETS = 500_000
+"""Of all distributions of an answer: 90 MB."""
 
 _GROWTH = (Aggregation.AGGREGATION_RATE, Aggregation.AGGREGATION_INCREASE)
 Values = dict[str, dict[datetime, float]]
@@ -39,6 +51,8 @@ def check(metric: Metric, aggregation: Aggregation.ValueType) -> None:
         raise InvalidQuery("aggregation", f"QUANTILE is for histograms, this is a {metric.kind}")
     if aggregation in _GROWTH and metric.kind == "gauge":
         raise InvalidQuery("aggregation", f"{name} is for what is counted, a gauge does not grow")
+    if aggregation in _GROWTH and metric.kind == "sum" and not metric.is_monotonic:
+        raise InvalidQuery("aggregation", f"{name} is for what only grows, this sum is not monotonic: a fall would be a reset")
     if aggregation == Aggregation.AGGREGATION_LAST and metric.measures:
         raise InvalidQuery("aggregation", f"LAST is for gauges and sums, this is a {metric.kind}")
 
@@ -83,39 +97,49 @@ _FROM_INCREASES = (Aggregation.AGGREGATION_AVG, Aggregation.AGGREGATION_SUM, Agg
 
 
 async def _grown(repository: MetricRepository, asked: Question) -> Values:
-    """Of delta points the numbers themselves are what came to it; of cumulative ones their increases."""
-    numbers: dict[tuple[str, datetime], float] = defaultdict(float)
-    totals: dict[tuple[str, datetime], float] = defaultdict(float)
-    if asked.metric.is_cumulative:
-        async for grew in paced(
-            await repository.increases(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
-        ):
-            place = (asked.groups[grew.series_id], grew.step)
-            numbers[place] += grew.number
-            totals[place] += grew.total or 0.0
-    else:
-        async for one in paced(await repository.values(asked.tenant, asked.metric, asked.series, asked.steps)):
-            place = (asked.groups[one.series_id], one.step)
-            numbers[place] += one.number if asked.metric.measures else one.total or 0.0
-            totals[place] += one.total or 0.0
+    together: dict[tuple[str, datetime], _Growth] = defaultdict(_Growth)
+    async for one in paced(await _came(repository, asked)):
+        together[asked.groups[one.series_id], one.step].add(one)
     found: Values = defaultdict(dict)
-    async for (group, step), number in paced(numbers.items()):
-        value = _of_growth(asked, number, totals[group, step])
+    async for (group, step), growth in paced(together.items()):
+        value = growth.value(asked)
         if value is not None:
             found[group][step] = value
     return found
 
 
-def _of_growth(asked: Question, number: float, total: float) -> float | None:
-    match asked.aggregation:
-        case Aggregation.AGGREGATION_RATE:
-            return number / asked.step_seconds
-        case Aggregation.AGGREGATION_AVG:
-            return total / number if number else None
-        case Aggregation.AGGREGATION_SUM:
-            return total
-        case _:
-            return number
+async def _came(repository: MetricRepository, asked: Question) -> Sequence[Increase | StepValues]:
+    """Of delta points the numbers themselves are what came; of cumulative ones their increases."""
+    if asked.metric.is_cumulative:
+        return await repository.increases(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
+    return await repository.values(asked.tenant, asked.metric, asked.series, asked.steps)
+
+
+@dataclass(slots=True)
+class _Growth:
+    """What came to a group in a step. Without a sum of measurements `total` is None, which is not 0."""
+
+    number: float = 0.0
+    total: float | None = None
+    summed: float = 0.0
+
+    def add(self, came: Increase | StepValues) -> None:
+        self.number += came.number
+        self.summed += came.summed or 0.0
+        if came.total is not None:
+            self.total = (self.total or 0.0) + came.total
+
+    def value(self, asked: Question) -> float | None:
+        grew = self.number if asked.metric.measures else self.total
+        match asked.aggregation:
+            case Aggregation.AGGREGATION_RATE:
+                return None if grew is None else grew / asked.step_seconds
+            case Aggregation.AGGREGATION_AVG:
+                return None if self.total is None or not self.summed else self.total / self.summed
+            case Aggregation.AGGREGATION_SUM:
+                return self.total
+            case _:
+                return grew
 
 
 async def _by_value(asked: Question, values: Iterable[StepValues]) -> Values:
@@ -145,50 +169,61 @@ _MERGED: Mapping[Aggregation.ValueType, Callable[[list[StepValues]], float | Non
 
 
 async def _quantiles(repository: MetricRepository, asked: Question) -> Values:
-    rows = await repository.histograms(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
-    distributions: dict[tuple[str, datetime], Distribution] = defaultdict(Distribution)
-    before_series, before = None, None
-    async for row in paced(rows):
-        series_id, at, nanos, start = row[0].bytes, *row[1:4]
-        point = _point(row)
-        if series_id != before_series:
-            before = None
-        came = _came(asked, point, start, before)
-        before_series, before = series_id, (point, at)
-        if came is not None and asked.steps.within.holds(nanoseconds(at, nanos)):
-            step = _step(asked.steps, at)
-            whole = not asked.metric.is_cumulative
-            least, greatest = (point.least, point.greatest) if whole else (None, None)
-            distributions[asked.groups[series_id], step].add(came, least, greatest)
+    distributions = _Distributions(asked)
+    rows = repository.histograms(asked.tenant, asked.metric, asked.series, asked.steps, asked.look_from)
+    async with aclosing(rows) as batches:
+        async for batch in batches:
+            async for row in paced(batch):
+                distributions.add(histogram_point(row))
     found: Values = defaultdict(dict)
-    async for (group, step), distribution in paced(distributions.items()):
-        value = distribution.quantile(asked.quantile)
+    async for (group, step), distribution in paced(distributions.found.items()):
+        value = await distribution.quantile(asked.quantile)
         if value is not None:
             found[group][step] = value
     return found
 
 
-def _came(
-    asked: Question, point: Point, start: datetime | None, before: tuple[Point, datetime] | None
-) -> Mapping[tuple[float, float], float] | None:
-    """What came to the histogram with this point; None where that cannot be known."""
-    if not asked.metric.is_cumulative:
-        return point.buckets
-    if before is None:
-        return point.buckets if start is not None and start >= asked.look_from else None
-    before_point, before_time = before
-    began_anew = start is not None and start >= before_time
-    return grown(point, None if began_anew else before_point)
+class _Distributions:
+    """What was measured in each step of each group, from points that come by series, in the order of time."""
+
+    def __init__(self, asked: Question) -> None:
+        self.found: dict[tuple[str, datetime], Distribution] = defaultdict(Distribution)
+        self._asked = asked
+        self._buckets = 0
+        self._series: bytes | None = None
+        self._before: Point | None = None
+
+    def add(self, row: HistogramPoint) -> None:
+        """The next point. Raises TooMuch beyond MAX_BUCKETS."""
+        asked, point = self._asked, _point(row)
+        came = self._came(row, point)
+        self._series, self._before = row.series_id, point
+        at = row.microseconds * NANOSECONDS_PER_MICROSECOND
+        if came is None or not asked.steps.within.holds(at + row.nanos):
+            return
+        distribution = self.found[asked.groups[row.series_id], _step(asked.steps, row.microseconds)]
+        self._buckets -= len(distribution)
+        distribution.add(came, *((None, None) if asked.metric.is_cumulative else (point.least, point.greatest)))
+        self._buckets += len(distribution)
+        if self._buckets > MAX_BUCKETS:
+            raise TooMuch(f"there are more than {MAX_BUCKETS} buckets: ask for less time, longer steps or fewer groups")
+
+    def _came(self, row: HistogramPoint, point: Point) -> Mapping[Bounds, float] | None:
+        """What came to the histogram with this point; None where that cannot be known."""
+        if not self._asked.metric.is_cumulative or row.from_nothing:
+            return point.buckets
+        if self._before is None or row.series_id != self._series:
+            return None
+        return grown(point, self._before)
 
 
-def _point(row: Sequence[Any]) -> Point:
-    count, least, greatest, bounds, counts, distribution = row[4:10]
-    buckets = exponential(distribution) if distribution is not None else explicit(bounds or (), counts or ())
-    return Point(buckets, float(count), least, greatest)
+def _point(row: HistogramPoint) -> Point:
+    if row.distribution is not None:
+        return Point(exponential(row.distribution), row.least, row.greatest)
+    return Point(explicit(row.bounds or (), row.counts or ()), row.least, row.greatest)
 
 
-def _step(steps: Steps, at: datetime) -> datetime:
+def _step(steps: Steps, microseconds: int) -> datetime:
     if steps.microseconds is None:
         return moment(steps.within.start)
-    microseconds = nanoseconds(at, 0) // 1000
-    return moment((microseconds - microseconds % steps.microseconds) * 1000)
+    return moment((microseconds - microseconds % steps.microseconds) * NANOSECONDS_PER_MICROSECOND)

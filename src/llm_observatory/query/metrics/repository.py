@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from llm_observatory.codec.reference.decode.fields import decoder
+from llm_observatory.codec.rows import Fields
 from llm_observatory.errors import TooMuch
 from llm_observatory.query.conditions import also
-from llm_observatory.query.measured import measured
+from llm_observatory.query.measured import measured, measured_stream
 from llm_observatory.query.metrics.series import Metric, Series
 from llm_observatory.query.time_range import TimeRange, moment
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composed, named
+from llm_observatory.storage.pace import paced
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables.column import INDEXED_TEXT_MAX_BYTES
 
-_measured = measured("metric_repository")
+_NAME = "metric_repository"
+_measured = measured(_NAME)
 _SQL = files(__package__) / "sql"
 _LIST_METRICS, _LIST_SERIES = named(_SQL, "list_metrics"), named(_SQL, "list_series")
 _VALUES, _INCREASES, _HISTOGRAMS = named(_SQL, "values"), named(_SQL, "increases"), named(_SQL, "histograms")
 _RESOURCES = named(_SQL, "resources")
+_FROM_NOTHING = named(_SQL, "from_nothing")
+"""Whether a point of a cumulative series grew from nothing, not from the point before: its number fell, or the series began
+after that one; where none is known, after we began to look."""
 
 MAX_METRICS = MAX_SERIES = 10_000
 MAX_HISTOGRAM_POINTS = 200_000
+HISTOGRAMS_AT_ONCE = 50
+"""Rows of a fetch. One may have 100,000 buckets, in 2.4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,16 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class StepValues:
-    """The points of one series in one step: how many (or how many measurements), sum, least, greatest, and the latest value."""
+    """The points of one series in one step: how many (or how many measurements), sum, least, greatest, and the latest value.
+
+    `summed` is how many of them the sum is of: a histogram need not have one.
+    """
 
     series_id: bytes
     step: datetime
     number: float
     total: float | None
+    summed: float | None
     least: float | None
     greatest: float | None
     last: float | None
@@ -64,12 +78,39 @@ class StepValues:
 
 @dataclass(frozen=True, slots=True)
 class Increase:
-    """By how much one series grew in one step: its number (value or count) and its sum of measurements."""
+    """By how much one series grew in one step: its number (value or count) and its sum of measurements.
+
+    `summed` is as in StepValues.
+    """
 
     series_id: bytes
     step: datetime
     number: float
     total: float | None
+    summed: float | None
+
+
+class HistogramPoint(NamedTuple):
+    """A row of `sql/histograms.sql`. `microseconds` are since the Unix epoch, `nanos` stand beside them."""
+
+    series_id: bytes
+    microseconds: int
+    nanos: int
+    from_nothing: bool | None
+    least: float | None
+    greatest: float | None
+    bounds: Sequence[float] | None
+    counts: Sequence[int] | None
+    distribution: Mapping[str, Any] | None
+
+
+_TYPES = ("uuid", "timestamptz", "int2", "bool", "float8", "float8", "float8[]", "int8[]", "jsonb")
+_READ = tuple(map(decoder, _TYPES))
+
+
+def histogram_point(row: Fields) -> HistogramPoint:
+    """A row that `MetricRepository.histograms` gave."""
+    return HistogramPoint._make(None if field is None else read(field) for read, field in zip(_READ, row, strict=True))
 
 
 class MetricRepository:
@@ -108,7 +149,7 @@ class MetricRepository:
         rows = await self._reader.rows(statement, parameters)
         if len(rows) > MAX_SERIES:
             raise TooMuch(f"there are more than {MAX_SERIES} series: ask for those of a service, or with a condition")
-        return [Series(row[0].bytes, Metric(*row[1:7]), row[7], row[8], row[9].bytes) for row in rows]
+        return [Series(row[0].bytes, Metric(*row[1:7]), row[7], row[8], row[9].bytes) async for row in paced(rows)]
 
     @_measured
     async def resources(self, tenant: str, ids: Collection[bytes]) -> Mapping[bytes, Mapping[str, Any]]:
@@ -143,26 +184,32 @@ class MetricRepository:
             step=steps.sql,
             number=SQL("count") if metric.measures else SQL("value"),
             total=SQL("sum") if metric.measures else SQL("value"),
+            from_nothing=_FROM_NOTHING,
             measured=_recorded(metric),
             conditions=also(steps.within.exact(values)),
         )
         parameters = {**values.parameters, **self._of(tenant, metric, series, steps), "look_from": look_from}
         return [Increase(row[0].bytes, *row[1:]) for row in await self._reader.rows(statement, parameters)]
 
-    @_measured
+    @measured_stream(_NAME)
     async def histograms(
         self, tenant: str, metric: Metric, series: Sequence[Series], steps: Steps, look_from: datetime
-    ) -> list[tuple[Any, ...]]:
-        """Points with their buckets by series, in the order of time, as `sql/histograms.sql` has them."""
+    ) -> AsyncGenerator[list[Fields], None]:
+        """Points with their buckets by series, in the order of time, for `histogram_point`."""
         parameters = {
             **self._of(tenant, metric, series, steps),
             "look_from": look_from,
             "limit": MAX_HISTOGRAM_POINTS + 1,
         }
-        rows = await self._reader.rows(_HISTOGRAMS, parameters)
-        if len(rows) > MAX_HISTOGRAM_POINTS:
-            raise TooMuch(f"there are more than {MAX_HISTOGRAM_POINTS} points of histograms: ask for less time or fewer series")
-        return rows
+        statement, left = _HISTOGRAMS.format(from_nothing=_FROM_NOTHING), MAX_HISTOGRAM_POINTS
+        async with aclosing(self._reader.stream(statement, parameters, HISTOGRAMS_AT_ONCE)) as batches:
+            async for rows in batches:
+                left -= len(rows)
+                if left < 0:
+                    raise TooMuch(
+                        f"there are more than {MAX_HISTOGRAM_POINTS} points of histograms: ask for less time or fewer series"
+                    )
+                yield rows
 
     @staticmethod
     def _of(tenant: str, metric: Metric, series: Sequence[Series], steps: Steps) -> dict[str, object]:

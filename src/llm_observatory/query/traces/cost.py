@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
+from llm_observatory.storage.compose import SQL, Composed, named
 from llm_observatory.tables.rollups import LLM_USAGE
 
 _BAND = SQL(next(column.raw for column in LLM_USAGE.keys if column.name == "input_band"))
@@ -12,6 +12,6 @@ _RATES = named(files("llm_observatory.query.usage") / "sql", "rates")
 _COSTED = named(files(__package__) / "sql", "costed_spans")
 
 
-def costed(start: Placeholder, end: Placeholder, conditions: Composed) -> Composed:
-    """Rows of timestamp, timestamp_nanos, trace_id, span_id and value. `conditions` begin with AND."""
-    return _COSTED.format(input_band=_BAND, rates=_RATES, start=start, end=end, conditions=conditions)
+def costed(spans: Composed) -> Composed:
+    """Rows of timestamp, timestamp_nanos, trace_id, span_id and value, of whole rows of spans. Needs `tenant`."""
+    return _COSTED.format(input_band=_BAND, rates=_RATES, spans=spans)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -25,9 +24,13 @@ async def messages(found: FoundRows) -> list[GetTraceResponse]:
     return await asyncio.to_thread(_messages, found)
 
 
-async def records(found: FoundRows) -> list[Record[Span]]:
-    """Each span by itself, in their order."""
-    return list(_records(found)) if len(found) <= BESIDE_THE_LOOP else await asyncio.to_thread(lambda: list(_records(found)))
+def record(found: FoundRows) -> Record[Span]:
+    """The span of one row."""
+    try:
+        [made] = spans(*found)
+    except DecodeError:
+        [made] = spans(*_shallow(found))
+    return made
 
 
 def _messages(found: FoundRows) -> list[GetTraceResponse]:
@@ -42,14 +45,6 @@ def _messages(found: FoundRows) -> list[GetTraceResponse]:
             return [answer]
     half = len(found) // 2
     return [message for rows in (found.rows[:half], found.rows[half:]) for message in _messages(FoundRows(rows, *found[1:]))]
-
-
-def _records(found: FoundRows) -> Iterator[Record[Span]]:
-    for row in found.rows:
-        try:
-            yield from spans([row], found.dimensions, found.content)
-        except DecodeError:
-            yield from spans(*_shallow(FoundRows([row], *found[1:])))
 
 
 def _shallow(found: FoundRows) -> FoundRows:

@@ -18,10 +18,10 @@ from llm_observatory.api.v1.trace_query_service_pb2 import (
     TraceMetricsSeries,
 )
 from llm_observatory.errors import InvalidQuery, TooMuch
-from llm_observatory.query.time_range import TimeRange, resolve
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange, resolve
 from llm_observatory.query.traces import selection
 from llm_observatory.query.traces.repository import TraceRepository
-from llm_observatory.query.traces.sums import DAY, HOUR, Key, Piece, Sums, pieces
+from llm_observatory.query.traces.sums import Key, Piece, Sums, pieces
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL
 from llm_observatory.storage.pace import paced

@@ -14,7 +14,7 @@ from llm_observatory.query import checks, page
 from llm_observatory.query.time_range import MAX_NANOSECONDS, moment, nanoseconds
 from llm_observatory.query.traces.cost import costed
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
+from llm_observatory.storage.compose import SQL, Composed, named
 
 
 class SpanKey(NamedTuple):
@@ -32,10 +32,10 @@ class SpanKey(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What comes first: the newest, or else the greatest `value` of the rows that `valued` makes of a range and conditions."""
+    """What comes first: the newest, or else the greatest `value` of the rows that `valued` makes of whole rows of spans."""
 
     type: str = ""
-    valued: Callable[[Placeholder, Placeholder, Composed], Composed] | None = None
+    valued: Callable[[Composed], Composed] | None = None
 
     def beyond(self, after: SpanKey, values: Values) -> Composed:
         """The condition for what comes after a span in this order."""
@@ -54,8 +54,8 @@ class Order(NamedTuple):
 _TIMED = named(files(__package__) / "sql", "timed_spans")
 
 
-def _timed(start: Placeholder, end: Placeholder, conditions: Composed) -> Composed:
-    return _TIMED.format(start=start, end=end, conditions=conditions)
+def _timed(spans: Composed) -> Composed:
+    return _TIMED.format(spans=spans)
 
 
 NEWEST, SLOWEST = Order(), Order("int8", _timed)
@@ -101,7 +101,7 @@ KEY_PARTS = len(SpanKey._fields)
 def _fits(value: object, order: Order) -> bool:
     match order.type:
         case "int8":
-            return isinstance(value, int) and abs(value) <= MAX_NANOSECONDS
+            return type(value) is int and abs(value) <= MAX_NANOSECONDS
         case "float8":
             return isinstance(value, float)
         case _:
@@ -119,5 +119,5 @@ def _bytes(text: str, length: int) -> bytes:
 
 
 def distinct(keys: Sequence[SpanKey]) -> list[SpanKey]:
-    """Each span once. A span that was stored twice has the same times: it stands beside itself."""
+    """Each key once. Copies of a span with the same value stand side by side; of others see `search.keys`."""
     return [key for number, key in enumerate(keys) if number == 0 or key != keys[number - 1]]

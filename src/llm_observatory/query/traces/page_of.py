@@ -6,34 +6,34 @@ from collections.abc import Sequence
 
 from llm_observatory.api.v1.trace_query_service_pb2 import FoundSpan, SearchTracesResponse, SpanSummary
 from llm_observatory.query.records import Room, Sources
-from llm_observatory.query.traces.found import records
+from llm_observatory.query.traces.found import record
 from llm_observatory.query.traces.order import SpanKey
 from llm_observatory.query.traces.repository import TraceRepository
-from llm_observatory.query.traces.search import Summary
+from llm_observatory.query.traces.search import Search, Summary
 
 WHOLE_AT_ONCE = 20
 """Spans whose rows and content are held at a time."""
 
 
 async def fill(
-    answer: SearchTracesResponse, repository: TraceRepository, tenant: str, found: Sequence[SpanKey], *, whole: bool
+    answer: SearchTracesResponse, repository: TraceRepository, asked: Search, found: Sequence[SpanKey], *, whole: bool
 ) -> SpanKey | None:
     """Put spans into an answer, as many as a message has room for. Returns the last one that was looked at."""
-    summaries = await repository.summaries(tenant, found)
-    costs = await repository.costs(tenant, found)
+    summaries = await repository.summaries(asked, found)
+    costs = await repository.costs(asked, found)
     sources, room, last = Sources(), Room(), None
     for begin in range(0, len(found), WHOLE_AT_ONCE):
         some = found[begin : begin + WHOLE_AT_ONCE]
-        rows = await repository.spans(tenant, some) if whole else {}
+        rows = await repository.spans(asked, some) if whole else {}
         for key in some:
             summary = summaries.get(key.identity)
             if summary is not None:
                 made, beside = FoundSpan(summary=_summary(key, summary, costs.get(key.identity))), 0
                 if key.identity in rows:
-                    [record] = await records(rows[key.identity])
-                    made.span.CopyFrom(record.record)
-                    made.source_index = sources.index(record.source)
-                    beside = record.source.ByteSize()
+                    sent = record(rows[key.identity])
+                    made.span.CopyFrom(sent.record)
+                    made.source_index = sources.index(sent.source)
+                    beside = sent.source.ByteSize()
                 if not room.take(made.ByteSize() + beside):
                     answer.sources.extend(sources.listed)
                     return last

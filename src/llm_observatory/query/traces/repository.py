@@ -11,7 +11,7 @@ from llm_observatory.api.v1.selection_pb2 import AttributeFilter, AttributeScope
 from llm_observatory.query import possible
 from llm_observatory.query.measured import measured, measured_stream
 from llm_observatory.query.records import FoundRows
-from llm_observatory.query.time_range import TimeRange
+from llm_observatory.query.time_range import HOUR, TimeRange
 from llm_observatory.query.traces import attributes, graph, search, sums, whole
 from llm_observatory.query.traces.attributes import Asked
 from llm_observatory.query.traces.order import SpanKey
@@ -67,19 +67,19 @@ class TraceRepository:
         return await search.keys(self._reader, asked, after, limit)
 
     @_measured
-    async def summaries(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
+    async def summaries(self, asked: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
         """See `search.summaries`."""
-        return await search.summaries(self._reader, tenant, found)
+        return await search.summaries(self._reader, asked, found)
 
     @_measured
-    async def costs(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
+    async def costs(self, asked: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
         """See `search.costs`."""
-        return await search.costs(self._reader, tenant, found)
+        return await search.costs(self._reader, asked, found)
 
     @_measured
-    async def spans(self, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
+    async def spans(self, asked: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
         """See `search.whole`."""
-        return await search.whole(self._reader, tenant, found)
+        return await search.whole(self._reader, asked, found)
 
     @_measured
     async def sums(
@@ -94,7 +94,7 @@ class TraceRepository:
     async def services(self, tenant: str, cut: Sequence[Piece], limit: int) -> list[tuple[str, int, int, int]]:
         """At most `limit` services by name: their spans, how many failed, and when the latest hour with one began."""
         values = Values(tenant=tenant, limit=None, most=limit)
-        by_hour = Sums(("service_name",), ("span_count", "error_count"), sums.HOUR)
+        by_hour = Sums(("service_name",), ("span_count", "error_count"), HOUR)
         statement = _SERVICES.format(sums=sums.statement(by_hour, cut, [], values, SQL("bucket")))
         return await self._reader.rows(statement, values.parameters)
 

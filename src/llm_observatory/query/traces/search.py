@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -16,13 +15,13 @@ from llm_observatory.query.traces.cost import costed
 from llm_observatory.query.traces.order import SLOWEST, Order, SpanKey, distinct, key_of
 from llm_observatory.query.traces.slow import floor_ns
 from llm_observatory.query.values import Values
-from llm_observatory.storage.compose import SQL, Composed, Placeholder, named
+from llm_observatory.storage.compose import SQL, Composable, Composed, named
 from llm_observatory.storage.read import Reader
 from llm_observatory.tables import LLM_CONTENT, LLM_TRACES
 
 _SQL = files(__package__) / "sql"
 _NEWEST, _GREATEST = named(_SQL, "newest_spans"), named(_SQL, "greatest_spans")
-_BY_KEY = named(_SQL, "spans_by_key")
+_BETWEEN, _BY_KEY = named(_SQL, "spans_between"), named(_SQL, "spans_by_key")
 _CONTENT = named(_SQL, "content_by_key").format(columns=columns(LLM_CONTENT))
 
 
@@ -41,16 +40,36 @@ class Search(NamedTuple):
 
 
 async def keys(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
-    """At most `limit` spans in the order that is asked for, each once, from the one after `after`."""
+    """At most `limit` spans in the order that is asked for, each once, from the one after `after`.
+
+    A span may have been stored again with another value. It stands where the copy that counts has it; the others are dropped,
+    whatever page they are on.
+    """
     found: list[SpanKey] = []
     while len(found) < limit:
         wanted = limit - len(found)
         rows = await (_newest if search.order.valued is None else _greatest)(reader, search, after, wanted)
-        found += distinct(rows)
+        found += await _that_count(reader, search, distinct(rows))
         if len(rows) < wanted:
             break
         after = rows[-1]
     return found
+
+
+async def _that_count(reader: Reader, search: Search, found: Sequence[SpanKey]) -> Sequence[SpanKey]:
+    """Those whose value is that of the copy that counts."""
+    if search.order.valued is None or not found:
+        return found
+    counted = await _valued(reader, search, search.order.valued, found)
+    return [key for key in found if counted.get(key.identity) == key.value]
+
+
+async def _valued(
+    reader: Reader, search: Search, valued: Callable[[Composed], Composed], found: Sequence[SpanKey]
+) -> dict[tuple[int, bytes, bytes], Any]:
+    """The value of the copies that count, by identity; what has none is left out."""
+    rows = await reader.rows(valued(_by_key(search, SQL("*"))), _parameters(search, found))
+    return {key_of(row[:4]).identity: row[4] for row in rows}
 
 
 async def _newest(reader: Reader, search: Search, after: SpanKey | None, limit: int) -> list[SpanKey]:
@@ -94,7 +113,7 @@ async def _read(reader: Reader, search: Search, part: TimeRange, after: SpanKey 
     if search.order.valued is None:
         statement = _NEWEST.format(conditions=also([*conditions, *beyond]))
     else:
-        valued = search.order.valued(Placeholder("start_time"), Placeholder("end_time"), also(conditions))
+        valued = search.order.valued(_BETWEEN.format(conditions=also(conditions)))
         statement = _GREATEST.format(valued=valued, beyond=also(beyond))
     parameters = {**values.parameters, **part.parameters, "tenant": search.tenant, "limit": limit}
     return [key_of(row) for row in await reader.rows(statement, parameters)]
@@ -124,40 +143,33 @@ class Summary(NamedTuple):
     error_type: str | None
 
 
-_SUMMARY = _BY_KEY.format(
-    columns=SQL(
-        "timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns,"
-        " status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens,"
-        " output_tokens, conversation_id, user_id, agent_name, tool_name, error_type"
-    )
+_SUMMARY = SQL(
+    "timestamp, timestamp_nanos, trace_id, span_id, parent_span_id, service_name, span_name, span_kind, duration_ns,"
+    " status_code, status_message, is_entry, provider, operation, request_model, response_model, input_tokens,"
+    " output_tokens, conversation_id, user_id, agent_name, tool_name, error_type"
 )
-_WHOLE = _BY_KEY.format(columns=columns(LLM_TRACES))
+_WHOLE = columns(LLM_TRACES)
 
 
-async def summaries(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
+async def summaries(reader: Reader, search: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], Summary]:
     """By identity; what has expired meanwhile is left out."""
-    rows: list[tuple[Any, ...]] = await reader.rows(_SUMMARY, _parameters(tenant, found)) if found else []
+    if not found:
+        return {}
+    rows: list[tuple[Any, ...]] = await reader.rows(_by_key(search, _SUMMARY), _parameters(search, found))
     return {key_of(row[:4]).identity: Summary(*row[4:]) for row in rows}
 
 
-_BY_KEYS = "timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)"
-_COSTS = costed(Placeholder("first"), Placeholder("until"), SQL(" AND {}").format(SQL(_BY_KEYS)))
-
-
-async def costs(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
+async def costs(reader: Reader, search: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], float]:
     """US dollars by identity, where they are known."""
-    if not found:
-        return {}
-    parameters = _parameters(tenant, found)
-    return {key_of(row[:4]).identity: row[4] for row in await reader.rows(_COSTS, parameters)}
+    return await _valued(reader, search, costed, found) if found else {}
 
 
-async def whole(reader: Reader, tenant: str, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
+async def whole(reader: Reader, search: Search, found: Sequence[SpanKey]) -> dict[tuple[int, bytes, bytes], FoundRows]:
     """The row of each, with what stands beside it, by identity; what has expired meanwhile is left out."""
-    parameters = _parameters(tenant, found)
-    rows = await reader.fields(_WHOLE, parameters)
+    parameters = _parameters(search, found)
+    rows = await reader.fields(_by_key(search, _WHOLE), parameters)
     content = await reader.fields(_CONTENT, parameters)
-    dimensions = await dimensions_of(reader, tenant, LLM_TRACES, rows)
+    dimensions = await dimensions_of(reader, search.tenant, LLM_TRACES, rows)
     said: dict[tuple[bytes | None, ...], list[Fields]] = {}
     for row in content:
         said.setdefault(tuple(row[at] for at in _CONTENT_OF), []).append(row)
@@ -174,13 +186,18 @@ def _identity(row: Fields) -> tuple[int, bytes, bytes]:
     return time_of(time, row[_NANOS]), trace_id, span_id
 
 
-def _parameters(tenant: str, found: Sequence[SpanKey]) -> dict[str, object]:
+def _by_key(search: Search, wanted: Composable) -> Composed:
+    """Of each found span the copy that counts (docs/query.md), of those that fulfil the conditions."""
+    return _BY_KEY.format(columns=wanted, conditions=also(search.conditions))
+
+
+def _parameters(search: Search, found: Sequence[SpanKey]) -> dict[str, object]:
     times = sorted({moment(key.time) for key in found})
     return {
-        "tenant": tenant,
+        **search.values.parameters,
+        "tenant": search.tenant,
         "first": times[0],
         "last": times[-1],
-        "until": times[-1] + timedelta(microseconds=1),
         "times": times,
         "trace_ids": sorted({key.trace_id.hex() for key in found}),
         "span_ids": sorted({key.span_id for key in found}),

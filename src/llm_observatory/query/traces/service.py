@@ -84,7 +84,7 @@ class TraceQueryService:
         search = Search(ASKING_TENANT.get(), parts, conditions, values, by, in_rollups)
         keys = await self._repository.search(search, after, size + 1)
         answer = SearchTracesResponse()
-        last = await page_of.fill(answer, self._repository, ASKING_TENANT.get(), keys[:size], whole=request.include_spans)
+        last = await page_of.fill(answer, self._repository, search, keys[:size], whole=request.include_spans)
         if last is not None and last != keys[-1]:
             answer.next_page_token = page.token(request, order.to_page(last))
         return answer

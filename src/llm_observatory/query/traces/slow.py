@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from llm_observatory.query.conditions import also
-from llm_observatory.query.time_range import TimeRange
-from llm_observatory.query.traces.sums import HOUR
+from llm_observatory.query.time_range import HOUR, TimeRange
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import Composed, named
 from llm_observatory.storage.read import Reader

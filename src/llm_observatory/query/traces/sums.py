@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-from llm_observatory.query.time_range import TimeRange, moment
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange, cut, moment
 from llm_observatory.query.values import Values
 from llm_observatory.storage.compose import SQL, Composable, Composed, Identifier, named
 from llm_observatory.tables.rollups import TRACE_METRICS, Grain, RollupColumn, RollupView
 
-HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
-"""Nanoseconds."""
-
 _LENGTHS: dict[Grain, int] = {"hourly": HOUR, "daily": DAY}
+_GRAINS: dict[int, Grain] = {length: grain for grain, length in _LENGTHS.items()}
 
 _SQL = files(__package__) / "sql"
 _ROWS, _ROLLUP, _SUMS = named(_SQL, "sums_of_rows"), named(_SQL, "sums_of_rollup"), named(_SQL, "sums")
@@ -45,21 +43,8 @@ class Sums(NamedTuple):
 
 def pieces(within: TimeRange, *grains: Grain) -> list[Piece]:
     """A range cut where whole days and hours begin and end, in the order of time; `grains` are used, the coarsest first."""
-    return _cut(within, grains)
-
-
-def _cut(within: TimeRange, grains: Sequence[Grain]) -> list[Piece]:
-    if within.start >= within.end:
-        return []
-    if not grains:
-        return [Piece(within, None)]
-    grain, *finer = grains
-    length = _LENGTHS[grain]
-    first, last = -(-within.start // length) * length, within.end // length * length
-    if first >= last:
-        return _cut(within, finer)
-    edges = (TimeRange(within.start, first), TimeRange(last, within.end))
-    return [*_cut(edges[0], finer), Piece(TimeRange(first, last), grain), *_cut(edges[1], finer)]
+    parts = cut(within, *(_LENGTHS[grain] for grain in grains))
+    return [Piece(part, _GRAINS.get(length)) for part, length in parts]
 
 
 def statement(

@@ -144,9 +144,9 @@ class ContentFound(NamedTuple):
 
 
 class ConversationKey(NamedTuple):
-    """Where a conversation stands in an order: by its last time in nanoseconds, or its cost as text."""
+    """Where a conversation stands in an order: by its last time in nanoseconds, or its cost in US dollars."""
 
-    value: int | str
+    value: int | Decimal
     conversation_id: str
 
 

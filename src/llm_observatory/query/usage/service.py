@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
@@ -23,7 +24,7 @@ from llm_observatory.errors import InvalidQuery, NotFound, TooMuch
 from llm_observatory.query import checks, page
 from llm_observatory.query.records import Room
 from llm_observatory.query.server import Service
-from llm_observatory.query.time_range import TimeRange, resolve
+from llm_observatory.query.time_range import MAX_NANOSECONDS, TimeRange, resolve
 from llm_observatory.query.usage import selection
 from llm_observatory.query.usage.answer import summary_of, turn_of, usage_of
 from llm_observatory.query.usage.cover import cover
@@ -39,6 +40,8 @@ LONGEST_CONVERSATION, DEFAULT_CONVERSATION = timedelta(days=90), timedelta(hours
 MAX_BUCKETS, MAX_ROWS, MAX_TURNS = 2_000, 10_000, 10_000
 DEFAULT_PAGE, LARGEST_PAGE = 20, 1_000
 KEY_PARTS = 2
+MAX_DIGITS = 200
+"""Of a cost in a page token; sums of costs have some forty."""
 
 TURNS_AT_ONCE = 20
 """Whose content is read together: a span may say megabytes."""
@@ -83,13 +86,14 @@ class UsageQueryService:
         values = Values()
         conditions = selection.conditions(request.selection, values)
         size = checks.size("page_size", request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        checks.enum("order", request.order, ConversationOrder)
         order: Order = "cost" if request.order == ConversationOrder.CONVERSATION_ORDER_COSTLIEST else "last_time"
         found = await self._repository.conversations(
-            ASKING_TENANT.get(), within, conditions, values, order=order, after=_after(request, order), limit=size
+            ASKING_TENANT.get(), within, conditions, values, order=order, after=_after(request, order), limit=size + 1
         )
-        answer = ListConversationsResponse(conversations=[summary_of(one) async for one in paced(found)])
-        if len(found) == size:
-            last = found[-1]
+        answer = ListConversationsResponse(conversations=[summary_of(one) async for one in paced(found[:size])])
+        if len(found) > size:
+            last = found[size - 1]
             cost = "-1" if last.sums.cost_usd is None else str(last.sums.cost_usd)
             answer.next_page_token = page.token(request, [cost if order == "cost" else last.last_time, last.conversation_id])
         return answer
@@ -137,19 +141,28 @@ def _after(request: ListConversationsRequest, order: Order) -> ConversationKey |
     match page.key(request, KEY_PARTS), order:
         case None, _:
             return None
-        case [int(value), str(conversation_id)], "last_time":
-            return ConversationKey(value, conversation_id)
-        case [str(value), str(conversation_id)], "cost" if _is_number(value):
-            return ConversationKey(value, conversation_id)
+        case [int(time), str(conversation_id)], "last_time" if type(time) is int and 0 <= time <= MAX_NANOSECONDS:
+            value: int | Decimal | None = time
+        case [str(cost), str(conversation_id)], "cost":
+            value = _dollars(cost)
         case _:
-            raise InvalidQuery(page.FIELD, "is no token of this service")
+            value, conversation_id = None, ""
+    if value is None or _NO_TEXT.search(conversation_id):
+        raise InvalidQuery(page.FIELD, "is no token of this service")
+    return ConversationKey(value, conversation_id)
 
 
-def _is_number(text: str) -> bool:
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""What JSON may hold and PostgreSQL takes in no text."""
+
+
+def _dollars(text: str) -> Decimal | None:
+    """A cost that may come of sums; None for anything else, such as numbers of a million digits."""
     try:
-        return Decimal(text).is_finite()
+        cost = Decimal(text)
     except InvalidOperation:
-        return False
+        return None
+    return cost if len(text) <= MAX_DIGITS and cost.is_finite() and abs(cost.adjusted()) <= MAX_DIGITS else None
 
 
 def _messages(turns: Sequence[TurnFound], content: Sequence[ContentFound]) -> Iterator[GetConversationResponse]:

@@ -33,7 +33,7 @@ WITH points AS (
         AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND value IS NOT NULL AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
     ORDER BY series_id, timestamp, timestamp_nanos
 )
-SELECT series_id, step, sum(number)::float8, sum(total), min(least), max(greatest),
+SELECT series_id, step, sum(number)::float8, sum(total), (sum(number) FILTER (WHERE total IS NOT NULL))::float8, min(least), max(greatest),
     (array_agg(total ORDER BY timestamp DESC, timestamp_nanos DESC))[1]
 FROM points
 GROUP BY series_id, step
@@ -52,20 +52,14 @@ WITH points AS (
     WINDOW before AS (PARTITION BY series_id ORDER BY timestamp, timestamp_nanos)
 ), grown AS (
     SELECT series_id, date_bin(make_interval(secs => %(step)s / 1e6), timestamp, '1970-01-01+00') AS step,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN number END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN number
-            ELSE number - before_number
-        END AS number,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN total END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN total
-            ELSE total - before_total
-        END AS total
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN number ELSE number - before_number END AS number,
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN total ELSE total - before_total END AS total
     FROM pairs
     WHERE timestamp >= %(start_time)s AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
 )
-SELECT series_id, step, sum(number), sum(total)
+SELECT series_id, step, sum(number), sum(total), sum(number) FILTER (WHERE total IS NOT NULL)
 FROM grown
 WHERE number IS NOT NULL
 GROUP BY series_id, step
@@ -79,7 +73,7 @@ WITH points AS (
         AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND value IS NOT NULL AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
     ORDER BY series_id, timestamp, timestamp_nanos
 )
-SELECT series_id, step, sum(number)::float8, sum(total), min(least), max(greatest),
+SELECT series_id, step, sum(number)::float8, sum(total), (sum(number) FILTER (WHERE total IS NOT NULL))::float8, min(least), max(greatest),
     (array_agg(total ORDER BY timestamp DESC, timestamp_nanos DESC))[1]
 FROM points
 GROUP BY series_id, step
@@ -98,20 +92,14 @@ WITH points AS (
     WINDOW before AS (PARTITION BY series_id ORDER BY timestamp, timestamp_nanos)
 ), grown AS (
     SELECT series_id, %(start_time)s::timestamptz AS step,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN number END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN number
-            ELSE number - before_number
-        END AS number,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN total END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN total
-            ELSE total - before_total
-        END AS total
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN number ELSE number - before_number END AS number,
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN total ELSE total - before_total END AS total
     FROM pairs
     WHERE timestamp >= %(start_time)s AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
 )
-SELECT series_id, step, sum(number), sum(total)
+SELECT series_id, step, sum(number), sum(total), sum(number) FILTER (WHERE total IS NOT NULL)
 FROM grown
 WHERE number IS NOT NULL
 GROUP BY series_id, step
@@ -125,7 +113,7 @@ WITH points AS (
         AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND count IS NOT NULL AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
     ORDER BY series_id, timestamp, timestamp_nanos
 )
-SELECT series_id, step, sum(number)::float8, sum(total), min(least), max(greatest),
+SELECT series_id, step, sum(number)::float8, sum(total), (sum(number) FILTER (WHERE total IS NOT NULL))::float8, min(least), max(greatest),
     (array_agg(total ORDER BY timestamp DESC, timestamp_nanos DESC))[1]
 FROM points
 GROUP BY series_id, step
@@ -144,20 +132,14 @@ WITH points AS (
     WINDOW before AS (PARTITION BY series_id ORDER BY timestamp, timestamp_nanos)
 ), grown AS (
     SELECT series_id, date_bin(make_interval(secs => %(step)s / 1e6), timestamp, '1970-01-01+00') AS step,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN number END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN number
-            ELSE number - before_number
-        END AS number,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN total END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN total
-            ELSE total - before_total
-        END AS total
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN number ELSE number - before_number END AS number,
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN total ELSE total - before_total END AS total
     FROM pairs
     WHERE timestamp >= %(start_time)s AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
 )
-SELECT series_id, step, sum(number), sum(total)
+SELECT series_id, step, sum(number), sum(total), sum(number) FILTER (WHERE total IS NOT NULL)
 FROM grown
 WHERE number IS NOT NULL
 GROUP BY series_id, step
@@ -171,7 +153,7 @@ WITH points AS (
         AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND count IS NOT NULL AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
     ORDER BY series_id, timestamp, timestamp_nanos
 )
-SELECT series_id, step, sum(number)::float8, sum(total), min(least), max(greatest),
+SELECT series_id, step, sum(number)::float8, sum(total), (sum(number) FILTER (WHERE total IS NOT NULL))::float8, min(least), max(greatest),
     (array_agg(total ORDER BY timestamp DESC, timestamp_nanos DESC))[1]
 FROM points
 GROUP BY series_id, step
@@ -190,29 +172,33 @@ WITH points AS (
     WINDOW before AS (PARTITION BY series_id ORDER BY timestamp, timestamp_nanos)
 ), grown AS (
     SELECT series_id, %(start_time)s::timestamptz AS step,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN number END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN number
-            ELSE number - before_number
-        END AS number,
-        CASE
-            WHEN before_time IS NULL THEN CASE WHEN start_timestamp >= %(look_from)s THEN total END
-            WHEN start_timestamp >= before_time AND start_timestamp > '1970-01-01+00' OR number < before_number THEN total
-            ELSE total - before_total
-        END AS total
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN number ELSE number - before_number END AS number,
+        CASE WHEN start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+ THEN total ELSE total - before_total END AS total
     FROM pairs
     WHERE timestamp >= %(start_time)s AND (timestamp, timestamp_nanos) >= (%(v0)s, %(v1)s::int2)
 )
-SELECT series_id, step, sum(number), sum(total)
+SELECT series_id, step, sum(number), sum(total), sum(number) FILTER (WHERE total IS NOT NULL)
 FROM grown
 WHERE number IS NOT NULL
 GROUP BY series_id, step
 
 -- buckets
-SELECT DISTINCT ON (series_id, timestamp, timestamp_nanos) series_id, timestamp, timestamp_nanos, start_timestamp, count, min, max,
-    bounds, bucket_counts, distribution
-FROM llm_metrics
-WHERE tenant = %(tenant)s AND metric_name = %(short_name)s AND series_id = ANY(%(series_ids)s::uuid[])
-    AND timestamp >= %(look_from)s AND timestamp < %(end_time)s AND count IS NOT NULL
+WITH points AS (
+    SELECT DISTINCT ON (series_id, timestamp, timestamp_nanos) series_id, timestamp, timestamp_nanos, start_timestamp, count AS number,
+        min, max, bounds, bucket_counts, distribution
+    FROM llm_metrics
+    WHERE tenant = %(tenant)s AND metric_name = %(short_name)s AND series_id = ANY(%(series_ids)s::uuid[])
+        AND timestamp >= %(look_from)s AND timestamp < %(end_time)s AND count IS NOT NULL
+    ORDER BY series_id, timestamp, timestamp_nanos
+    LIMIT %(limit)s
+), pairs AS (
+    SELECT *, lag(timestamp) OVER before AS before_time, lag(number) OVER before AS before_number
+    FROM points
+    WINDOW before AS (PARTITION BY series_id ORDER BY timestamp, timestamp_nanos)
+)
+SELECT series_id, timestamp, timestamp_nanos, start_timestamp >= coalesce(before_time, %(look_from)s) OR number < before_number
+, min, max, bounds, bucket_counts, distribution
+FROM pairs
 ORDER BY series_id, timestamp, timestamp_nanos
-LIMIT %(limit)s

@@ -11,7 +11,8 @@ FROM (
 SELECT "tenant", "timestamp", "timestamp_nanos", "trace_id", "span_id", "parent_span_id", "trace_state", "flags", "is_entry", "service_name", "span_name", "span_kind", "duration_ns", "duration_ms", "status_code", "status_message", "source_id", "provider", "operation", "request_model", "response_model", "response_id", "service_tier", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_role", "reported_cost_usd", "ttft_ms", "is_streaming", "finish_reasons", "conversation_id", "user_id", "agent_name", "tool_name", "error_type", "temperature", "top_p", "max_tokens", "prompt_name", "prompt_version", "environment", "attributes", "events", "links", "dropped_attributes_count", "dropped_events_count", "dropped_links_count"
 FROM llm_traces
 WHERE tenant = %(tenant)s AND trace_id = %(trace_id)s::uuid AND timestamp >= %(first)s AND timestamp <= %(last)s
-ORDER BY timestamp, timestamp_nanos, span_id, duration_ns DESC NULLS LAST
+ORDER BY timestamp, timestamp_nanos, span_id, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+    input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 
 -- spans: the newest
 SELECT timestamp, timestamp_nanos, trace_id, span_id
@@ -104,8 +105,11 @@ LIMIT %(limit)s
 -- spans: the slowest
 SELECT timestamp, timestamp_nanos, trace_id, span_id, value
 FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+FROM (SELECT *
 FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
+) span
+WHERE duration_ns IS NOT NULL
 ) valued
 WHERE true
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
@@ -114,8 +118,11 @@ LIMIT %(limit)s
 -- spans: the slowest, a page
 SELECT timestamp, timestamp_nanos, trace_id, span_id, value
 FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+FROM (SELECT *
 FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
+) span
+WHERE duration_ns IS NOT NULL
 ) valued
 WHERE true AND (value, timestamp, timestamp_nanos, trace_id, span_id) < (%(v4)s::int8, %(v0)s, %(v1)s::int2, %(v2)s::uuid, %(v3)s)
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
@@ -129,8 +136,11 @@ WITH part AS MATERIALIZED (
         reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
         coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
         coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
-    FROM llm_traces
-    WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND usage_role IN ('call', 'carrier')
+    FROM (SELECT *
+FROM llm_traces
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
+) span
+    WHERE usage_role IN ('call', 'carrier')
 ),
 rate AS MATERIALIZED (
     SELECT model.*, price.*
@@ -173,8 +183,11 @@ WITH part AS MATERIALIZED (
         reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
         coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
         coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
-    FROM llm_traces
-    WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND usage_role IN ('call', 'carrier')
+    FROM (SELECT *
+FROM llm_traces
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
+) span
+    WHERE usage_role IN ('call', 'carrier')
 ),
 rate AS MATERIALIZED (
     SELECT model.*, price.*
@@ -221,8 +234,11 @@ LIMIT 1
 -- spans: the slowest of a day
 SELECT timestamp, timestamp_nanos, trace_id, span_id, value
 FROM (SELECT timestamp, timestamp_nanos, trace_id, span_id, duration_ns AS value
+FROM (SELECT *
 FROM llm_traces
-WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND duration_ns IS NOT NULL
+WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
+) span
+WHERE duration_ns IS NOT NULL
 ) valued
 WHERE true
 ORDER BY value DESC, timestamp DESC, timestamp_nanos DESC, trace_id DESC, span_id DESC
@@ -233,7 +249,8 @@ SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) timestamp, ti
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
     AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
-ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
+ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+    input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 
 -- costs
 WITH part AS MATERIALIZED (
@@ -241,8 +258,14 @@ WITH part AS MATERIALIZED (
         reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
         coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
         coalesce(service_tier, '') AS service_tier, (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
-    FROM llm_traces
-    WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp < %(until)s AND usage_role IN ('call', 'carrier') AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+    FROM (SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) *
+FROM llm_traces
+WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
+    AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
+ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+    input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
+) span
+    WHERE usage_role IN ('call', 'carrier')
 ),
 rate AS MATERIALIZED (
     SELECT model.*, price.*
@@ -278,7 +301,8 @@ SELECT DISTINCT ON (timestamp, timestamp_nanos, trace_id, span_id) "tenant", "ti
 FROM llm_traces
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
     AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
-ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST
+ORDER BY timestamp, timestamp_nanos, trace_id, span_id, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+    input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 
 -- whole spans
 SELECT "tenant", "timestamp", "service_name", "trace_id", "span_id", "log_id", "kind", "carrier", "event_index", "attribute", "is_json", "body", "original_length"
@@ -286,6 +310,7 @@ FROM llm_content
 WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
     AND timestamp = ANY(%(times)s) AND trace_id = ANY(%(trace_ids)s::uuid[]) AND span_id = ANY(%(span_ids)s)
     AND log_id IS NULL
+ORDER BY timestamp, original_length, body DESC
 
 -- services
 SELECT service_name, sum(span_count)::int8, sum(error_count)::int8, max(bucket)
@@ -359,13 +384,16 @@ LIMIT %(limit)s
 
 -- attribute keys
 WITH newest AS (
-    SELECT trace_id, span_id, source_id, attributes, "provider", "operation", "request_model", "response_model", "response_id", "service_tier", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "reported_cost_usd", "ttft_ms", "is_streaming", "finish_reasons", "conversation_id", "user_id", "agent_name", "tool_name", "error_type", "temperature", "top_p", "max_tokens", "prompt_name", "prompt_version"
+    SELECT trace_id, span_id, source_id, attributes, timestamp, timestamp_nanos, duration_ns, "provider", "operation", "request_model", "response_model", "response_id", "service_tier", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "reported_cost_usd", "ttft_ms", "is_streaming", "finish_reasons", "conversation_id", "user_id", "agent_name", "tool_name", "error_type", "temperature", "top_p", "max_tokens", "prompt_name", "prompt_version"
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND service_name = %(v51)s
     ORDER BY timestamp DESC
     LIMIT %(sample)s
 ), sample AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) * FROM newest ORDER BY trace_id, span_id
+    SELECT DISTINCT ON (trace_id, span_id) *
+    FROM newest
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), counted AS (
     SELECT key, 1 AS scope, count(*) AS spans
     FROM sample CROSS JOIN LATERAL jsonb_object_keys(attributes) key
@@ -398,13 +426,17 @@ ORDER BY found.spans DESC, found.key, found.scope
 
 -- attribute values
 WITH newest AS (
-    SELECT trace_id, span_id, source_id, attributes -> %(v1)s AS own
+    SELECT trace_id, span_id, source_id, timestamp, timestamp_nanos, duration_ns, output_tokens, input_tokens, reported_cost_usd,
+        attributes -> %(v1)s AS own
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND service_name = %(v3)s
     ORDER BY timestamp DESC
     LIMIT %(sample)s
 ), sample AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) * FROM newest ORDER BY trace_id, span_id
+    SELECT DISTINCT ON (trace_id, span_id) *
+    FROM newest
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), valued AS (
     SELECT coalesce(own, source.resource -> %(v1)s) AS value
     FROM sample LEFT JOIN telemetry_sources source ON source.tenant = %(tenant)s AND source.source_id = sample.source_id
@@ -425,13 +457,17 @@ ORDER BY found.spans DESC, found.value
 
 -- values of a column
 WITH newest AS (
-    SELECT trace_id, span_id, source_id, coalesce(attributes -> %(v1)s, CASE WHEN "temperature" IS NOT NULL THEN jsonb_build_object('$double', ("temperature")::text) END) AS own
+    SELECT trace_id, span_id, source_id, timestamp, timestamp_nanos, duration_ns, output_tokens, input_tokens, reported_cost_usd,
+        coalesce(attributes -> %(v1)s, CASE WHEN "temperature" IS NOT NULL THEN jsonb_build_object('$double', ("temperature")::text) END) AS own
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND service_name = %(v3)s
     ORDER BY timestamp DESC
     LIMIT %(sample)s
 ), sample AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) * FROM newest ORDER BY trace_id, span_id
+    SELECT DISTINCT ON (trace_id, span_id) *
+    FROM newest
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), valued AS (
     SELECT own AS value
     FROM sample LEFT JOIN telemetry_sources source ON source.tenant = %(tenant)s AND source.source_id = sample.source_id
@@ -463,16 +499,18 @@ FROM (
 
 -- service graph
 WITH called AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) *
+    SELECT DISTINCT ON (trace_id, span_id) trace_id, span_id, parent_span_id, service_name, status_code, duration_ms
     FROM (
-        SELECT trace_id, span_id, parent_span_id, service_name, status_code, duration_ms
+        SELECT trace_id, span_id, parent_span_id, service_name, status_code, duration_ms, timestamp, timestamp_nanos, duration_ns,
+            output_tokens, input_tokens, reported_cost_usd
         FROM llm_traces
         WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s
             AND is_entry AND parent_span_id IS NOT NULL
         ORDER BY timestamp DESC
         LIMIT %(sample)s
     ) newest
-    ORDER BY trace_id, span_id
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), calls AS (
     SELECT DISTINCT ON (called.trace_id, called.span_id)
         parent.service_name AS client, called.service_name AS server, called.status_code, called.duration_ms
@@ -481,7 +519,7 @@ WITH called AS MATERIALIZED (
     WHERE parent.tenant = %(tenant)s AND parent.timestamp >= %(parents_since)s AND parent.timestamp < %(parents_until)s
         AND parent.service_name <> called.service_name
         AND (%(service_name)s::text = '' OR %(service_name)s IN (parent.service_name, called.service_name))
-    ORDER BY called.trace_id, called.span_id
+    ORDER BY called.trace_id, called.span_id, parent.service_name
 )
 SELECT total.spans, edge.*
 FROM (SELECT count(*) AS spans FROM called) total

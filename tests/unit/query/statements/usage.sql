@@ -19,7 +19,8 @@ FROM (
            input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, reported_cost_usd
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v2)s AND timestamp < %(v3)s AND usage_role IN ('call', 'carrier')  AND service_name = ANY(%(v0)s) AND coalesce(nullif(response_model, ''), request_model, '') = ANY(%(v1)s) AND (timestamp, timestamp_nanos) >= (%(v5)s, %(v6)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ) AS call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
  UNION ALL SELECT div(extract(epoch FROM timestamp)::numeric * 1000000000 + timestamp_nanos, %(v4)s::numeric)::int8 AS step, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(nullif(response_model, ''), request_model, '') AS "group_0", 
@@ -116,7 +117,8 @@ FROM (
            input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, reported_cost_usd
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v2)s AND timestamp < %(v3)s AND usage_role IN ('call', 'carrier')  AND service_name = ANY(%(v0)s) AND coalesce(nullif(response_model, ''), request_model, '') = ANY(%(v1)s) AND (timestamp, timestamp_nanos) >= (%(v5)s, %(v6)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ) AS call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
  UNION ALL SELECT div(extract(epoch FROM bucket)::numeric * 1000000000, %(v9)s::numeric)::int8 AS step, (bucket AT TIME ZONE 'UTC')::date AS day, coalesce(nullif(response_model, ''), request_model, '') AS "group_0", 
@@ -200,7 +202,8 @@ FROM (
            input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, reported_cost_usd
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v2)s AND timestamp < %(v3)s AND usage_role IN ('call', 'carrier')  AND service_name = ANY(%(v0)s) AND coalesce(nullif(response_model, ''), request_model, '') = ANY(%(v1)s) AND (timestamp, timestamp_nanos) >= (%(v4)s, %(v5)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ) AS call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
  UNION ALL SELECT 0::int8 AS step, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(agent_name, '') AS "group_0", 
@@ -264,7 +267,8 @@ WITH call AS MATERIALIZED (
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v0)s AND timestamp < %(v1)s AND usage_role IN ('call', 'carrier')
       AND conversation_id <> ''  AND (timestamp, timestamp_nanos) >= (%(v2)s, %(v3)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ),
 part AS MATERIALIZED (
     SELECT * FROM call
@@ -319,7 +323,8 @@ FROM (
            input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, reported_cost_usd
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v1)s AND timestamp < %(v2)s AND usage_role IN ('call', 'carrier')  AND conversation_id = ANY(%(v0)s::text[]) AND (timestamp, timestamp_nanos) >= (%(v3)s, %(v4)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ) AS call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
  UNION ALL SELECT 0::int8 AS step, (timestamp AT TIME ZONE 'UTC')::date AS day, conversation_id, trace_id, service_name, coalesce(nullif(response_model, ''), request_model, '') AS model, user_id, agent_name,
@@ -387,7 +392,8 @@ WITH call AS MATERIALIZED (
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v2)s AND timestamp < %(v3)s AND usage_role IN ('call', 'carrier')
       AND conversation_id <> ''  AND (timestamp, timestamp_nanos) >= (%(v4)s, %(v5)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ),
 part AS MATERIALIZED (
     SELECT * FROM call
@@ -440,7 +446,8 @@ WITH span AS MATERIALIZED (
            (CASE WHEN input_tokens > 524288 THEN 524288 WHEN input_tokens > 512000 THEN 512000 WHEN input_tokens > 272000 THEN 272000 WHEN input_tokens > 256000 THEN 256000 WHEN input_tokens > 200000 THEN 200000 WHEN input_tokens > 199999 THEN 199999 WHEN input_tokens > 128000 THEN 128000 WHEN input_tokens > 100000 THEN 100000 WHEN input_tokens > 32000 THEN 32000 ELSE 0 END)::int8 AS input_band
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(v3)s AND timestamp < %(v4)s AND conversation_id = %(conversation_id)s  AND (timestamp, timestamp_nanos) >= (%(v5)s, %(v6)s::int2)
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
     LIMIT %(limit)s
 ),
 part AS MATERIALIZED (
@@ -495,9 +502,13 @@ ORDER BY timestamp, timestamp_nanos, trace_id, span_id
 
 -- content
 SELECT trace_id, span_id, kind, carrier, attribute, body, is_json, original_length
-FROM llm_content
-WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
-  AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(spans)s)
+FROM (
+    SELECT DISTINCT ON (trace_id, span_id, log_id, carrier, event_index, attribute) *
+    FROM llm_content
+    WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s
+      AND trace_id = ANY(%(traces)s::uuid[]) AND span_id = ANY(%(spans)s)
+    ORDER BY trace_id, span_id, log_id, carrier, event_index, attribute, original_length DESC, timestamp, body
+) AS said
 ORDER BY trace_id, span_id, timestamp, log_id NULLS FIRST, carrier = 'span_attribute' DESC, event_index NULLS FIRST,
          array_position(
              ARRAY['system_instructions', 'tool_definitions', 'documents', 'input', 'tool_arguments', 'tool_result', 'output'], kind

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from llm_observatory.query.time_range import TimeRange
-from llm_observatory.query.usage.cover import DAY, HOUR, NEWEST, cover
+from llm_observatory.query.time_range import DAY, HOUR, TimeRange
+from llm_observatory.query.usage.cover import NEWEST, cover
 
 START = 20_000 * DAY
 
@@ -36,6 +36,11 @@ def test_days_are_not_taken_where_a_step_cuts_them_and_hours_neither() -> None:
     assert sources(0, 3 * DAY, HOUR + 1) == [("traces", 0, 3 * DAY)]
     assert sources(1, HOUR) == [("traces", 1, HOUR)]
     assert [part.source for part in cover(TimeRange(START, START + DAY), 0, by_rollups=False)] == ["llm_traces"]
+
+
+def test_a_range_within_an_hour_or_about_one_edge_is_read_from_rows() -> None:
+    assert sources(HOUR // 4, HOUR // 2) == [("traces", HOUR // 4, HOUR // 2)]
+    assert sources(HOUR // 2, HOUR + HOUR // 2) == [("traces", HOUR // 2, HOUR + HOUR // 2)]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,7 +7,7 @@ WITH points AS (
         AND timestamp >= %(start_time)s AND timestamp < %(end_time)s AND {measured}{conditions}
     ORDER BY series_id, timestamp, timestamp_nanos
 )
-SELECT series_id, step, sum(number)::float8, sum(total), min(least), max(greatest),
+SELECT series_id, step, sum(number)::float8, sum(total), (sum(number) FILTER (WHERE total IS NOT NULL))::float8, min(least), max(greatest),
     (array_agg(total ORDER BY timestamp DESC, timestamp_nanos DESC))[1]
 FROM points
 GROUP BY series_id, step

@@ -1,11 +1,14 @@
 WITH newest AS (
-    SELECT trace_id, span_id, source_id, attributes, {columns}
+    SELECT trace_id, span_id, source_id, attributes, timestamp, timestamp_nanos, duration_ns, {columns}
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s{conditions}
     ORDER BY timestamp DESC
     LIMIT %(sample)s
 ), sample AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) * FROM newest ORDER BY trace_id, span_id
+    SELECT DISTINCT ON (trace_id, span_id) *
+    FROM newest
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), counted AS (
     SELECT key, 1 AS scope, count(*) AS spans
     FROM sample CROSS JOIN LATERAL jsonb_object_keys(attributes) key

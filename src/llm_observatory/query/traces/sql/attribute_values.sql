@@ -1,12 +1,16 @@
 -- As text: in jsonb 1 and 1.0 are equal.
 WITH newest AS (
-    SELECT trace_id, span_id, source_id, {own} AS own
+    SELECT trace_id, span_id, source_id, timestamp, timestamp_nanos, duration_ns, output_tokens, input_tokens, reported_cost_usd,
+        {own} AS own
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= %(start_time)s AND timestamp < %(end_time)s{conditions}
     ORDER BY timestamp DESC
     LIMIT %(sample)s
 ), sample AS MATERIALIZED (
-    SELECT DISTINCT ON (trace_id, span_id) * FROM newest ORDER BY trace_id, span_id
+    SELECT DISTINCT ON (trace_id, span_id) *
+    FROM newest
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+        input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ), valued AS (
     SELECT {value} AS value
     FROM sample LEFT JOIN telemetry_sources source ON source.tenant = %(tenant)s AND source.source_id = sample.source_id

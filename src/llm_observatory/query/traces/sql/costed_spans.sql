@@ -4,8 +4,8 @@ WITH part AS MATERIALIZED (
         reported_cost_usd, (timestamp AT TIME ZONE 'UTC')::date AS day, coalesce(provider, '') AS provider,
         coalesce(response_model, '') AS response_model, coalesce(request_model, '') AS request_model,
         coalesce(service_tier, '') AS service_tier, ({input_band})::int8 AS input_band
-    FROM llm_traces
-    WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND usage_role IN ('call', 'carrier'){conditions}
+    FROM ({spans}) span
+    WHERE usage_role IN ('call', 'carrier')
 ),
 {rates}
 SELECT timestamp, timestamp_nanos, trace_id, span_id, value

@@ -9,7 +9,8 @@ WITH call AS MATERIALIZED (
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND usage_role IN ('call', 'carrier')
       AND conversation_id <> '' {conditions}
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ),
 part AS MATERIALIZED (
     SELECT * FROM call

@@ -10,6 +10,7 @@ FROM (
            input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, reported_cost_usd
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND usage_role IN ('call', 'carrier') {conditions}
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ) AS call
 GROUP BY {keys}

@@ -9,7 +9,8 @@ WITH span AS MATERIALIZED (
            ({input_band})::int8 AS input_band
     FROM llm_traces
     WHERE tenant = %(tenant)s AND timestamp >= {start} AND timestamp < {end} AND conversation_id = %(conversation_id)s {conditions}
-    ORDER BY trace_id, span_id, timestamp
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
     LIMIT %(limit)s
 ),
 part AS MATERIALIZED (

@@ -1,3 +1,0 @@
-SELECT {columns}
-FROM llm_logs
-WHERE tenant = %(tenant)s AND timestamp >= %(first)s AND timestamp <= %(last)s{conditions}
