@@ -292,6 +292,29 @@ async def test_a_trace_across_an_hour_and_another_tenant(kept: Kept) -> None:
     assert {row[0] for row in kept.corrections()} == {"default"}
 
 
+async def test_ids_that_are_used_again_hours_later_stop_nobody(kept: Kept) -> None:
+    """Of a span's id there is one correction: that of the spans that came last. Both hours are summed up again."""
+    await kept.store(twice(1))
+    await kept.round()
+    again = twice(1, at=4 * 3600)
+    await kept.store(again)
+    await kept.query.store(spans(*twice(1)), tenant="other")
+    await kept.round()
+    await settled(kept)
+    by_hour = "SELECT tenant, {}, sum(call_count)::int FROM {} GROUP BY 1, 2 ORDER BY 1, 2"
+    expected = [("default", BEGIN + timedelta(hours=4), -1), ("other", BEGIN, -1)]
+    assert kept.rows(by_hour.format("date_trunc('hour', timestamp)", "usage_corrections")) == expected
+    assert kept.rows(by_hour.format("bucket", "usage_corrections_hourly")) == expected
+    assert kept.rows("SELECT count(*)::int FROM usage_pending") == [(0,)]
+
+
+async def settled(kept: Kept) -> None:
+    """Hours of changes are computed, which settle for five minutes."""
+    for queue, since in (("ingest_touched", "touched_at"), ("rollup_pending", "pending_since")):
+        execute(kept.query.database, f"UPDATE {queue} SET {since} = now() - INTERVAL '1 hour'")
+    await kept.round()
+
+
 async def test_conversations_and_turns_count_once_too(kept: Kept) -> None:
     said: dict[str, Any] = {"conversation__id": "c", "user": "ada"}
     trace = [*twice(1, **said), *stream(2)[1:]]

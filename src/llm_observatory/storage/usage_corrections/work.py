@@ -136,12 +136,14 @@ async def _replace(connection: AsyncConnection, around: _Around, decided: Decide
     known: Decided = defaultdict(set)
     for trace_id, *decision in await cursor.fetchall():
         known[trace_id].add(Decision(*decision))
-    gone = _columns((trace, decision) for trace, old in known.items() for decision in old - decided.get(trace, set()))
-    new = _columns((trace, decision) for trace, now in decided.items() for decision in now - known.get(trace, set()))
-    if gone["traces"]:
-        await connection.execute(statement("drop_usage_corrections").encode(), {"tenant": around.tenant, **gone})
-    if new["traces"]:
-        await connection.execute(_FILE, {**around.within(2 * REACH), **new})
+    gone = [(trace, decision) for trace, old in known.items() for decision in old - decided.get(trace, set())]
+    new = [(trace, decision) for trace, now in decided.items() for decision in now - known.get(trace, set())]
+    if gone or new:
+        # What is new may stand in an hour that nobody looked at: where a client uses its ids again.
+        dropped = {"tenant": around.tenant, **_columns(gone + new)}
+        await connection.execute(statement("drop_usage_corrections").encode(), dropped)
+    if new:
+        await connection.execute(_FILE, {**around.within(2 * REACH), **_columns(new)})
 
 
 def _columns(rows: Iterable[tuple[UUID, Decision]]) -> dict[str, list[Any]]:
