@@ -10,7 +10,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from llm_observatory.errors import StorageError
+from llm_observatory import metrics
+from llm_observatory.errors import DataRejected, StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection, connect
@@ -18,6 +19,7 @@ from llm_observatory.storage.engine import CurrentEngine, detect
 from llm_observatory.storage.engine.whole import remember_what_is_dropped
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.rollups import work
+from llm_observatory.storage.turns import Hour, Turns
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_promises import fetch, payload_of, session_on, write_request
 from tests.plugins import brute_force
@@ -131,7 +133,7 @@ async def test_an_hour_that_is_filed_again_while_it_is_computed(store: Store) ->
         await store.add(32, spread(32, hour, timedelta(hours=1), 20))
         async with collecting.transaction():
             await touched.collect(collecting, SIGNALS, time.monotonic() + 60)
-            pending = work.PendingHour("default", "traces", hour)
+            pending = Hour("default", "traces", hour)
             compute = asyncio.create_task(work.compute(computing, pending))
             async with asyncio.timeout(30):
                 while not compute.done() and not await fetch(store.url, WAITS):
@@ -204,19 +206,44 @@ async def test_an_hour_that_cannot_be_computed_goes_to_the_end_of_the_queue(
     await store.add(26, spread(26, now() - timedelta(days=1), timedelta(hours=9), 30))
     monkeypatch.setattr(work, "BUDGET_SECONDS", 0)
     monkeypatch.setattr(touched, "collect", collect_all)
-    compute, tried = work.compute, list[work.PendingHour]()
+    compute, tried = work.compute, list[Hour]()
 
-    async def fail_the_first(connection: AsyncConnection, pending: work.PendingHour, *, expired: bool = False) -> bool:
+    async def fail_the_first(connection: AsyncConnection, pending: Hour, *, expired: bool = False) -> bool:
         tried.append(pending)
         if pending == tried[0]:
             raise StorageError("it takes too long")
         return await compute(connection, pending, expired=expired)
 
     monkeypatch.setattr(work, "compute", fail_the_first)
+    turns, oldest = Turns(), now() - timedelta(days=30)
     async with await connect(store.url) as connection:
-        computed = [await work.work_off(connection, now(), now() - timedelta(days=30)) for _ in range(4)]
-    assert computed == [0, 1, 1, 1]
+        with pytest.raises(StorageError, match="it takes too long"):
+            await work.work_off(connection, now(), oldest, turns=turns)
+        assert [await work.work_off(connection, now(), oldest, turns=turns) for _ in range(3)] == [1, 1, 1]
+    assert tried.count(tried[0]) == 1
     store.assert_exact()
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_the_hours_after_one_that_cannot_be_computed_are_computed_in_the_same_round(store: Store) -> None:
+    """The round fails all the same, and says how many hours still wait."""
+    begin = (now() - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    broken = begin + timedelta(hours=4)
+    await store.add(27, spread(27, begin, timedelta(hours=9), 60))
+    async with await connect(store.url) as connection:
+        await touched.collect(connection, SIGNALS, time.monotonic() + 60)
+        await connection.execute(
+            b"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE division_by_zero; END $$"
+        )
+        await connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON trace_metrics_hourly_state FOR EACH ROW"
+            f" WHEN (new.tenant = 'default' AND new.bucket = '{broken}') EXECUTE FUNCTION refuse()".encode()
+        )
+        with pytest.raises(DataRejected):
+            await work.work_off(connection, now(), now() - timedelta(days=30))
+        assert await fetch(store.url, "SELECT tenant, signal, hour FROM rollup_pending") == [("default", "traces", broken)]
+        assert metrics.ROLLUP_PENDING_HOURS._value.get() == 1
+        store.assert_exact()
 
 
 @pytest.mark.rollup_tables("continuous aggregates have jobs of their own")

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from dashboards.grafana import Shown, chosen
 from dashboards.postgres import Postgres
+from llm_observatory import metrics
 from llm_observatory.api.v1 import usage_query_service_pb2 as pb
 from llm_observatory.query.time_range import HOUR, TimeRange, nanoseconds
 from llm_observatory.query.usage.answer import usage_of
@@ -313,6 +314,30 @@ async def settled(kept: Kept) -> None:
     for queue, since in (("ingest_touched", "touched_at"), ("rollup_pending", "pending_since")):
         execute(kept.query.database, f"UPDATE {queue} SET {since} = now() - INTERVAL '1 hour'")
     await kept.round()
+
+
+async def test_a_tenant_whose_traces_cannot_be_corrected_keeps_no_other_waiting(kept: Kept) -> None:
+    """It is first in the queue. The round fails, the next does not try it again so soon."""
+    for tenant in ("a", "default", "z"):
+        await kept.query.store(spans(*twice(1)), tenant=tenant)
+    execute(
+        kept.query.database,
+        "UPDATE ingest_touched SET touched_at = touched_at - INTERVAL '1 minute' WHERE tenant = 'a'",
+        "ALTER TABLE usage_corrections ADD CONSTRAINT broken CHECK (tenant <> 'a')",
+    )
+    url, settings, done = kept.query.database, Settings(), "SELECT tenant FROM usage_corrections ORDER BY 1"
+    maintenance = Maintenance(lambda: connect(url), settings, CurrentEngine(lambda: connect(url), settings))
+    try:
+        assert (await maintenance.run_once())["usage_corrections"] == "error"
+        assert kept.rows(done) == [("default",), ("z",)]
+        assert metrics.USAGE_PENDING_TRACES._value.get() == 1
+        execute(url, "ALTER TABLE usage_corrections DROP CONSTRAINT broken")
+        assert (await maintenance.run_once())["usage_corrections"] == "success"
+        assert kept.rows(done) == [("default",), ("z",)]
+    finally:
+        await maintenance.close()
+    await kept.round()
+    assert kept.rows(done) == [("a",), ("default",), ("z",)]
 
 
 async def test_conversations_and_turns_count_once_too(kept: Kept) -> None:

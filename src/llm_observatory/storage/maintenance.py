@@ -29,6 +29,7 @@ from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
+from llm_observatory.storage.turns import Turns
 from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED, USAGE_CORRECTIONS
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Maintenance:
         self._analyze_due: dict[str, float] = {}
         self._connection: AsyncConnection | None = None
         self._leading = False
+        self._usage_turns = Turns()
         self._filters_before: datetime | None = datetime.max.replace(tzinfo=UTC)
         """Of days before it nobody looked yet whether their filters were asked for: one day a round, once in a process."""
 
@@ -224,7 +226,7 @@ class Maintenance:
 
     async def _correct_usage(self, connection: AsyncConnection) -> None:
         oldest = await rows_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))
-        await usage_corrections.work_off(connection, oldest)
+        await usage_corrections.work_off(connection, oldest, self._usage_turns)
 
     async def _prune_log_feed(self, connection: AsyncConnection) -> None:
         await prune.delete_before(connection, LOG_FEED, await _now(connection) - log_feed.KEPT)

@@ -10,13 +10,14 @@ import pytest
 from prometheus_client import generate_latest
 
 from llm_observatory import metrics
+from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.observe import gauges
 from llm_observatory.storage.observe.observation import Observation, observe, session
-from llm_observatory.storage.rollups import work_off
+from llm_observatory.storage.rollups import work
 from llm_observatory.tables import ROLLUP_VIEWS, TABLES
 from tests.plugins.database import execute
 
@@ -133,8 +134,14 @@ async def test_maintenance_mode(connection: AsyncConnection, database: str) -> N
     assert exported("storage_maintenance_mode") == {"": 1}
 
 
+async def cannot(*_arguments: object, **_named: object) -> bool:
+    raise StorageError("it takes too long")
+
+
 @pytest.mark.rollup_tables("their lag is that of the queue")
-async def test_an_hour_that_nobody_computes_is_late(connection: AsyncConnection, database: str) -> None:
+async def test_an_hour_that_nobody_computes_is_late(
+    connection: AsyncConnection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     execute(
         database,
         "INSERT INTO ingest_touched SELECT 'default', 'traces', date_trunc('hour', now()) - INTERVAL '5 hours', '{}',"
@@ -146,7 +153,13 @@ async def test_an_hour_that_nobody_computes_is_late(connection: AsyncConnection,
     assert lag["llm_usage_daily"] == lag["trace_metrics_hourly"]
     assert lag["metric_stats_hourly"] == 0
     now = datetime.now(UTC)
-    await work_off(connection, now, now - timedelta(days=30))
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "compute", cannot)
+        with pytest.raises(StorageError):
+            await work.work_off(connection, now, now - timedelta(days=30))
+    tried = (await look(connection)).rollup_lag
+    assert tried == pytest.approx(lag, abs=60), "a try that fails makes no hour younger"
+    await work.work_off(connection, now, now - timedelta(days=30))
     assert (await look(connection)).rollup_lag == {view.name: 0.0 for view in ROLLUP_VIEWS}
 
 

@@ -34,6 +34,7 @@ from llm_observatory.storage.engine.partitions import (
 )
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_since
+from llm_observatory.storage.turns import Turns
 from llm_observatory.tables import BY_NAME, ROLLUP_VIEWS, TABLES
 from llm_observatory.tables.rollups import GRAINS
 
@@ -52,6 +53,7 @@ class PostgreSQL:
         self._beside = beside
         self.follow(settings)
         self._known: dict[str, list[Partition]] = {}
+        self._turns = Turns()
 
     def follow(self, settings: Settings) -> None:
         """See Engine."""
@@ -154,7 +156,7 @@ class PostgreSQL:
     async def follow_changes(self, connection: AsyncConnection, now: datetime) -> None:
         """See Engine."""
         since = await rows_whole_since(connection, self._settings, now)
-        await rollups.work_off(connection, now, since)
+        await rollups.work_off(connection, now, since, turns=self._turns)
 
     @property
     def compressed_chunk_us(self) -> int | None:

@@ -23,6 +23,7 @@ from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
+from llm_observatory.storage.turns import Turns
 from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import ALWAYS_TABLES, GRAINS, Grain
 
@@ -50,6 +51,7 @@ class TimescaleDB:
         self.follow(settings)
         self.edition = edition
         self._restore_due = 0.0
+        self._turns = Turns()
 
     def __str__(self) -> str:
         return f"hypertables of {self.edition}"
@@ -149,10 +151,10 @@ class TimescaleDB:
         """See Engine."""
         since = await rows_whole_since(connection, self._settings, now)
         if not self.edition.community:
-            await rollups.work_off(connection, now, since)
+            await rollups.work_off(connection, now, since, turns=self._turns)
             return
         parts: dict[str, Callable[[], Awaitable[object]]] = {
-            "rollups that are tables": partial(rollups.work_off, connection, now, since, ALWAYS_TABLES),
+            "rollups that are tables": partial(rollups.work_off, connection, now, since, ALWAYS_TABLES, turns=self._turns),
             "chunks that are over": partial(compaction.compact, connection, now, self._settings),
         }
         if self._settings.copy_direct_compress and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:

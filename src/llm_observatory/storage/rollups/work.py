@@ -9,21 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
-
-import structlog
 
 from llm_observatory import metrics
-from llm_observatory.errors import StorageError
 from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
+from llm_observatory.storage.turns import Hour, Turns
 from llm_observatory.tables.rollups import ROLLUPS, Rollup, RollupView
-
-_log = structlog.get_logger(__name__)
 
 SETTLE = timedelta(minutes=5)
 """An hour is computed this long after the first of its changes that are not in it yet: one that rows trickle into costs a
@@ -43,14 +38,6 @@ _HOUR = timedelta(hours=1)
 _PENDING = "SELECT count(*) FROM rollup_pending"
 
 
-class PendingHour(NamedTuple):
-    """An hour of a tenant whose rollups of a signal are out of date."""
-
-    tenant: str
-    signal: str
-    hour: datetime
-
-
 async def work_off(
     connection: AsyncConnection,
     now: datetime,
@@ -60,38 +47,36 @@ async def work_off(
     signals: Collection[str] = SIGNALS,
     settle: timedelta = SETTLE,
     seconds: float | None = None,
+    turns: Turns | None = None,
 ) -> int:
     """Collect what changed of `tables` and compute what is due of `signals`, for `seconds` (BUDGET_SECONDS) at most.
 
-    Returns how many hours were computed.
+    Returns how many hours were computed. `turns`: those of the rounds before.
 
-    Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError.
+    Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError; of an
+    hour that cannot be computed after all others.
     """
     deadline = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     computed = 0
+
+    async def work(hour: Hour) -> None:
+        nonlocal computed
+        computed += await compute(connection, hour, expired=hour.hour < oldest)
+
     with translated():
         await touched.collect(connection, {rollup.signal for rollup in tables}, deadline)
         due = {"oldest": oldest, "over": now - _HOUR, "settled": now - settle}
         found = await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()
-        hours = [hour for hour in (PendingHour(*row) for row in found) if hour.signal in signals]
-        for place, hour in enumerate(hours):
-            if place and time.monotonic() > deadline:
-                _log.info("rollups are behind, the next round goes on", computed=computed, left=len(hours) - place)
-                break
-            try:
-                with translated():
-                    computed += await compute(connection, hour, expired=hour.hour < oldest)
-            except StorageError as error:
-                if connection.closed:
-                    raise
-                _log.warning("an hour is left for later", **hour._asdict(), error=str(error), sqlstate=error.sqlstate)
-                await connection.execute(statement("put_off_rollup_hour"), {**hour._asdict(), "now": now})
+        hours = [hour for hour in (Hour(*row) for row in found) if hour.signal in signals]
+        failure = await (turns or Turns()).work_off(connection, "rollups", hours, work, deadline=deadline)
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.ROLLUP_PENDING_HOURS.set(row[0] if row else 0)
+    if failure is not None:
+        raise failure
     return computed
 
 
-async def compute(connection: AsyncConnection, pending: PendingHour, *, expired: bool = False) -> bool:
+async def compute(connection: AsyncConnection, pending: Hour, *, expired: bool = False) -> bool:
     """Compute one hour, and its day if no other hour of it is out of date. False when somebody else did."""
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])

@@ -21,6 +21,7 @@ from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
+from llm_observatory.storage.turns import Hour, Turns
 from llm_observatory.storage.usage_corrections import filing
 from llm_observatory.storage.usage_corrections.decide import Decision, decide
 from llm_observatory.storage.usage_corrections.spans import Span
@@ -59,23 +60,30 @@ class _Around(NamedTuple):
         return {"tenant": self.tenant, "traces": self.traces, "first": first, "last": last}
 
 
-async def work_off(connection: AsyncConnection, oldest: datetime) -> int:
+async def work_off(connection: AsyncConnection, oldest: datetime, turns: Turns | None = None) -> int:
     """Look at traces that changed, for BUDGET_SECONDS at most; forget what lies before `oldest`. Returns how many were seen.
 
-    Raises StorageError.
+    `turns`: those of the rounds before. Raises StorageError; of an hour whose traces cannot be corrected after all others.
     """
     deadline = time.monotonic() + BUDGET_SECONDS
     seen = 0
+
+    async def work(hour: Hour) -> None:
+        nonlocal seen
+        claimed = TRACES_AT_ONCE
+        while claimed == TRACES_AT_ONCE and time.monotonic() < deadline:
+            claimed = await look_at(connection, hour.tenant, hour.hour)
+            seen += claimed
+
     with translated():
         await connection.execute(statement("forget_usage_pending").encode(), {"oldest": oldest})
-        hours = await (await connection.execute(statement("pending_usage_hours").encode())).fetchall()
-        for tenant, hour in hours:
-            claimed = TRACES_AT_ONCE
-            while claimed == TRACES_AT_ONCE and time.monotonic() < deadline:
-                claimed = await look_at(connection, tenant, hour)
-                seen += claimed
+        found = await (await connection.execute(statement("pending_usage_hours").encode())).fetchall()
+        hours = [Hour(tenant, "traces", hour) for tenant, hour in found]
+        failure = await (turns or Turns()).work_off(connection, "usage corrections", hours, work, deadline=deadline)
         row = await (await connection.execute(_PENDING)).fetchone()
         metrics.USAGE_PENDING_TRACES.set(row[0] if row else 0)
+    if failure is not None:
+        raise failure
     return seen
 
 
