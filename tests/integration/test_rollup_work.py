@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -16,7 +16,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine, detect
-from llm_observatory.storage.engine.whole import remember_what_is_dropped
+from llm_observatory.storage.engine.whole import remember_dropped, remember_what_is_dropped
 from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.rollups import work
 from llm_observatory.storage.turns import Hour, Turns
@@ -134,7 +134,7 @@ async def test_an_hour_that_is_filed_again_while_it_is_computed(store: Store) ->
         async with collecting.transaction():
             await touched.collect(collecting, SIGNALS, time.monotonic() + 60)
             pending = Hour("default", "traces", hour)
-            compute = asyncio.create_task(work.compute(computing, pending))
+            compute = asyncio.create_task(work.compute(computing, pending, hour))
             async with asyncio.timeout(30):
                 while not compute.done() and not await fetch(store.url, WAITS):
                     pass
@@ -208,11 +208,11 @@ async def test_an_hour_that_cannot_be_computed_goes_to_the_end_of_the_queue(
     monkeypatch.setattr(touched, "collect", collect_all)
     compute, tried = work.compute, list[Hour]()
 
-    async def fail_the_first(connection: AsyncConnection, pending: Hour, *, expired: bool = False) -> bool:
+    async def fail_the_first(connection: AsyncConnection, pending: Hour, oldest: datetime) -> bool:
         tried.append(pending)
         if pending == tried[0]:
             raise StorageError("it takes too long")
-        return await compute(connection, pending, expired=expired)
+        return await compute(connection, pending, oldest)
 
     monkeypatch.setattr(work, "compute", fail_the_first)
     turns, oldest = Turns(), now() - timedelta(days=30)
@@ -258,6 +258,46 @@ async def test_expired_hours_are_forgotten_and_what_was_computed_of_them_stays(s
         await connection.execute("DELETE FROM llm_traces")
         assert await work.work_off(connection, now(), now() - timedelta(days=2)) == 0
     assert await fetch(store.url, "SELECT count(*), sum(span_count) FROM trace_metrics_hourly") == before
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+@pytest.mark.parametrize("changed", [5, 23])
+async def test_a_day_is_computed_although_the_last_of_its_hours_expires_while_it_waits(store: Store, changed: int) -> None:
+    """Two hours of a day have changed; the second is forgotten, and nobody would come later for the first one's sake."""
+    day = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=6)
+    await store.add(28, spread(28, day, timedelta(hours=24), 60))
+    await store.settle()
+    await store.add(29, [day + timedelta(hours=4, minutes=minute) for minute in range(1, 9)])
+    waiting = Hour("default", "traces", day + timedelta(hours=changed))
+    async with await connect(store.url) as connection:
+        await touched.collect(connection, SIGNALS, time.monotonic() + 60)
+        await connection.execute("INSERT INTO rollup_pending VALUES (%s, %s, %s, now())", waiting)
+        await connection.execute("DELETE FROM rollup_pending WHERE tenant <> 'default' OR signal <> 'traces'")
+        assert await work.work_off(connection, now(), day) == 1
+        sums = "SELECT (SELECT sum(span_count) FROM trace_metrics_daily_state WHERE tenant = 'default')"
+        assert await fetch(store.url, f"{sums} = (SELECT count(*) FROM llm_traces WHERE tenant = 'default')") == [(False,)]
+        await remember_dropped(connection, day + timedelta(hours=changed + 1))
+        await connection.execute("DELETE FROM llm_traces WHERE timestamp < %s", [day + timedelta(hours=changed + 1)])
+        assert await work.work_off(connection, now(), day + timedelta(hours=changed + 1)) == 0
+    assert await fetch(store.url, "SELECT count(*) FROM rollup_pending") == [(0,)]
+    by_hour = "SELECT sum(span_count) FROM trace_metrics_hourly_state WHERE tenant = 'default'"
+    assert await fetch(store.url, f"{sums} = ({by_hour})") == [(True,)]
+
+
+@pytest.mark.rollup_tables("continuous aggregates have jobs of their own")
+async def test_a_day_whose_hours_have_expired_says_what_it_said(store: Store) -> None:
+    """Its sums by hour are gone: a late record, or an import, must not have it computed from what is left."""
+    await store.add(22, spread(22, now() - timedelta(days=6), timedelta(days=1), 50))
+    await store.settle()
+    days = "SELECT bucket, sum(span_count) FROM trace_metrics_daily_state GROUP BY 1 ORDER BY 1"
+    before = await fetch(store.url, days)
+    async with await connect(store.url) as connection:
+        oldest = now() - timedelta(days=3)
+        await remember_dropped(connection, oldest.replace(minute=0, second=0, microsecond=0))
+        await connection.execute("DELETE FROM trace_metrics_hourly_state")
+        await store.add(23, [now() - timedelta(days=6)])
+        assert await work.work_off(connection, now(), oldest) == 0
+    assert await fetch(store.url, days) == before
 
 
 @pytest.mark.rollup_tables("continuous aggregates have jobs of their own")

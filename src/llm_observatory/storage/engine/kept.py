@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage.engine.partitions import EPOCH
+from llm_observatory.storage.rollups.work import HOURS_OUTLIVE_ROWS
 from llm_observatory.tables import Table
 from llm_observatory.tables.rollups import Grain
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-
-HOURS_OUTLIVE_ROWS = 2 * _DAY
-"""A day is made of its hours, and begins up to a day before the oldest of them that may still change."""
 
 
 def kept_for(table: Table, settings: Settings) -> timedelta:

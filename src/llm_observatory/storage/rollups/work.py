@@ -30,6 +30,9 @@ BUDGET_SECONDS = 30.0
 STATEMENT_TIMEOUT = "30min"
 """Of one hour. Ten million spans an hour take about half a minute (benchmarks/README.md)."""
 
+HOURS_OUTLIVE_ROWS = timedelta(days=2)
+"""A day is made of its hours, and begins up to a day before the oldest of them that may still change."""
+
 SIGNALS = frozenset(rollup.signal for rollup in ROLLUPS)
 """Of which there are rollups."""
 
@@ -53,15 +56,15 @@ async def work_off(
 
     Returns how many hours were computed. `turns`: those of the rounds before.
 
-    Hours before `oldest` are forgotten: their rows may be gone, and what was computed of them stays. Raises StorageError; of an
-    hour that cannot be computed after all others.
+    Hours before `oldest` are not computed: their rows may be gone, and what was computed of them stays. Raises StorageError; of
+    an hour that cannot be computed after all others.
     """
     deadline = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     computed = 0
 
     async def work(hour: Hour) -> None:
         nonlocal computed
-        computed += await compute(connection, hour, expired=hour.hour < oldest)
+        computed += await compute(connection, hour, oldest)
 
     with translated():
         await touched.collect(connection, {rollup.signal for rollup in tables}, deadline)
@@ -76,22 +79,28 @@ async def work_off(
     return computed
 
 
-async def compute(connection: AsyncConnection, pending: Hour, *, expired: bool = False) -> bool:
-    """Compute one hour, and its day if no other hour of it is out of date. False when somebody else did."""
+async def compute(connection: AsyncConnection, pending: Hour, oldest: datetime) -> bool:
+    """Compute one hour, and its day if no other hour of it is out of date. False when somebody else did, or it has expired.
+
+    The day of an hour that has expired has waited for it, and is computed while the sums of all its hours are there.
+    """
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         # One at a time: two that computed hours of the same day would both write the day. It comes first: what is read
         # afterwards includes what another has committed.
         await transaction_lock(connection, Lock.ROLLUPS)
         claimed = await connection.execute(statement("claim_rollup_hour"), pending._asdict())
-        if not claimed.rowcount or expired:
+        if not claimed.rowcount:
             return False
-        await _fill(connection, _views(pending.signal, "hourly"), pending.tenant, pending.hour)
-        day = pending.hour.astimezone(UTC).replace(hour=0)
+        whole, day = pending.hour >= oldest, pending.hour.astimezone(UTC).replace(hour=0)
+        if whole:
+            await _fill(connection, _views(pending.signal, "hourly"), pending.tenant, pending.hour)
+        elif day < oldest - HOURS_OUTLIVE_ROWS:
+            return False
         of_day = {"tenant": pending.tenant, "signal": pending.signal, "day": day}
         if await (await connection.execute(statement("rollup_day_is_open"), of_day)).fetchone() == (False,):
             await _fill(connection, _views(pending.signal, "daily"), pending.tenant, day)
-    return True
+    return whole
 
 
 async def _fill(connection: AsyncConnection, views: Sequence[RollupView], tenant: str, bucket: datetime) -> None:
