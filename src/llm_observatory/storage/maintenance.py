@@ -73,7 +73,7 @@ class Maintenance:
         self._analyze_due: dict[str, float] = {}
         self._connection: AsyncConnection | None = None
         self._leading = False
-        self._usage_turns = Turns()
+        self._usage_turns, self._filter_turns = Turns(), Turns()
         self._filters_before: datetime | None = datetime.max.replace(tzinfo=UTC)
         """Of days before it nobody looked yet whether their filters were asked for: one day a round, once in a process."""
 
@@ -222,7 +222,7 @@ class Maintenance:
         oldest = now - self._settings.retention
         if self._filters_before is not None:
             self._filters_before = await search_filters.queue_day(connection, min(self._filters_before, now), oldest)
-        await search_filters.work_off(connection, now, oldest)
+        await search_filters.work_off(connection, now, oldest, self._filter_turns)
 
     async def _correct_usage(self, connection: AsyncConnection) -> None:
         oldest = await rows_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))

@@ -20,12 +20,14 @@ from llm_observatory.storage.search_filters import entries
 from llm_observatory.storage.search_filters.bloom import Builder
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
+from llm_observatory.storage.turns import Hour, Turns
 from llm_observatory.tables import LLM_LOGS, LLM_TRACES, Table
 
 _log = structlog.get_logger(__name__)
 
 SETTLE = timedelta(minutes=5)
-"""After its end: most late records have come by then, and a filter that is built again costs as much as the first time."""
+"""After its end: most late records have come by then, and a filter that is built again costs as much as the first time. An hour
+that late records come into is built once in as long (REST_SECONDS), and read meanwhile."""
 
 BUDGET_SECONDS = 6.0
 """Of a round, which is a minute: a tenth of one core at most."""
@@ -42,7 +44,6 @@ _RECORDS, _QUEUE = named(_SQL, "search_filter_records"), named(_SQL, "queue_sear
 class _Kind(NamedTuple):
     """How rows of a signal are read: the columns of a text each, and the attributes that have become columns."""
 
-    signal: str
     table: Table
     document: str
     texts: tuple[str, ...]
@@ -58,31 +59,35 @@ def _promoted(table: Table) -> dict[str, str]:
     }
 
 
-KINDS = (
-    _Kind("traces", LLM_TRACES, "attributes", (), _promoted(LLM_TRACES)),
-    _Kind("logs", LLM_LOGS, "attributes", ("message", "body"), _promoted(LLM_LOGS)),
-)
+KINDS = {
+    "traces": _Kind(LLM_TRACES, "attributes", (), _promoted(LLM_TRACES)),
+    "logs": _Kind(LLM_LOGS, "attributes", ("message", "body"), _promoted(LLM_LOGS)),
+}
+"""By signal."""
 
 
-async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime) -> int:
+async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime, turns: Turns | None = None) -> int:
     """Build filters that are missing, for BUDGET_SECONDS at most, and drop those before `oldest`. Returns how many were built.
 
-    Raises StorageError.
+    `turns`: those of the rounds before. Raises StorageError; of an hour whose filter cannot be built after all others.
     """
-    deadline = time.monotonic() + BUDGET_SECONDS
+    deadline, turns = time.monotonic() + BUDGET_SECONDS, turns or Turns()
     built = 0
+
+    async def work(hour: Hour) -> None:
+        nonlocal built
+        await build(connection, hour)
+        built += 1
+
     with translated():
         await connection.execute(statement("drop_search_filters").encode(), {"oldest": oldest})
-        for kind in KINDS:
-            newest = now - _HOUR - SETTLE
-            missing = {"signal": kind.signal, "oldest": oldest, "newest": newest, "limit": HOURS_A_ROUND}
-            rows = await (await connection.execute(statement("missing_search_filters").encode(), missing)).fetchall()
-            for tenant, hour in rows:
-                if time.monotonic() > deadline:
-                    _log.debug("search filters are behind, the next round goes on", built=built)
-                    return built
-                await build(connection, kind, tenant, hour)
-                built += 1
+        within = {"oldest": oldest, "newest": now - _HOUR - SETTLE}
+        missing = {**within, "signals": list(KINDS), "limit": HOURS_A_ROUND + turns.tried}
+        found = await (await connection.execute(statement("missing_search_filters").encode(), missing)).fetchall()
+        hours = [Hour(*row) for row in found]
+        failure = await turns.work_off(connection, "search filters", hours, work, deadline=deadline, done_rests=True)
+    if failure is not None:
+        raise failure
     return built
 
 
@@ -93,11 +98,11 @@ async def queue_day(connection: AsyncConnection, before: datetime, oldest: datet
     same again where a table was busy, which keeps the others from nothing. Raises StorageError when the connection is lost.
     """
     begin, asked = max(before - _DAY, oldest), True
-    for kind in KINDS:
+    for signal, kind in KINDS.items():
         queue = _QUEUE.format(table=sql.Identifier(kind.table.name))
         try:
             with translated():
-                await connection.execute(queue, {"signal": kind.signal, "begin": begin, "end": before})
+                await connection.execute(queue, {"signal": signal, "begin": begin, "end": before})
         except StorageError as error:
             if connection.closed:
                 raise
@@ -108,18 +113,18 @@ async def queue_day(connection: AsyncConnection, before: datetime, oldest: datet
     return begin if begin > oldest else None
 
 
-async def build(connection: AsyncConnection, kind: _Kind, tenant: str, hour: datetime) -> None:
+async def build(connection: AsyncConnection, hour: Hour) -> None:
     """Build one. Nobody collects changes meanwhile (Lock.ROLLUPS): what comes in now is queued and takes it away later."""
-    builder = Builder()
+    kind, builder = KINDS[hour.signal], Builder()
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         await transaction_lock(connection, Lock.ROLLUPS)
         async with connection.cursor("records") as cursor:
-            await cursor.execute(_select(kind), {"tenant": tenant, "begin": hour, "end": hour + _HOUR})
+            await cursor.execute(_select(kind), {"tenant": hour.tenant, "begin": hour.hour, "end": hour.hour + _HOUR})
             while rows := await cursor.fetchmany(ROWS_AT_ONCE):
                 # A hundred milliseconds for ten thousand spans: not on the loop.
                 await asyncio.to_thread(_fill, builder, kind, rows)
-        filed = {"tenant": tenant, "signal": kind.signal, "hour": hour, "bits": builder.finish()}
+        filed = {**hour._asdict(), "bits": builder.finish()}
         await connection.execute(statement("file_search_filter").encode(), filed)
 
 
