@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,11 @@ from llm_observatory.query.usage.answer import usage_of
 from llm_observatory.query.usage.repository import UsageRepository
 from llm_observatory.query.values import Values
 from llm_observatory.settings import Settings
+from llm_observatory.storage import touched
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.maintenance import Maintenance
+from llm_observatory.storage.usage_corrections import work
 from tests.contract.query.test_usage import attributes, call, comparable, spans, usage
 from tests.plugins import grafana
 from tests.plugins.database import execute
@@ -368,6 +371,34 @@ async def test_a_trace_of_too_many_spans_is_left_as_it_is(kept: Kept, monkeypatc
     await kept.round()
     assert len(kept.corrections()) == 2
     await kept.assert_all_agree((3, 0, 0, 201, 20, 3))
+
+
+async def test_many_spans_are_read_in_parts_and_what_there_is_no_time_for_waits_as_long_as_it_did(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kept.store(*(twice(trace) for trace in range(1, 6)), [of_trace(6, 1)])
+    monkeypatch.setattr(work, "SPANS_AT_ONCE", 4)
+    monkeypatch.setattr(work, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("llm_observatory.storage.usage_corrections.replace.ROWS_AT_ONCE", 1)
+    decide, parts = work._decide, list[int]()
+
+    def watched(spans: Any, within: Any) -> Any:
+        parts.append(sum(map(len, spans.values())))
+        return decide(spans, within)
+
+    monkeypatch.setattr(work, "_decide", watched)
+    waiting = "SELECT count(*)::int, min(pending_since), max(pending_since) FROM usage_pending"
+    async with await connect(kept.query.database) as connection:
+        await touched.collect(connection, (), time.monotonic() + 60)
+        execute(kept.query.database, "UPDATE usage_pending SET pending_since = '2025-01-01Z'")
+        [(_, since, _)] = kept.rows(waiting)
+        tenant, hour, over = "default", BEGIN, time.monotonic() - 1
+        assert await work.look_at(connection, tenant, hour, over) == 3, "two of two calls each, and the single call"
+        assert kept.rows(waiting) == [(3, since, since)]
+        assert await work.look_at(connection, tenant, hour, over + 3600) == 3
+    assert parts == [4, 4, 2]
+    assert len(kept.corrections()) == 5
+    assert kept.rows("SELECT count(*)::int FROM usage_pending") == [(0,)]
 
 
 async def test_corrections_expire_with_their_spans_and_their_days_stay(kept: Kept, licence: str | None) -> None:

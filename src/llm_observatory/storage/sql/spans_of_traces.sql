@@ -5,4 +5,3 @@ SELECT trace_id, span_id, parent_span_id, extract(epoch FROM timestamp)::numeric
            AS detail
 FROM llm_traces
 WHERE tenant = %(tenant)s AND trace_id = ANY(%(traces)s) AND timestamp >= %(first)s AND timestamp < %(last)s
-ORDER BY trace_id

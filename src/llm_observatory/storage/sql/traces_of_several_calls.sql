@@ -1,5 +1,5 @@
--- One billed span alone is what it says. A trace of very many spans is left as it is.
-SELECT trace_id, count(*) <= %(most)s AS fits
+-- One billed span alone is what it says.
+SELECT trace_id, count(*) AS spans
 FROM llm_traces
 WHERE tenant = %(tenant)s AND trace_id = ANY(%(traces)s) AND timestamp >= %(first)s AND timestamp < %(last)s
 GROUP BY trace_id

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -22,8 +22,9 @@ from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.turns import Hour, Turns
-from llm_observatory.storage.usage_corrections import filing
-from llm_observatory.storage.usage_corrections.decide import Decision, decide
+from llm_observatory.storage.usage_corrections.around import REACH, Around
+from llm_observatory.storage.usage_corrections.decide import decide
+from llm_observatory.storage.usage_corrections.replace import Decided, replace
 from llm_observatory.storage.usage_corrections.spans import Span
 
 _log = structlog.get_logger(__name__)
@@ -32,32 +33,15 @@ BUDGET_SECONDS = 6.0
 """Of a round, which is a minute: a tenth of one core at most."""
 
 TRACES_AT_ONCE = 500
+SPANS_AT_ONCE = 20_000
+"""Of traces that are decided together: about 35 MB of objects."""
+ROWS_AT_ONCE = 500
+"""Read at once, which the event loop does: a millisecond or two."""
 MAX_SPANS = 10_000
 """Of a trace. One of more is left as it is: its calls count as they say by themselves."""
 
-REACH = timedelta(hours=1)
-"""Spans of one call start within it. So a span may change what is decided of another one that is no further away, and decides
-with what is no further away from that: nobody looks for a trace in all of the history."""
-
 STATEMENT_TIMEOUT = "60s"
-_HOUR = timedelta(hours=1)
-_FILE = filing.statement()
 _PENDING = "SELECT count(*) FROM usage_pending"
-
-Decided = dict[UUID, set[Decision]]
-
-
-class _Around(NamedTuple):
-    """Traces of a tenant around an hour in which some of their spans have come."""
-
-    tenant: str
-    hour: datetime
-    traces: list[UUID]
-
-    def within(self, reach: timedelta) -> dict[str, Any]:
-        """As parameters of a statement."""
-        first, last = self.hour - reach, self.hour + _HOUR + reach
-        return {"tenant": self.tenant, "traces": self.traces, "first": first, "last": last}
 
 
 async def work_off(connection: AsyncConnection, oldest: datetime, turns: Turns | None = None) -> int:
@@ -72,7 +56,7 @@ async def work_off(connection: AsyncConnection, oldest: datetime, turns: Turns |
         nonlocal seen
         claimed = TRACES_AT_ONCE
         while claimed == TRACES_AT_ONCE and time.monotonic() < deadline:
-            claimed = await look_at(connection, hour.tenant, hour.hour)
+            claimed = await look_at(connection, hour.tenant, hour.hour, deadline)
             seen += claimed
 
     with translated():
@@ -87,45 +71,73 @@ async def work_off(connection: AsyncConnection, oldest: datetime, turns: Turns |
     return seen
 
 
-async def look_at(connection: AsyncConnection, tenant: str, hour: datetime) -> int:
-    """Decide some of the traces that wait of an hour, in a transaction. Returns how many they were."""
+async def look_at(connection: AsyncConnection, tenant: str, hour: datetime, deadline: float) -> int:
+    """Decide some of the traces that wait of an hour, in a transaction, until `deadline` (time.monotonic). Returns how many."""
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         # Two that looked at the same trace, around two hours, would both file its corrections.
         await transaction_lock(connection, Lock.USAGE_CORRECTIONS)
         claim = {"tenant": tenant, "hour": hour, "limit": TRACES_AT_ONCE}
-        claimed = await (await connection.execute(statement("claim_usage_pending").encode(), claim)).fetchall()
-        around = _Around(tenant, hour, [trace_id for (trace_id,) in claimed])
-        if around.traces:
-            await _correct(connection, around)
-    return len(claimed)
+        claimed: dict[UUID, datetime] = dict(
+            await (await connection.execute(statement("claim_usage_pending").encode(), claim)).fetchall()
+        )
+        left = await _correct(connection, Around(tenant, hour, list(claimed)), deadline) if claimed else []
+        if left:
+            back = {"traces": left, "since": [claimed[trace_id] for trace_id in left]}
+            await connection.execute(statement("put_back_usage_pending").encode(), {"tenant": tenant, "hour": hour, **back})
+    return len(claimed) - len(left)
 
 
-async def _correct(connection: AsyncConnection, around: _Around) -> None:
-    asked = around.within(2 * REACH)
-    several = await (
-        await connection.execute(statement("traces_of_several_calls").encode(), {**asked, "most": MAX_SPANS})
-    ).fetchall()
-    large = {trace_id for trace_id, fits in several if not fits}
+async def _correct(connection: AsyncConnection, around: Around, deadline: float) -> list[UUID]:
+    """Decide traces, until `deadline`. Returns those that are left."""
+    sizes: dict[UUID, int] = dict(
+        await (await connection.execute(statement("traces_of_several_calls").encode(), around.within(2 * REACH))).fetchall()
+    )
+    large = {trace_id for trace_id, spans in sizes.items() if spans > MAX_SPANS}
     if large:
         _log.warning(
             "traces of too many spans are counted as they are", tenant=around.tenant, traces=len(large), spans=MAX_SPANS
         )
-    chosen = [trace_id for trace_id, fits in several if fits]
-    spans = await _spans(connection, {**asked, "traces": chosen}) if chosen else {}
-    decided = await asyncio.to_thread(_decide, spans, around.within(REACH))
-    await _replace(connection, around._replace(traces=[trace for trace in around.traces if trace not in large]), decided)
+    await replace(connection, around._replace(traces=[trace for trace in around.traces if trace not in sizes]), {})
+    parts = list(_parts([trace for trace in sizes if trace not in large], sizes))
+    for place, part in enumerate(parts):
+        if place and time.monotonic() > deadline:
+            return [trace for later in parts[place:] for trace in later]
+        some = around._replace(traces=part)
+        spans = await _spans(connection, some.within(2 * REACH))
+        await replace(connection, some, await asyncio.to_thread(_decide, spans, some.within(REACH)))
+    return []
+
+
+def _parts(traces: Iterable[UUID], sizes: Mapping[UUID, int]) -> Iterator[list[UUID]]:
+    """Traces together as far as they have no more than SPANS_AT_ONCE spans."""
+    part: list[UUID] = []
+    spans = 0
+    for trace in traces:
+        if part and spans + sizes[trace] > SPANS_AT_ONCE:
+            yield part
+            part, spans = [], 0
+        part.append(trace)
+        spans += sizes[trace]
+    if part:
+        yield part
 
 
 async def _spans(connection: AsyncConnection, asked: Mapping[str, Any]) -> dict[UUID, list[Span]]:
     found: dict[UUID, list[Span]] = defaultdict(list)
-    cursor = await connection.execute(statement("spans_of_traces").encode(), asked)
-    for trace_id, span_id, parent, start, duration, role, models, response_id, tokens, detail in await cursor.fetchall():
+    async with connection.cursor("spans") as cursor:
+        await cursor.execute(statement("spans_of_traces").encode(), asked)
+        while rows := await cursor.fetchmany(ROWS_AT_ONCE):
+            await asyncio.to_thread(_add, found, rows)
+    return found
+
+
+def _add(found: dict[UUID, list[Span]], rows: Iterable[tuple[Any, ...]]) -> None:
+    for trace_id, span_id, parent, start, duration, role, models, response_id, tokens, detail in rows:
         begin = int(start)
         end = None if duration is None else begin + duration
         names = frozenset(name for name in models if name)
         found[trace_id].append(Span(span_id, parent, begin, end, role, names, response_id, tuple(tokens), detail))
-    return found
 
 
 def _decide(spans: Mapping[UUID, Sequence[Span]], within: Mapping[str, Any]) -> Decided:
@@ -136,29 +148,3 @@ def _decide(spans: Mapping[UUID, Sequence[Span]], within: Mapping[str, Any]) -> 
         there = {span.span_id for span in trace if first <= span.start < last}
         found[trace_id] = {decision for decision in decide(trace) if decision.span_id in there}
     return found
-
-
-async def _replace(connection: AsyncConnection, around: _Around, decided: Decided) -> None:
-    """Have what was decided, and nothing else, of the spans around that hour."""
-    cursor = await connection.execute(statement("known_usage_corrections").encode(), around.within(REACH))
-    known: Decided = defaultdict(set)
-    for trace_id, *decision in await cursor.fetchall():
-        known[trace_id].add(Decision(*decision))
-    gone = [(trace, decision) for trace, old in known.items() for decision in old - decided.get(trace, set())]
-    new = [(trace, decision) for trace, now in decided.items() for decision in now - known.get(trace, set())]
-    if gone or new:
-        # What is new may stand in an hour that nobody looked at: where a client uses its ids again.
-        dropped = {"tenant": around.tenant, **_columns(gone + new)}
-        await connection.execute(statement("drop_usage_corrections").encode(), dropped)
-    if new:
-        await connection.execute(_FILE, {**around.within(2 * REACH), **_columns(new)})
-
-
-def _columns(rows: Iterable[tuple[UUID, Decision]]) -> dict[str, list[Any]]:
-    listed = sorted(rows, key=lambda row: (row[0], row[1].span_id))
-    return {
-        "traces": [trace_id for trace_id, _ in listed],
-        "spans": [decision.span_id for _, decision in listed],
-        "verdicts": [decision.verdict for _, decision in listed],
-        "others": [decision.other for _, decision in listed],
-    }
