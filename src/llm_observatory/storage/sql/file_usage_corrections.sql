@@ -9,7 +9,9 @@ spans AS MATERIALIZED (
     FROM llm_traces
     WHERE tenant = %(tenant)s AND trace_id = ANY(%(traces)s::uuid[])
       AND span_id = ANY(%(spans)s::bytea[] || %(others)s::bytea[]) AND timestamp >= %(first)s AND timestamp < %(last)s
-    ORDER BY trace_id, span_id, timestamp
+    -- The copy that questions count (docs/query.md).
+    ORDER BY trace_id, span_id, timestamp, timestamp_nanos, duration_ns DESC NULLS LAST, output_tokens DESC NULLS LAST,
+             input_tokens DESC NULLS LAST, reported_cost_usd DESC NULLS LAST
 ),
 used AS (
     SELECT trace, span, verdict, other, max({band}) AS input_band, {state},
