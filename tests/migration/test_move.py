@@ -17,14 +17,21 @@ from llm_observatory.errors import SchemaMismatch, StorageError, StorageUnavaila
 from llm_observatory.settings import Settings
 from llm_observatory.storage import dbmate, migrate, move
 from llm_observatory.storage.connection import AsyncConnection, connect
-from llm_observatory.storage.engine import detect
+from llm_observatory.storage.engine import CurrentEngine, detect
 from llm_observatory.storage.engine.timescaledb import TimescaleDB
 from llm_observatory.storage.locks import Lock, try_session_lock
+from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.move import rows, swap
+from llm_observatory.storage.search_filters import absent_hours, words
+from tests.contract.query.test_logs import record
+from tests.contract.query.test_logs import request as records
+from tests.contract.query.test_usage import spans
 from tests.contract.test_rollups import SETTINGS, Store, now, spread
+from tests.integration.test_usage_corrections import BEGIN, START, of_trace, twice
 from tests.plugins.brute_force import read
 from tests.plugins.database import execute
 from tests.plugins.engines import SERVER, WEBASSEMBLY
+from tests.plugins.query import opened
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -280,3 +287,45 @@ async def test_a_table_in_use_is_tried_again_and_said_to_be(empty_database: str,
         with pytest.raises(StorageError, match="always in use"):
             await move.to_timescaledb(empty_database, SETTINGS, lines.append)
     assert lines == ["llm_traces is in use, trying again (10 of 10)"]
+
+
+async def round_of(url: str) -> None:
+    """One of maintenance, as a service that goes on does it."""
+    maintenance = Maintenance(lambda: connect(url), SETTINGS, CurrentEngine(lambda: connect(url), SETTINGS))
+    try:
+        assert set((await maintenance.run_once()).values()) == {"success"}
+    finally:
+        await maintenance.close()
+
+
+@pytest.mark.timescaledb("two sessions, and locks")
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_round_while_rows_stand_aside_judges_nothing(empty_database: str, *, known: bool) -> None:
+    """Traces seem to have no spans then, and hours no records. What was decided stays, the rest is decided afterwards."""
+    execute(empty_database, "CREATE EXTENSION timescaledb")
+    await begin_on_partitions(empty_database)
+    async with opened(empty_database) as query:
+        corrections = "SELECT verdict, trace_id::text FROM usage_corrections ORDER BY 2"
+        filters = "SELECT signal, octet_length(bits) > 0 FROM search_filters ORDER BY 1"
+
+        async def absent(text: str) -> bool:
+            wanted = [[entry] for entry in words(text)]
+            return bool(await absent_hours(query.reader, "default", "logs", BEGIN, BEGIN + timedelta(hours=1), wanted))
+
+        await query.store(spans(*twice(1)), records(record("kettle", START)))
+        if known:
+            await round_of(empty_database)
+        before = await query.reader.rows(sql.SQL(corrections), {})
+        await query.store(spans(of_trace(1, 3), *twice(2)), records(record("teapot", START)))
+        async with await connect(empty_database) as connection:
+            for table in FACTS:
+                await swap.swap_table(connection, table, timedelta(days=1), lambda _line: None)
+        await round_of(empty_database)
+        assert await query.reader.rows(sql.SQL(corrections), {}) == before
+        assert not await absent("kettle")
+        await move.to_timescaledb(empty_database, SETTINGS, lambda _line: None)
+        await round_of(empty_database)
+        found = await query.reader.rows(sql.SQL(corrections), {})
+        assert [verdict for verdict, _ in found] == ["duplicate", "duplicate"]
+        assert await query.reader.rows(sql.SQL(filters), {}) == [("logs", True), ("traces", True)]
+        assert [await absent(text) for text in ("kettle", "teapot", "samovar")] == [False, False, True]

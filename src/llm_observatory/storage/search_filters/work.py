@@ -15,6 +15,7 @@ from psycopg import sql
 from llm_observatory.errors import StorageError
 from llm_observatory.storage.compose import named
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.in_place import all_in_place
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.search_filters import entries
 from llm_observatory.storage.search_filters.bloom import Builder
@@ -69,15 +70,15 @@ KINDS = {
 async def work_off(connection: AsyncConnection, now: datetime, oldest: datetime, turns: Turns | None = None) -> int:
     """Build filters that are missing, for BUDGET_SECONDS at most, and drop those before `oldest`. Returns how many were built.
 
-    `turns`: those of the rounds before. Raises StorageError; of an hour whose filter cannot be built after all others.
+    None of records of which some stand aside, to be moved to TimescaleDB. `turns`: those of the rounds before. Raises
+    StorageError; of an hour whose filter cannot be built after all others.
     """
     deadline, turns = time.monotonic() + BUDGET_SECONDS, turns or Turns()
     built = 0
 
     async def work(hour: Hour) -> None:
         nonlocal built
-        await build(connection, hour)
-        built += 1
+        built += await build(connection, hour)
 
     with translated():
         await connection.execute(statement("drop_search_filters").encode(), {"oldest": oldest})
@@ -95,14 +96,19 @@ async def queue_day(connection: AsyncConnection, before: datetime, oldest: datet
     """Ask for the filters of the day before `before` that are missing.
 
     Nobody asked for those of what came in before an upgrade. Returns what to go on with, None when `oldest` is reached: the
-    same again where a table was busy, which keeps the others from nothing. Raises StorageError when the connection is lost.
+    same again where a table was busy, or its records stand aside, which keeps the others from nothing. Raises StorageError when
+    the connection is lost.
     """
     begin, asked = max(before - _DAY, oldest), True
     for signal, kind in KINDS.items():
         queue = _QUEUE.format(table=sql.Identifier(kind.table.name))
         try:
             with translated():
-                await connection.execute(queue, {"signal": signal, "begin": begin, "end": before})
+                async with connection.transaction():
+                    if await all_in_place(connection, kind.table.name):
+                        await connection.execute(queue, {"signal": signal, "begin": begin, "end": before})
+                    else:
+                        asked = False
         except StorageError as error:
             if connection.closed:
                 raise
@@ -113,12 +119,17 @@ async def queue_day(connection: AsyncConnection, before: datetime, oldest: datet
     return begin if begin > oldest else None
 
 
-async def build(connection: AsyncConnection, hour: Hour) -> None:
-    """Build one. Nobody collects changes meanwhile (Lock.ROLLUPS): what comes in now is queued and takes it away later."""
+async def build(connection: AsyncConnection, hour: Hour) -> bool:
+    """Build one. Nobody collects changes meanwhile (Lock.ROLLUPS): what comes in now is queued and takes it away later.
+
+    False while records stand aside: a filter would say that they are not there when they are.
+    """
     kind, builder = KINDS[hour.signal], Builder()
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         await transaction_lock(connection, Lock.ROLLUPS)
+        if not await all_in_place(connection, kind.table.name):
+            return False
         async with connection.cursor("records") as cursor:
             await cursor.execute(_select(kind), {"tenant": hour.tenant, "begin": hour.hour, "end": hour.hour + _HOUR})
             while rows := await cursor.fetchmany(ROWS_AT_ONCE):
@@ -126,6 +137,7 @@ async def build(connection: AsyncConnection, hour: Hour) -> None:
                 await asyncio.to_thread(_fill, builder, kind, rows)
         filed = {**hour._asdict(), "bits": builder.finish()}
         await connection.execute(statement("file_search_filter").encode(), filed)
+    return True
 
 
 def _select(kind: _Kind) -> sql.Composed:

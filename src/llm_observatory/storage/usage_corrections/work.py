@@ -18,6 +18,7 @@ import structlog
 
 from llm_observatory import metrics
 from llm_observatory.storage.connection import AsyncConnection
+from llm_observatory.storage.in_place import all_in_place
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
@@ -26,6 +27,7 @@ from llm_observatory.storage.usage_corrections.around import REACH, Around
 from llm_observatory.storage.usage_corrections.decide import decide
 from llm_observatory.storage.usage_corrections.replace import Decided, replace
 from llm_observatory.storage.usage_corrections.spans import Span
+from llm_observatory.tables import LLM_TRACES
 
 _log = structlog.get_logger(__name__)
 
@@ -72,11 +74,16 @@ async def work_off(connection: AsyncConnection, oldest: datetime, turns: Turns |
 
 
 async def look_at(connection: AsyncConnection, tenant: str, hour: datetime, deadline: float) -> int:
-    """Decide some of the traces that wait of an hour, in a transaction, until `deadline` (time.monotonic). Returns how many."""
+    """Decide some of the traces that wait of an hour, in a transaction, until `deadline` (time.monotonic). Returns how many.
+
+    While spans stand aside, to be moved to TimescaleDB, none: they wait for these.
+    """
     async with connection.transaction():
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         # Two that looked at the same trace, around two hours, would both file its corrections.
         await transaction_lock(connection, Lock.USAGE_CORRECTIONS)
+        if not await all_in_place(connection, LLM_TRACES.name):
+            return 0
         claim = {"tenant": tenant, "hour": hour, "limit": TRACES_AT_ONCE}
         claimed: dict[UUID, datetime] = dict(
             await (await connection.execute(statement("claim_usage_pending").encode(), claim)).fetchall()
