@@ -20,6 +20,8 @@ from llm_observatory.storage.engine.kept import refresh_window
 from llm_observatory.storage.engine.partitions import HOUR_US, time_us
 from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.observe.readings import engine_has
+from llm_observatory.storage.observe.rollup_lag import rollup_lag
 from llm_observatory.storage.observe.upkeep import Smallest, look
 from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
@@ -254,6 +256,47 @@ async def test_from_tables_to_continuous_aggregates_and_back(url: str, connectio
     again = await rollups.ensure(connection, "tables", since)
     assert len(again) == 3
     assert await fetch(connection, taken_over) == [(7,)]
+
+
+async def test_a_rollup_that_a_view_keeps_a_table_is_kept_up_as_one(url: str, connection: AsyncConnection) -> None:
+    """Beside a continuous aggregate of the same signal. What is pending of it stays until it has become one too."""
+    store, settings = Store(url), Settings()
+    begin = now() - timedelta(days=4)
+    await store.add(1, spread(1, begin, timedelta(days=4), 100))
+    await store.settle()
+    await rollups.ensure(connection, "tables", dict.fromkeys(GRAINS, now() - timedelta(days=90)))
+    await connection.execute("CREATE VIEW theirs AS SELECT sum(span_count) FROM trace_metrics_hourly")
+    engine = await engine_on(connection, settings)
+    pending = "SELECT DISTINCT signal FROM rollup_pending"
+    counted = (
+        "SELECT (SELECT count(*) FROM llm_traces), (SELECT * FROM theirs),"
+        " (SELECT sum(span_count) FROM trace_metrics_hourly), (SELECT sum(span_count) FROM trace_metrics_daily)"
+    )
+    with pytest.raises(StorageError):
+        await engine.reconcile(connection, settings)
+    assert [rollup.name for rollup in await rollups.that_are_tables(connection)] == ["trace_metrics", "usage_corrections"]
+
+    async def assert_counted() -> None:
+        [(rows, *sums)] = await fetch(connection, counted)
+        assert sums == [rows] * 3
+
+    await engine.follow_changes(connection, now())
+    assert await fetch(connection, pending) == [("traces",)]
+    await assert_counted()
+    await connection.execute("UPDATE rollup_pending SET pending_since = pending_since - INTERVAL '1 hour'")
+    lag = await rollup_lag(connection, settings, await engine_has(connection), now())
+    assert 3000 < lag["trace_metrics_hourly"] < 3600
+    await engine.follow_changes(connection, now())
+    await store.add(2, spread(2, begin, timedelta(days=3), 50))
+    await assert_counted()
+    await engine.follow_changes(connection, now())
+    assert await fetch(connection, f"{pending} WHERE hour < now() - INTERVAL '2 hours'") == []
+    await assert_counted()
+    await connection.execute("DROP VIEW theirs")
+    await store.settle()
+    assert [rollup.name for rollup in await rollups.that_are_tables(connection)] == ["usage_corrections"]
+    assert await fetch(connection, pending) == []
+    store.assert_exact()
 
 
 @pytest.mark.timescaledb("locks")

@@ -289,6 +289,32 @@ async def test_a_table_in_use_is_tried_again_and_said_to_be(empty_database: str,
     assert lines == ["llm_traces is in use, trying again (10 of 10)"]
 
 
+async def test_what_others_made_over_rollups_is_named_and_nothing_is_changed(store: Store) -> None:
+    """A continuous aggregate would have to take the place of what they read."""
+    execute(
+        store.url,
+        "CREATE VIEW theirs AS SELECT sum(span_count) FROM trace_metrics_hourly",
+        "CREATE MATERIALIZED VIEW copied AS SELECT * FROM llm_usage_daily_state",
+        "CREATE FUNCTION told() RETURNS SETOF metric_stats_hourly LANGUAGE sql AS 'SELECT * FROM metric_stats_hourly'",
+        "CREATE VIEW corrected AS SELECT * FROM usage_corrections_daily",  # which stays a table
+    )
+    with pytest.raises(SchemaMismatch, match="nothing was changed") as refused:
+        await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    said = sorted(str(refused.value).partition("the move: ")[2].split("; "))
+    assert [words.partition(":")[0] for words in said] == [
+        "copied reads llm_usage_daily_state",
+        "theirs reads trace_metrics_hourly",
+        "told() speaks of metric_stats_hourly",
+    ]
+    assert not isinstance(await engine_of(store.url), TimescaleDB)
+    execute(store.url, "DROP VIEW theirs", "DROP MATERIALIZED VIEW copied", "DROP FUNCTION told")
+    await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)
+    execute(store.url, "CREATE VIEW theirs AS SELECT sum(span_count) FROM trace_metrics_hourly")
+    assert [table.partitions for table in await move.to_timescaledb(store.url, SETTINGS, lambda _line: None)] == [0] * len(
+        FACTS
+    )
+
+
 async def round_of(url: str) -> None:
     """One of maintenance, as a service that goes on does it."""
     maintenance = Maintenance(lambda: connect(url), SETTINGS, CurrentEngine(lambda: connect(url), SETTINGS))

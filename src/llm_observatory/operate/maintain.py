@@ -22,8 +22,7 @@ from llm_observatory.storage.probe import words
 from llm_observatory.storage.upkeep import columnstore, drop, explain, refresh, sessions, tables
 from llm_observatory.storage.upkeep.relations import declared, leaves, roots
 from llm_observatory.storage.upkeep.session import upkeep
-from llm_observatory.tables import AGGREGATE_VIEWS, ROLLUP_VIEWS, ROLLUPS, TABLES
-from llm_observatory.tables.rollups import ALWAYS_TABLES
+from llm_observatory.tables import ROLLUP_VIEWS, TABLES
 
 TABLE_NAMES = declared()
 PARTITIONED_NAMES = tuple(table.name for table in TABLES if table.partitioned)
@@ -126,8 +125,7 @@ class Maintain:
     async def refresh(self, names: Sequence[str]) -> Report:
         """Bring rollups up to date, also those hours that are left to settle."""
         async with upkeep(self._conninfo) as connection:
-            aggregates = [view.name for view in AGGREGATE_VIEWS] if await refresh.are_continuous_aggregates(connection) else []
-            tables = ALWAYS_TABLES if aggregates else ROLLUPS
+            aggregates = await refresh.continuous_aggregates(connection)
             # Rollups of a signal are computed together.
             signals = sorted(
                 {view.rollup.signal for view in ROLLUP_VIEWS if view.name in names and view.name not in aggregates}
@@ -138,7 +136,7 @@ class Maintain:
                 if name in aggregates
             ]
             work += [
-                (f"rollups of {signal}", partial(refresh.refresh_tables, connection, tables, [signal], self._settings))
+                (f"rollups of {signal}", partial(refresh.refresh_tables, connection, [signal], self._settings))
                 for signal in signals
             ]
             return await self._each(work)

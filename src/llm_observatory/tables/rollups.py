@@ -263,8 +263,6 @@ something for delta temporality, for cumulative the difference of last and first
 
 ROLLUPS: tuple[Rollup, ...] = (TRACE_METRICS, LLM_USAGE, USAGE_CORRECTIONS_ROLLUP, METRIC_STATS)
 
-ALWAYS_TABLES: tuple[Rollup, ...] = tuple(rollup for rollup in ROLLUPS if rollup.always_tables)
-
 ROLLUP_VIEWS: tuple[RollupView, ...] = tuple(RollupView(rollup, grain) for rollup in ROLLUPS for grain in rollup.grains)
 
 AGGREGATE_VIEWS: tuple[RollupView, ...] = tuple(view for view in ROLLUP_VIEWS if not view.rollup.always_tables)

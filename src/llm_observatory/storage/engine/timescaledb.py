@@ -25,7 +25,7 @@ from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
 from llm_observatory.storage.turns import Turns
 from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, ROLLUP_VIEWS
-from llm_observatory.tables.rollups import ALWAYS_TABLES, GRAINS, Grain
+from llm_observatory.tables.rollups import GRAINS, Grain
 
 _log = structlog.get_logger(__name__)
 
@@ -75,9 +75,10 @@ class TimescaleDB:
         """See Engine. Under the Timescale licence that is what retention policies do."""
         now = moment(now_us)
         await remember_what_is_dropped(connection, self._settings, now)
-        expiring = [view for view in ROLLUP_VIEWS if view.rollup.always_tables or not self.edition.community]
-        for view in expiring:
-            await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
+        tables = await rollups.that_are_tables(connection)
+        for view in ROLLUP_VIEWS:
+            if view.rollup in tables:
+                await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
         if self.edition.community:
             return []
         dropped: list[str] = []
@@ -154,7 +155,7 @@ class TimescaleDB:
             await rollups.work_off(connection, now, since, turns=self._turns)
             return
         parts: dict[str, Callable[[], Awaitable[object]]] = {
-            "rollups that are tables": partial(rollups.work_off, connection, now, since, ALWAYS_TABLES, turns=self._turns),
+            "rollups that are tables": partial(rollups.work_off, connection, now, since, turns=self._turns),
             "chunks that are over": partial(compaction.compact, connection, now, self._settings),
         }
         if self._settings.copy_direct_compress and self.edition.has_compaction_policy and time.monotonic() >= self._restore_due:

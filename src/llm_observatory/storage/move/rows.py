@@ -16,8 +16,8 @@ from llm_observatory.errors import StorageError
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.partitions import Partition, Range, existing, gaps, moment, time_us
 from llm_observatory.storage.names import aside
+from llm_observatory.storage.rollups import that_are_tables
 from llm_observatory.storage.statements import statement
-from llm_observatory.tables import ROLLUPS
 
 STEP_BLOCKS = 8192
 """A partition is copied in parts of this size (64 MiB), so that progress is seen. By where rows lie, not by time: each part
@@ -77,11 +77,10 @@ async def move(connection: AsyncConnection, table: str, time_column: str, partit
         if new != old:
             message = f"{partition.name}: {new} in {table}, expected {old}; the partition was left where it was"
             raise MoveFailed(message)
-        for rollup in ROLLUPS:
-            if rollup.source == table:
-                # Where they are continuous aggregates, TimescaleDB notices by itself, and nobody reads the queue.
-                queue = statement("queue_rollup_hours").format(signal=rollup.signal, source=_name(partition).as_string())
-                await connection.execute(queue.encode(), {"oldest": moment(partition.lower)})
+        # Of continuous aggregates TimescaleDB notices by itself.
+        for signal in {rollup.signal for rollup in await that_are_tables(connection) if rollup.source == table}:
+            queue = statement("queue_rollup_hours").format(signal=signal, source=_name(partition).as_string())
+            await connection.execute(queue.encode(), {"oldest": moment(partition.lower)})
         await connection.execute(sql.SQL("DROP TABLE {}").format(_name(partition)))
 
 

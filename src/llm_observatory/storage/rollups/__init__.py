@@ -6,8 +6,8 @@ are: continuous aggregates by TimescaleDB's real-time aggregation, tables by a v
 
 from __future__ import annotations
 
-from llm_observatory.storage.rollups.existing import Form, ensure
+from llm_observatory.storage.rollups.existing import Form, ensure, that_are_tables
 from llm_observatory.storage.rollups.sql import ROWS_WHOLE_SINCE
 from llm_observatory.storage.rollups.work import drop_before, work_off
 
-__all__ = ["ROWS_WHOLE_SINCE", "Form", "drop_before", "ensure", "work_off"]
+__all__ = ["ROWS_WHOLE_SINCE", "Form", "drop_before", "ensure", "that_are_tables", "work_off"]

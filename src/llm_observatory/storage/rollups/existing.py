@@ -68,6 +68,12 @@ async def ensure(connection: AsyncConnection, form: Form, since: Mapping[Grain, 
     return made
 
 
+async def that_are_tables(connection: AsyncConnection) -> list[Rollup]:
+    """Those that are tables now, whatever form they should have: what others made over one keeps it what it is."""
+    found = await _relations(connection, [sql.state_table(RollupView(rollup, "hourly")) for rollup in ROLLUPS])
+    return [rollup for rollup in ROLLUPS if sql.state_table(RollupView(rollup, "hourly")) in found]
+
+
 async def _as_it_should_be(connection: AsyncConnection, rollup: Rollup, form: Form) -> bool:
     views = _views(rollup)
     found = await _relations(connection, [view.name for view in views])
@@ -88,10 +94,9 @@ async def _make(connection: AsyncConnection, rollup: Rollup, form: Form, since: 
     if form == "tables":
         for view in await _kept(connection, rollup):
             await put_back(connection, view)
-    if form == "continuous aggregates":
-        await run(connection, f"DELETE FROM rollup_pending WHERE signal = '{rollup.signal}'")
-    else:
         await queue_hours(connection, rollup, since["hourly"])
+    elif rollup.signal not in {table.signal for table in await that_are_tables(connection)}:
+        await run(connection, f"DELETE FROM rollup_pending WHERE signal = '{rollup.signal}'")
 
 
 async def _put_back(connection: AsyncConnection, rollup: Rollup) -> None:

@@ -15,6 +15,7 @@ from llm_observatory.storage import touched
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
+from llm_observatory.storage.rollups.existing import that_are_tables
 from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.turns import Hour, Turns
@@ -45,14 +46,13 @@ async def work_off(
     connection: AsyncConnection,
     now: datetime,
     oldest: datetime,
-    tables: Sequence[Rollup] = ROLLUPS,
     *,
     signals: Collection[str] = SIGNALS,
     settle: timedelta = SETTLE,
     seconds: float | None = None,
     turns: Turns | None = None,
 ) -> int:
-    """Collect what changed of `tables` and compute what is due of `signals`, for `seconds` (BUDGET_SECONDS) at most.
+    """Collect what changed of rollups that are tables, and compute what is due of `signals`, for `seconds` (BUDGET_SECONDS).
 
     Returns how many hours were computed. `turns`: those of the rounds before.
 
@@ -67,7 +67,7 @@ async def work_off(
         computed += await compute(connection, hour, oldest)
 
     with translated():
-        await touched.collect(connection, {rollup.signal for rollup in tables}, deadline)
+        await touched.collect(connection, {rollup.signal for rollup in await that_are_tables(connection)}, deadline)
         due = {"oldest": oldest, "over": now - _HOUR, "settled": now - settle}
         found = await (await connection.execute(statement("due_rollup_hours"), due)).fetchall()
         hours = [hour for hour in (Hour(*row) for row in found) if hour.signal in signals]
@@ -93,13 +93,14 @@ async def compute(connection: AsyncConnection, pending: Hour, oldest: datetime) 
         if not claimed.rowcount:
             return False
         whole, day = pending.hour >= oldest, pending.hour.astimezone(UTC).replace(hour=0)
+        tables = [rollup for rollup in await that_are_tables(connection) if rollup.signal == pending.signal]
         if whole:
-            await _fill(connection, _views(pending.signal, "hourly"), pending.tenant, pending.hour)
+            await _fill(connection, _views(tables, "hourly"), pending.tenant, pending.hour)
         elif day < oldest - HOURS_OUTLIVE_ROWS:
             return False
         of_day = {"tenant": pending.tenant, "signal": pending.signal, "day": day}
         if await (await connection.execute(statement("rollup_day_is_open"), of_day)).fetchone() == (False,):
-            await _fill(connection, _views(pending.signal, "daily"), pending.tenant, day)
+            await _fill(connection, _views(tables, "daily"), pending.tenant, day)
     return whole
 
 
@@ -117,5 +118,5 @@ async def drop_before(connection: AsyncConnection, view: RollupView, horizon: da
         await connection.execute(f"DELETE FROM {sql.state_table(view)} WHERE bucket < %s".encode(), [horizon])
 
 
-def _views(signal: str, grain: str) -> list[RollupView]:
-    return [RollupView(rollup, of) for rollup in ROLLUPS for of in rollup.grains if rollup.signal == signal and of == grain]
+def _views(rollups: Sequence[Rollup], grain: str) -> list[RollupView]:
+    return [RollupView(rollup, of) for rollup in rollups for of in rollup.grains if of == grain]

@@ -13,16 +13,19 @@ from llm_observatory.storage.engine.detect import edition
 from llm_observatory.storage.engine.kept import refresh_window
 from llm_observatory.storage.engine.whole import rows_whole_for, rows_whole_since
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import ROLLUP_VIEWS
-from llm_observatory.tables.rollups import Rollup
+from llm_observatory.tables import AGGREGATE_VIEWS, ROLLUP_VIEWS
 
 _REFRESH = "CALL refresh_continuous_aggregate(%s::regclass, %s::timestamptz, %s::timestamptz)"
 
 
-async def are_continuous_aggregates(connection: AsyncConnection) -> bool:
-    """Rather than tables that are computed by us. Raises StorageError."""
+async def continuous_aggregates(connection: AsyncConnection) -> list[str]:
+    """The rollups that are some, rather than tables that are computed by us. Raises StorageError."""
     found = await edition(connection)
-    return found is not None and found[0].community and not found[1]
+    if found is None or not found[0].community or found[1]:
+        return []
+    with translated():
+        tables = await rollups.that_are_tables(connection)
+    return [view.name for view in AGGREGATE_VIEWS if view.rollup not in tables]
 
 
 async def refresh_aggregate(connection: AsyncConnection, name: str, settings: Settings) -> None:
@@ -34,10 +37,8 @@ async def refresh_aggregate(connection: AsyncConnection, name: str, settings: Se
         await connection.execute(_REFRESH, [name, now - window.start, now - window.end])
 
 
-async def refresh_tables(
-    connection: AsyncConnection, tables: Sequence[Rollup], signals: Sequence[str], settings: Settings
-) -> int:
-    """Every hour of `signals` that is over, where these rollups are tables; how many were out of date. Raises StorageError."""
+async def refresh_tables(connection: AsyncConnection, signals: Sequence[str], settings: Settings) -> int:
+    """Every hour of `signals` that is over, where their rollups are tables; how many were out of date. Raises StorageError."""
     now = datetime.now(UTC)
     since = await rows_whole_since(connection, settings, now)
-    return await rollups.work_off(connection, now, since, tables, signals=signals, settle=timedelta(0), seconds=math.inf)
+    return await rollups.work_off(connection, now, since, signals=signals, settle=timedelta(0), seconds=math.inf)
