@@ -389,7 +389,7 @@ LABEL_VALUES: dict[str, tuple[str, ...]] = {
     "certificate": ("database", "otlp"),
     "step": (
         "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed",
-        "dead_letters", "analyze",
+        "dead_letters", "dimensions", "analyze",
     ),
 }  # fmt: skip
 """What a label can be, by its name, or by metric and label where that differs. What other rooms name (tables, rules,

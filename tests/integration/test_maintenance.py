@@ -24,7 +24,7 @@ from tests.plugins.database import execute
 
 STEPS = [
     "reconcile", "partitions", "rollups", "usage_corrections", "search_filters", "retention", "ledger", "log_feed",
-    "dead_letters", "analyze",
+    "dead_letters", "dimensions", "analyze",
 ]  # fmt: skip
 
 Make = Callable[..., Maintenance]
@@ -221,6 +221,42 @@ async def test_the_ledger_is_left_alone_after_an_outage(make: Make, connection: 
     clock.now += maintenance.QUIET_SECONDS
     await process.run_once()
     assert await _count(connection, "ingest_ledger") == 0
+
+
+async def test_dimensions_are_forgotten_once_a_day_and_never_while_the_clock_is_in_doubt(
+    make: Make, connection: AsyncConnection, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ahead = maintenance._now, timedelta(0)
+
+    async def shifted(connection: AsyncConnection) -> datetime:
+        return await real(connection) + ahead
+
+    async def add(days: int) -> None:
+        await connection.execute(
+            "INSERT INTO telemetry_sources VALUES ('default', gen_random_uuid(), '', '{}', 0, '', NULL, '', '', '{}', 0, '',"
+            " current_date - %s)",
+            [days],
+        )
+
+    monkeypatch.setattr(maintenance, "_now", shifted)
+    process = make()
+    await add(200)
+    for passed, left in ((0, 1), (maintenance.QUIET_SECONDS, 0)):
+        clock.now += passed
+        assert list(await process.run_once()) == STEPS
+        assert await _count(connection, "telemetry_sources") == left
+    await add(200)
+    await process.run_once()
+    assert await _count(connection, "telemetry_sources") == 1
+    clock.now += maintenance.FORGET_SECONDS
+    await add(0)
+    ahead = timedelta(days=180)
+    await process.run_once()
+    assert await _count(connection, "telemetry_sources") == 2
+    ahead = timedelta(0)
+    clock.now += maintenance.QUIET_SECONDS
+    await process.run_once()
+    assert await _count(connection, "telemetry_sources") == 1
 
 
 async def test_a_follower_sees_an_outage_too(make: Make, connection: AsyncConnection, clock: Clock) -> None:

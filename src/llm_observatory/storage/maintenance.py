@@ -27,6 +27,7 @@ from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.forget import forget_dimensions
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.turns import Turns
@@ -41,12 +42,15 @@ STATEMENT_TIMEOUT = "60s"
 AHEAD = timedelta(days=7)
 """Whatever ACCEPT_MAX_AHEAD lets in beyond that gets its partitions on demand."""
 QUIET_SECONDS = 3600.0
-"""No ledger row is pruned within this time of a start, an outage or a jump of the clock: clients are still sending again what
-they held. While the clock is in doubt nothing else expires either (see `clock`); what does not expire goes on."""
+"""No ledger row, and no dimension, is pruned within this time of a start, an outage or a jump of the clock: clients are still
+sending again what they held. While the clock is in doubt nothing else expires either (see `clock`); what does not expire goes
+on."""
 STOP_SECONDS = 1.0
 """For the server to answer when we stop; then the connection is severed."""
 ANALYZE_SECONDS = 86_400.0
 ANALYZE_RETRY_SECONDS = 3600.0
+FORGET_SECONDS = 86_400.0
+"""Dimensions are known to the day; until all that can be forgotten is, every round forgets some."""
 ANALYZE_ONLY_SINCE = 180000
 """PostgreSQL 18 can leave the partitions out of an ANALYZE of their parent."""
 
@@ -71,6 +75,7 @@ class Maintenance:
         self._quiet_from = monotonic()
         self._clock = Clock(monotonic)
         self._analyze_due: dict[str, float] = {}
+        self._forget_due = -math.inf
         self._connection: AsyncConnection | None = None
         self._leading = False
         self._usage_turns, self._filter_turns = Turns(), Turns()
@@ -167,6 +172,7 @@ class Maintenance:
             "ledger": self._prune_ledger,
             "log_feed": self._prune_log_feed,
             "dead_letters": self._prune_dead_letters,
+            "dimensions": self._forget_dimensions,
             "analyze": self._analyze,
         }
         outcome: dict[str, str] = {}
@@ -242,6 +248,14 @@ class Maintenance:
         crowded = await prune.cap_dead_letters(connection)
         if expired or crowded:
             _log.warning("dead letters dropped", expired=expired, crowded=crowded)
+
+    async def _forget_dimensions(self, connection: AsyncConnection) -> None:
+        now = self._monotonic()
+        if now - self._quiet_from < QUIET_SECONDS or now < self._forget_due:
+            return
+        engine = await self._engine.get(connection)
+        if await forget_dimensions(connection, engine, self._settings, await _now(connection)):
+            self._forget_due = now + FORGET_SECONDS
 
     async def _analyze(self, connection: AsyncConnection) -> None:
         """Statistics of the partitioned tables as a whole; autovacuum looks at partitions only.

@@ -1,11 +1,11 @@
-"""What is deleted row by row: old entries of the ledger, of usage corrections, of the log feed, and of the dead letters.
+"""What is deleted row by row: old entries of the ledger, of usage corrections, of the log feed, dead letters, and dimensions.
 
 In small batches, each a transaction: a retry whose ledger row is being deleted waits for one batch at most.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg import sql
 
@@ -16,6 +16,9 @@ from llm_observatory.tables import DEAD_LETTERS, Table
 BATCH_ROWS = 5_000
 MAX_BATCHES = 100
 """A round's share; the next goes on. A round deletes what 8,000 requests/s leave in a minute."""
+
+FORGET_TIMEOUT = "10min"
+"""Of a batch of dimensions: they have no index by day, which every upsert of a day would have to keep."""
 
 MAX_DEAD_LETTERS = 10_000
 MAX_DEAD_LETTER_BYTES = 1024**3
@@ -38,6 +41,30 @@ async def delete_before(connection: AsyncConnection, table: Table, horizon: date
     with translated():
         for _ in range(MAX_BATCHES):
             cursor = await connection.execute(statement, [horizon, BATCH_ROWS])
+            deleted += cursor.rowcount
+            if cursor.rowcount < BATCH_ROWS:
+                break
+    return deleted
+
+
+async def forget(connection: AsyncConnection, table: Table, day: date) -> int:
+    """Delete the rows of the dimension `table` that no request named since the end of the day before `day`, as `delete_before`.
+
+    One that a committer is naming again, which moves its day, is passed over: neither waits for the other, beyond a batch.
+    """
+    statement = sql.SQL(
+        "DELETE FROM {table} WHERE {day} < %(day)s AND ctid = ANY(ARRAY("
+        "SELECT ctid FROM {table} WHERE {day} < %(day)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))"
+    ).format(
+        table=sql.Identifier(table.name),
+        day=sql.Identifier(next(column.name for column in table.columns if column.op == "request.received_date")),
+    )
+    deleted = 0
+    with translated():
+        for _ in range(MAX_BATCHES):
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('statement_timeout', %s, true)", [FORGET_TIMEOUT])
+                cursor = await connection.execute(statement, {"day": day, "limit": BATCH_ROWS})
             deleted += cursor.rowcount
             if cursor.rowcount < BATCH_ROWS:
                 break

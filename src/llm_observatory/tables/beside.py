@@ -8,7 +8,7 @@ TELEMETRY_SOURCES = Table(
     name="telemetry_sources",
     kind="dimension",
     one_row_per="resource and scope that records share",
-    kept="always",
+    kept="`RETENTION` and a week or so after the last request with it: while a record can name it",
     columns=(
         TENANT,
         Column(
@@ -50,7 +50,7 @@ METRIC_LABELS = Table(
     name="metric_labels",
     kind="dimension",
     one_row_per="series: the metric and the attributes that data points share",
-    kept="always",
+    kept="the same",
     columns=(
         TENANT,
         Column(

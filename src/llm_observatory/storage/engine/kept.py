@@ -49,6 +49,20 @@ def rollup_horizon(grain: Grain, settings: Settings, now: datetime) -> datetime:
     return datetime.combine((now - rollup_kept_for(grain, settings)).astimezone(UTC), time(), UTC)
 
 
+def named_ahead(settings: Settings) -> timedelta:
+    """How long after the last request with it a dimension may be named by new rows: these may have come ahead of their time.
+
+    Two days more, for clocks that differ and for commits that took long.
+    """
+    return settings.accept_max_ahead + 2 * _DAY
+
+
+def named_for(settings: Settings) -> timedelta:
+    """How long after that request it may be named at all: partitions end later than rows, and sums by hour go by whole days."""
+    hours = rollup_kept_for("hourly", settings) + _DAY
+    return max(settings.retention + settings.chunk_interval, hours) + named_ahead(settings)
+
+
 def rows_horizon(settings: Settings, now: datetime) -> datetime:
     """The first hour of which no row has expired: whole partitions do, and a day is the longest that is reckoned with."""
     interval = min(settings.chunk_interval, _DAY)
