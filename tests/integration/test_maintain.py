@@ -13,12 +13,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from llm_observatory.operate.maintain import PARTITIONED_NAMES, ROLLUP_NAMES, TABLE_NAMES, Maintain, Refused, Report
+from llm_observatory.operate.maintain import ROLLUP_NAMES, TABLE_NAMES, Maintain, Refused, Report
 from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import connect
 from llm_observatory.storage.engine import detect
 from llm_observatory.storage.upkeep import sessions
+from llm_observatory.tables import PARTITIONED
 from tests.contract.test_rollups import SETTINGS, Store, spread
 
 pytestmark = pytest.mark.timeout(180)
@@ -97,7 +98,7 @@ async def test_what_is_locked_is_left_and_the_rest_is_done(database: str, monkey
 async def test_statistics_of_all_tables(engine_database: str) -> None:
     report = await on(engine_database).analyze(TABLE_NAMES)
     assert errors(report) == []
-    assert {piece.what for piece in report.done} >= set(PARTITIONED_NAMES)
+    assert {piece.what for piece in report.done} >= set(PARTITIONED)
 
 
 async def test_reindex_beside_readers_and_of_what_an_earlier_try_left(database: str) -> None:
@@ -174,7 +175,7 @@ async def test_sums_outlive_what_is_dropped_by_hand(engine_database: str) -> Non
     horizon = TODAY - 3 * DAY
     before = await fetch(engine_database, sums, horizon)
     assert before
-    found = await on(engine_database).before(PARTITIONED_NAMES, horizon + timedelta(hours=7))
+    found = await on(engine_database).before(PARTITIONED, horizon + timedelta(hours=7))
     assert {name: len(chunks) for name, chunks in found.items()} == {"llm_traces": 3, "llm_metrics": 3}
     assert {chunks[-1].end for chunks in found.values()} == {horizon}
     assert all(chunk.size for chunks in found.values() for chunk in chunks)
@@ -184,7 +185,7 @@ async def test_sums_outlive_what_is_dropped_by_hand(engine_database: str) -> Non
     assert oldest == [(True,)]
     await store.settle()
     assert await fetch(engine_database, sums, horizon) == before
-    assert await on(engine_database).before(PARTITIONED_NAMES, horizon) == {}
+    assert await on(engine_database).before(PARTITIONED, horizon) == {}
 
 
 async def _found(database: str, **given: Any) -> list[sessions.Session]:

@@ -15,11 +15,10 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance, prune
 from llm_observatory.storage.connection import AsyncConnection, connect
 from llm_observatory.storage.engine import CurrentEngine
-from llm_observatory.storage.engine.current import PARTITIONED
 from llm_observatory.storage.engine.partitions import existing
 from llm_observatory.storage.locks import Lock
 from llm_observatory.storage.maintenance import Maintenance
-from llm_observatory.tables import INGEST_LEDGER
+from llm_observatory.tables import INGEST_LEDGER, PARTITIONED
 from tests.plugins.database import execute
 
 STEPS = [

@@ -18,14 +18,14 @@ from llm_observatory.storage.copy_writer import CopyWriter
 from llm_observatory.storage.engine import compaction, detect
 from llm_observatory.storage.engine.kept import refresh_window
 from llm_observatory.storage.engine.partitions import HOUR_US, time_us
-from llm_observatory.storage.engine.timescaledb import HYPERTABLES, TimescaleDB
+from llm_observatory.storage.engine.timescaledb import TimescaleDB
 from llm_observatory.storage.engine.whole import rows_whole_since
 from llm_observatory.storage.observe.readings import engine_has
 from llm_observatory.storage.observe.rollup_lag import rollup_lag
 from llm_observatory.storage.observe.upkeep import Smallest, look
 from llm_observatory.storage.rollups import existing, kept
 from llm_observatory.storage.write import Stored, WriteRequest
-from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME
+from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, PARTITIONED
 from llm_observatory.tables.rollups import GRAINS, RollupView
 from tests.contract.test_rollups import Store, now, spread
 from tests.integration.test_engine import has_lz4
@@ -84,7 +84,7 @@ async def test_everything_that_doctor_reads_can_be_read(connection: AsyncConnect
 
 async def test_every_policy_is_there_once(connection: AsyncConnection) -> None:
     jobs = await fetch(connection, JOBS)
-    of_facts = {(table, kind) for table in HYPERTABLES for kind in ("policy_compression", "policy_retention")}
+    of_facts = {(table, kind) for table in PARTITIONED for kind in ("policy_compression", "policy_retention")}
     of_rollups = {
         (view.name, kind) for view in AGGREGATE_VIEWS for kind in ("policy_refresh_continuous_aggregate", "policy_retention")
     }
@@ -104,7 +104,7 @@ async def test_changed_settings_change_the_jobs_and_back_leaves_nothing(connecti
     assert jobs["trace_metrics_daily", "policy_retention"] == (None, "60 days", None)
     assert jobs["trace_metrics_hourly", "policy_refresh_continuous_aggregate"] == (None, None, "29 days 19:00:00")
     intervals = "SELECT DISTINCT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = ANY(%s)"
-    assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(hours=6),)]
+    assert await fetch(connection, intervals, list(PARTITIONED)) == [(timedelta(hours=6),)]
     assert await engine.reconcile(connection, other) == []
     await engine.drop_expired(connection, time_us(datetime.now(UTC)))
     await engine.reconcile(connection, Settings())
@@ -112,7 +112,7 @@ async def test_changed_settings_change_the_jobs_and_back_leaves_nothing(connecti
     after = await fetch(connection, JOBS)
     assert [job[:4] for job in after] == [job[:4] for job in before]
     assert {job[4] for job in after} == {None, "29 days 01:00:00", "30 days"}
-    assert await fetch(connection, intervals, list(HYPERTABLES)) == [(timedelta(days=1),)]
+    assert await fetch(connection, intervals, list(PARTITIONED)) == [(timedelta(days=1),)]
 
 
 async def test_policies_that_others_added_are_replaced(connection: AsyncConnection) -> None:
@@ -158,7 +158,7 @@ async def test_the_columnstore_is_as_declared(connection: AsyncConnection) -> No
             connection,
             "SELECT hypertable::text, segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings"
             " WHERE hypertable::text = ANY(%s)",
-            list(HYPERTABLES),
+            list(PARTITIONED),
         )
     }
     assert settings == {
@@ -533,7 +533,7 @@ async def test_compaction_is_a_policy_where_there_is_one(database: str) -> None:
         engine = await engine_on(connection)
         await engine.reconcile(connection, Settings(copy_direct_compress=True))
         jobs = {job[0] for job in await fetch(connection, JOBS) if job[1] == "policy_compaction"}
-        assert jobs == (set(HYPERTABLES) if engine.edition.has_compaction_policy else set())
+        assert jobs == (set(PARTITIONED) if engine.edition.has_compaction_policy else set())
         await engine.reconcile(connection, Settings())
         assert not [job for job in await fetch(connection, JOBS) if job[1] == "policy_compaction"]
     finally:
@@ -550,7 +550,7 @@ async def test_expired_chunks_are_dropped(url: str, connection: AsyncConnection)
 
 
 async def test_every_partitioned_table_declares_its_columnstore() -> None:
-    for name in HYPERTABLES:
+    for name in PARTITIONED:
         table = BY_NAME[name]
         assert table.order_by
         assert table.segment_by[0] == "tenant"

@@ -22,10 +22,9 @@ from llm_observatory.storage.probe import words
 from llm_observatory.storage.upkeep import columnstore, drop, explain, refresh, sessions, tables
 from llm_observatory.storage.upkeep.relations import declared, leaves, roots
 from llm_observatory.storage.upkeep.session import upkeep
-from llm_observatory.tables import ROLLUP_VIEWS, TABLES
+from llm_observatory.tables import ROLLUP_VIEWS
 
 TABLE_NAMES = declared()
-PARTITIONED_NAMES = tuple(table.name for table in TABLES if table.partitioned)
 ROLLUP_NAMES = tuple(view.name for view in ROLLUP_VIEWS)
 """What `--table` may name, by verb."""
 

@@ -16,10 +16,10 @@ from llm_observatory.storage.engine.partitions import existing, microseconds, mo
 from llm_observatory.storage.engine.protocol import Engine
 from llm_observatory.storage.names import aside
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import METRIC_LABELS, ROLLUP_VIEWS, TABLES, TELEMETRY_SOURCES
+from llm_observatory.tables import BY_NAME, METRIC_LABELS, PARTITIONED, ROLLUP_VIEWS, TABLES, TELEMETRY_SOURCES
 
 _IDS = {"source.id", "series.id"}
-_NAMING = [table.name for table in TABLES if table.partitioned and any(column.op in _IDS for column in table.columns)]
+_NAMING = [table for table in PARTITIONED if any(column.op in _IDS for column in BY_NAME[table].columns)]
 _NAMES = {column.name for table in TABLES for column in table.columns if column.op in _IDS}
 _NAMING_VIEWS = [view.name for view in ROLLUP_VIEWS if _NAMES & {column.name for column in view.rollup.keys}]
 

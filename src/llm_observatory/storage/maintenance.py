@@ -23,7 +23,7 @@ from llm_observatory.storage.clock import Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
 from llm_observatory.storage.each import each
-from llm_observatory.storage.engine.current import PARTITIONED, CurrentEngine
+from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
 from llm_observatory.storage.engine.whole import rows_whole_since
@@ -31,7 +31,7 @@ from llm_observatory.storage.forget import forget_dimensions
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
 from llm_observatory.storage.turns import Turns
-from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED, USAGE_CORRECTIONS
+from llm_observatory.tables import BY_NAME, DEAD_LETTERS, INGEST_LEDGER, LOG_FEED, PARTITIONED, USAGE_CORRECTIONS
 
 _log = structlog.get_logger(__name__)
 

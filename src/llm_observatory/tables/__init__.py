@@ -53,6 +53,9 @@ TABLES: tuple[Table, ...] = (
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
+PARTITIONED: tuple[str, ...] = tuple(table.name for table in TABLES if table.partitioned)
+"""What is made of partitions, or of chunks where these tables are hypertables."""
+
 SPEC: str = render(TABLES)
 """What both codecs read at start."""
 
@@ -72,6 +75,7 @@ __all__ = [
     "METRIC_LABELS",
     "MODEL_PRICES",
     "MODEL_PRICE_NAMES",
+    "PARTITIONED",
     "ROLLUPS",
     "ROLLUP_PENDING",
     "ROLLUP_VIEWS",

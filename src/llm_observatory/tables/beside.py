@@ -126,13 +126,18 @@ INGEST_TOUCHED = Table(
     kept="a minute: maintenance collects it",
     columns=(
         TENANT,
-        Column(name="signal", type="text", op="touched.signal", description="`traces`, `metrics` or `logs`"),
+        Column(
+            name="signal",
+            type="text",
+            op="touched.signal",
+            description="`traces`, `metrics` or `logs`; `corrections` where rows of `usage_corrections` changed",
+        ),
         Column(name="hour", type="timestamptz", op="touched.hour", role="time", description="hour (UTC) of the records"),
-        Column(name="trace_ids", type="uuid[]", op="touched.trace_ids", description="of its spans; empty for metrics and logs"),
+        Column(name="trace_ids", type="uuid[]", op="touched.trace_ids", description="of its spans; else empty"),
         Column(name="touched_at", type="timestamptz", op="request.received_at", description="when the request was received"),
     ),
 )
-"""What changed: one row per request and hour of its records. `trace_ids` are those of spans; empty for metrics and logs."""
+"""What changed: one row per request and hour of its records. `trace_ids` are those of spans; empty for all others."""
 
 ROLLUP_PENDING = Table(
     name="rollup_pending",
@@ -141,9 +146,7 @@ ROLLUP_PENDING = Table(
     kept="until it is; where rollups are continuous aggregates, of `usage_corrections` only",
     columns=(
         TENANT,
-        Column(
-            name="signal", type="text", op="none", description="whose rollups: `traces`, `metrics`, `logs` or `corrections`"
-        ),
+        Column(name="signal", type="text", op="none", description="whose rollups: `traces`, `metrics` or `corrections`"),
         Column(name="hour", type="timestamptz", op="none", role="time", description="hour (UTC) that is to be summed up"),
         Column(name="pending_since", type="timestamptz", op="none", description="when the first of the changes was made"),
     ),
@@ -173,7 +176,7 @@ LOG_FEED = Table(
     columns=(
         TENANT,
         Column(name="digest", type="bytea", op="none", role="id", description="of the request's bytes"),
-        Column(name="records", type="int8", op="none", description="log records that were stored"),
+        Column(name="records", type="int8", op="none", description="log records that it held, refused ones included"),
         Column(name="received_at", type="timestamptz", op="none", description="when the request came"),
         Column(name="min_time", type="timestamptz", op="none", description="the earliest `timestamp` of its records"),
         Column(name="max_time", type="timestamptz", op="none", description="the latest of them"),
@@ -189,7 +192,7 @@ SEARCH_FILTERS = Table(
     kept="`RETENTION`; may be emptied at any time",
     columns=(
         TENANT,
-        Column(name="signal", type="text", op="none", description="`traces`, `metrics` or `logs`"),
+        Column(name="signal", type="text", op="none", description="`traces` or `logs`"),
         Column(name="hour", type="timestamptz", op="none", role="time", description="hour (UTC) of the records"),
         Column(name="bits", type="bytea", op="none", description="a Bloom filter; empty bits ask for a new one"),
     ),

@@ -136,7 +136,7 @@ _FRESH_INPUT = (
     "CASE WHEN input_tokens IS NOT NULL THEN"
     " greatest(input_tokens::numeric - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0), 0) END"
 )
-"""The body of `llm_fresh_input_tokens` (migration 012), not its name: what depends on it would have to go before it can."""
+"""The body of `llm_fresh_input_tokens` (migration 011), not its name: what depends on it would have to go before it can."""
 
 _FAILED = "status_code = 2"
 _CALL = "usage_role = 'call'"

@@ -14,10 +14,11 @@ import typer
 from llm_observatory.app.cli.failure import FAILED
 from llm_observatory.app.cli.on_database import on_database
 from llm_observatory.app.cli.output import Json, say
-from llm_observatory.operate.maintain import PARTITIONED_NAMES, ROLLUP_NAMES, TABLE_NAMES, Maintain, Report
+from llm_observatory.operate.maintain import ROLLUP_NAMES, TABLE_NAMES, Maintain, Report
 from llm_observatory.quantity import parse_duration, show_duration
 from llm_observatory.settings import Settings, load
 from llm_observatory.storage.upkeep import sessions
+from llm_observatory.tables import PARTITIONED
 
 R = TypeVar("R")
 
@@ -59,7 +60,7 @@ def reindex(table: Tables = None, *, as_json: Json = False) -> None:
 @maintain.command()
 def compress(table: Tables = None, *, as_json: Json = False) -> None:
     """Compress chunks older than COMPRESS_AFTER now (TimescaleDB); plain PostgreSQL has nothing to compress."""
-    names = _chosen(table, PARTITIONED_NAMES)
+    names = _chosen(table, PARTITIONED)
     _finish(_maintain(lambda work: work.compress(names)), as_json=as_json)
 
 
@@ -97,7 +98,7 @@ def drop_before(
     as_json: Json = False,
 ) -> None:
     """Drop the chunks or partitions that lie wholly before a day or an age. Their records are gone, their sums stay."""
-    names = _chosen(table, PARTITIONED_NAMES)
+    names = _chosen(table, PARTITIONED)
     found = _maintain(lambda work: work.before(names, horizon))
     if not found:
         _finish(Report(note=f"nothing lies wholly before {horizon:%Y-%m-%d %H:%M} UTC"), as_json=as_json)

@@ -16,7 +16,7 @@ from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME
+from llm_observatory.tables import PARTITIONED
 
 _log = structlog.get_logger(__name__)
 
@@ -81,8 +81,7 @@ async def _compress(connection: AsyncConnection, which: dict[str, datetime], sta
             calls += 1
 
     with translated():
-        tables = [table.name for table in BY_NAME.values() if table.partitioned]
-        cursor = await connection.execute(_CHUNKS, {**which, "tables": tables, "status": status})
+        cursor = await connection.execute(_CHUNKS, {**which, "tables": list(PARTITIONED), "status": status})
         chunks = [chunk for (chunk,) in await cursor.fetchall()]
     try:
         await each(connection, "compaction", chunks, compress)

@@ -13,11 +13,9 @@ from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline
 from llm_observatory.storage.engine.detect import detect
 from llm_observatory.storage.engine.protocol import Engine
-from llm_observatory.tables import TABLES
+from llm_observatory.tables import PARTITIONED
 
 _log = structlog.get_logger(__name__)
-
-PARTITIONED = tuple(table.name for table in TABLES if table.partitioned)
 
 DEADLINE_SECONDS = 5.0
 """For partitions on demand. What was made until then stays; a retry goes on from there."""

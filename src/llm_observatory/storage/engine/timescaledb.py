@@ -24,12 +24,10 @@ from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
 from llm_observatory.storage.engine.whole import remember_what_is_dropped, rows_whole_for, rows_whole_since
 from llm_observatory.storage.turns import Turns
-from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, ROLLUP_VIEWS
+from llm_observatory.tables import AGGREGATE_VIEWS, BY_NAME, PARTITIONED, ROLLUP_VIEWS
 from llm_observatory.tables.rollups import GRAINS, Grain
 
 _log = structlog.get_logger(__name__)
-
-HYPERTABLES = tuple(table.name for table in BY_NAME.values() if table.partitioned)
 
 RESTORE_SECONDS = 1800.0
 """Between two rounds over chunks that are written to: each compresses whole segments again."""
@@ -87,7 +85,7 @@ class TimescaleDB:
             cursor = await connection.execute(_DROP_CHUNKS, [table, now - kept_for(BY_NAME[table], self._settings)])
             dropped.extend(chunk for (chunk,) in await cursor.fetchall())
 
-        await each(connection, "retention", HYPERTABLES, drop)
+        await each(connection, "retention", PARTITIONED, drop)
         if dropped:
             _log.info("expired chunks dropped", count=len(dropped))
         return dropped
@@ -122,7 +120,7 @@ class TimescaleDB:
         async def work(table: str) -> None:
             changed.extend(await set_columnstore(connection, table, self.edition))
 
-        await each(connection, "columnstore", HYPERTABLES, work)
+        await each(connection, "columnstore", PARTITIONED, work)
         return changed
 
     async def _set_policies(self, connection: AsyncConnection) -> list[str]:
@@ -135,7 +133,7 @@ class TimescaleDB:
 
         # What is refreshed first: were rows dropped before their window is narrower, the next refresh would empty their sums.
         await each(connection, "policies", [view.name for view in AGGREGATE_VIEWS], work)
-        await each(connection, "policies", HYPERTABLES, work)
+        await each(connection, "policies", PARTITIONED, work)
         return changed
 
     async def _ensure_tables(self, connection: AsyncConnection) -> list[str]:
@@ -180,7 +178,7 @@ class TimescaleDB:
 
     async def _set_chunk_intervals(self, connection: AsyncConnection) -> list[str]:
         """Of chunks to come."""
-        cursor = await connection.execute(_CHUNK_INTERVALS, [list(HYPERTABLES)])
+        cursor = await connection.execute(_CHUNK_INTERVALS, [list(PARTITIONED)])
         interval = self._settings.chunk_interval
         other = sorted(table for table, current in await cursor.fetchall() if current != interval)
         for table in other:

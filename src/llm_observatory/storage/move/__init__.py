@@ -25,11 +25,9 @@ from llm_observatory.storage.move.rows import MoveFailed
 from llm_observatory.storage.move.swap import swap_table
 from llm_observatory.storage.names import aside
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME
+from llm_observatory.tables import BY_NAME, PARTITIONED
 
 __all__ = ["MoveFailed", "Moved", "to_timescaledb"]
-
-TABLES = tuple(table for table in BY_NAME.values() if table.partitioned)
 
 REPORT_SECONDS = 2.0
 """Between two lines about the same partition."""
@@ -54,9 +52,9 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
         with translated():
             if not await try_session_lock(connection, Lock.MOVE):
                 raise StorageUnavailable("another process is moving this database already")
-            await demand(connection, [table.name for table in TABLES], settings.chunk_interval)
-            for table in TABLES:
-                await swap_table(connection, table.name, settings.chunk_interval, progress)
+            await demand(connection, PARTITIONED, settings.chunk_interval)
+            for table in PARTITIONED:
+                await swap_table(connection, table, settings.chunk_interval, progress)
             moved = await _move_all(connection, progress)
         engine = await detect(connection, settings)
         for change in await engine.reconcile(connection, settings):
@@ -66,18 +64,18 @@ async def to_timescaledb(conninfo: str, settings: Settings, progress: Callable[[
 
 async def _move_all(connection: AsyncConnection, progress: Callable[[str], None]) -> list[Moved]:
     """The newest partitions first, of all tables: what is asked for most, and the records of a trace in all of them at once."""
-    waiting = [(partition, table) for table in TABLES for partition in await rows.waiting(connection, table.name)]
+    waiting = [(partition, table) for table in PARTITIONED for partition in await rows.waiting(connection, table)]
     sizes = {partition: await rows.size(connection, partition) for partition, _ in waiting}
     meter = _Meter(sum(sizes.values()), progress)
-    moved = {table.name: Moved(table.name) for table in TABLES}
+    moved = {table: Moved(table) for table in PARTITIONED}
     for partition, table in sorted(waiting, key=lambda each: -each[0].lower):
-        time_column = next(column.name for column in table.columns if column.role == "time")
+        time_column = next(column.name for column in BY_NAME[table].columns if column.role == "time")
         began = time.monotonic()
         copied = 0
-        async for copied in rows.move(connection, table.name, time_column, partition):
+        async for copied in rows.move(connection, table, time_column, partition):
             meter.report(partition, copied)
         seconds = time.monotonic() - began
-        done = moved[table.name]
+        done = moved[table]
         done.partitions, done.rows, done.seconds = done.partitions + 1, done.rows + copied, done.seconds + seconds
         meter.finished(partition, sizes[partition], copied, seconds)
     for name in moved:

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 
 from llm_observatory.settings import Settings
 from llm_observatory.storage.connection import AsyncConnection
-from llm_observatory.storage.engine.current import PARTITIONED
 from llm_observatory.storage.engine.kept import kept_for
 from llm_observatory.storage.engine.partitions import existing, time_us
 from llm_observatory.storage.observe.reading import Reader, row, rows
 from llm_observatory.storage.observe.readings import EngineHas, engine_has
 from llm_observatory.storage.probe import ServerFacts, facts
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import BY_NAME
+from llm_observatory.tables import BY_NAME, PARTITIONED
 
 _SECOND_US = 10**6
 

@@ -10,7 +10,7 @@ from psycopg import sql
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.rollups.sql import state_table
 from llm_observatory.storage.translate import translated
-from llm_observatory.tables import ROLLUP_VIEWS, TABLES
+from llm_observatory.tables import PARTITIONED, ROLLUP_VIEWS, TABLES
 
 # A hypertable is a table of its own as well, with no rows.
 _LEAVES = """
@@ -61,7 +61,6 @@ async def roots(connection: AsyncConnection, tables: Sequence[str]) -> list[Rela
 
 async def leaves(connection: AsyncConnection, tables: Sequence[str]) -> list[Relation]:
     """The partitions, chunks or the table itself, of each of `tables`. Raises StorageError."""
-    parents = [table.name for table in TABLES if table.partitioned]
     with translated():
-        cursor = await connection.execute(_LEAVES, {"tables": list(tables), "parents": parents})
+        cursor = await connection.execute(_LEAVES, {"tables": list(tables), "parents": list(PARTITIONED)})
         return [Relation(*row) for row in await cursor.fetchall()]
