@@ -272,8 +272,11 @@ async def test_a_rollup_that_a_view_keeps_a_table_is_kept_up_as_one(url: str, co
         "SELECT (SELECT count(*) FROM llm_traces), (SELECT * FROM theirs),"
         " (SELECT sum(span_count) FROM trace_metrics_hourly), (SELECT sum(span_count) FROM trace_metrics_daily)"
     )
+    await connection.execute("SELECT remove_retention_policy('llm_traces')")
     with pytest.raises(StorageError):
         await engine.reconcile(connection, settings)
+    jobs = {(relation, kind) for relation, kind, *_ in await fetch(connection, JOBS)}
+    assert {("llm_traces", "policy_retention"), ("llm_usage_hourly", "policy_refresh_continuous_aggregate")} <= jobs
     assert [rollup.name for rollup in await rollups.that_are_tables(connection)] == ["trace_metrics", "usage_corrections"]
 
     async def assert_counted() -> None:

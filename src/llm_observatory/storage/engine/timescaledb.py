@@ -131,8 +131,10 @@ class TimescaleDB:
         async def work(relation: str) -> None:
             changed.extend(await set_policies(connection, relation, policies[relation]))
 
+        tables = await rollups.that_are_tables(connection)
+        aggregates = [view.name for view in AGGREGATE_VIEWS if view.rollup not in tables]
         # What is refreshed first: were rows dropped before their window is narrower, the next refresh would empty their sums.
-        await each(connection, "policies", [view.name for view in AGGREGATE_VIEWS], work)
+        await each(connection, "policies", aggregates, work)
         await each(connection, "policies", PARTITIONED, work)
         return changed
 
