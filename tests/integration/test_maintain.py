@@ -188,6 +188,38 @@ async def test_sums_outlive_what_is_dropped_by_hand(engine_database: str) -> Non
     assert await on(engine_database).before(PARTITIONED, horizon) == {}
 
 
+@pytest.mark.timescaledb("partitions are detached beside readers, tests/integration/test_engine.py")
+async def test_nobody_waits_behind_a_drop_that_waits_for_a_reader(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets its turn when the reader has gone; a chunk that is always read stays and is told, and so do no others."""
+    await Store(database).add(1, spread(1, TODAY - 4 * DAY, 4 * DAY, 60))
+    found = {"llm_traces": (await on(database).before(["llm_traces"], TODAY))["llm_traces"]}
+    assert len(found["llm_traces"]) == 4
+    oldest = "SELECT count(*) FROM llm_traces WHERE timestamp < %s"
+    reader, other = await connect(database), await connect(database)
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'llm-observatory-maintain' AND wait_event_type = 'Lock'"
+    try:
+        await other.execute("SET lock_timeout = '2s'")
+        async with reader.transaction():
+            await reader.execute(oldest, [TODAY - 3 * DAY])
+            dropping = asyncio.create_task(on(database).drop_before(found))
+            async with asyncio.timeout(60):
+                while (await other.execute(waiting)).rowcount != 1:
+                    assert not dropping.done()
+            await other.execute(oldest, [TODAY - 3 * DAY])
+        assert errors(await dropping) == []
+        assert await on(database).before(["llm_traces"], TODAY) == {}
+        await Store(database).add(2, spread(2, TODAY - 4 * DAY, 4 * DAY, 60))
+        monkeypatch.setattr("llm_observatory.storage.upkeep.drop.ATTEMPTS", 2)
+        monkeypatch.setattr("llm_observatory.storage.upkeep.drop.PAUSE_SECONDS", 0.01)
+        async with reader.transaction():
+            await reader.execute(oldest, [TODAY - 3 * DAY])
+            assert len(errors(await on(database).drop_before(found))) == 1
+        assert len((await on(database).before(["llm_traces"], TODAY))["llm_traces"]) == 1
+    finally:
+        await reader.close()
+        await other.close()
+
+
 async def _found(database: str, **given: Any) -> list[sessions.Session]:
     connection = await connect(database, "looker")
     try:

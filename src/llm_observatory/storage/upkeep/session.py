@@ -11,8 +11,8 @@ from llm_observatory.storage.translate import translated
 APPLICATION_NAME = "llm-observatory-maintain"
 
 LOCK_TIMEOUT = "10s"
-"""A relation that somebody holds for longer is passed over. Its readers and COPY do not wait behind us: what upkeep online asks
-for conflicts with neither."""
+"""A relation that somebody holds for longer is passed over. Its readers and COPY do not wait behind us, for what is asked for
+conflicts with neither; what drops chunks and partitions does, and waits for as long as other upkeep (see `drop`)."""
 
 _SESSION = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', '0', false)"
 
