@@ -323,6 +323,50 @@ async def test_after_a_jump_of_the_clock_rollups_go_on_and_no_hour_is_forgotten(
     assert await (await connection.execute(whole_since)).fetchone() == (True,)
 
 
+@pytest.mark.rollup_tables("continuous aggregates have policies")
+async def test_sums_expire_in_bounded_batches_and_only_when_their_horizon_moves(
+    make: Make, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune, "BATCH_ROWS", 10)
+    monkeypatch.setattr(prune, "MAX_BATCHES", 3)
+    process = make()
+    await process.run_once()
+    summed = (
+        "INSERT INTO llm_usage_daily_state (tenant, bucket, call_count)"
+        " SELECT tenant, date_trunc('day', now(), 'UTC') - days * INTERVAL '1 day', 1"
+        " FROM generate_series(1, %s), unnest(ARRAY['a', 'b', 'c']) tenant, unnest(ARRAY[1, 1000]) days"
+    )
+    await connection.execute(summed, [15])
+    process.reload(Settings(rollup_retention=timedelta(days=900)))
+    assert [await process.run_once() and await _count(connection, "llm_usage_daily_state") for _ in range(3)] == [60, 45, 45]
+    await connection.execute(summed, [1])
+    await process.run_once()
+    assert await _count(connection, "llm_usage_daily_state") == 51
+    process.reload(Settings(rollup_retention=timedelta(days=899)))
+    await process.run_once()
+    assert await _count(connection, "llm_usage_daily_state") == 48
+
+
+@pytest.mark.postgresql("partitions")
+async def test_sums_that_cannot_be_deleted_keep_no_partition(make: Make, connection: AsyncConnection) -> None:
+    """And partitions that are in use keep no sums."""
+    process = make()
+    await process.run_once()
+    await connection.execute(
+        "CREATE TABLE trace_index_p20200101 PARTITION OF trace_index FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
+    )
+    for view in ("trace_metrics_daily_state", "llm_usage_daily_state"):
+        await connection.execute(f"INSERT INTO {view} (tenant, bucket) VALUES ('default', '2020-01-01')".encode())
+    process.reload(Settings(rollup_retention=timedelta(days=900)))
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE trace_metrics_daily_state IN SHARE MODE")
+        assert (await process.run_once())["retention"] == "error"
+    cursor = await connection.execute("SELECT to_regclass('trace_index_p20200101') IS NULL")
+    assert await cursor.fetchone() == (True,)
+    left = [await _count(connection, view) for view in ("trace_metrics_daily_state", "llm_usage_daily_state")]
+    assert left == [1, 0]
+
+
 async def test_dead_letters_expire_and_are_capped_newest_first(make: Make, connection: AsyncConnection) -> None:
     for days, size in ((91, 1), (89, 600), (2, 300), (1, 300), (0, 300)):
         await _dead(connection, timedelta(days=days), size)

@@ -1,4 +1,4 @@
-"""What is deleted row by row: old entries of the ledger, of usage corrections, of the log feed, dead letters, and dimensions.
+"""What is deleted row by row: old entries of ledger, usage corrections, rollups, log feed, dead letters, and dimensions.
 
 In small batches, each a transaction: a retry whose ledger row is being deleted waits for one batch at most.
 """
@@ -37,14 +37,23 @@ async def delete_before(connection: AsyncConnection, table: Table, horizon: date
     statement = sql.SQL(
         "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {arrival} < %s LIMIT %s))"
     ).format(table=sql.Identifier(table.name), arrival=sql.Identifier(arrival(table)))
+    deleted, _ = await in_batches(connection, statement, horizon)
+    return deleted
+
+
+async def in_batches(connection: AsyncConnection, statement: sql.Composed | bytes, horizon: datetime) -> tuple[int, bool]:
+    """Run `statement`, a DELETE of what came before %s and of %s rows at most, MAX_BATCHES times at most.
+
+    Returns how many rows went, and whether none is left.
+    """
     deleted = 0
     with translated():
         for _ in range(MAX_BATCHES):
             cursor = await connection.execute(statement, [horizon, BATCH_ROWS])
             deleted += cursor.rowcount
             if cursor.rowcount < BATCH_ROWS:
-                break
-    return deleted
+                return deleted, True
+    return deleted, False
 
 
 async def forget(connection: AsyncConnection, table: Table, day: date) -> int:

@@ -20,7 +20,8 @@ from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import expiry
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, rollup_horizon
+from llm_observatory.storage.engine.expired_rollups import ExpiredRollups
+from llm_observatory.storage.engine.kept import kept_for
 from llm_observatory.storage.engine.partitions import (
     Partition,
     Range,
@@ -54,6 +55,7 @@ class PostgreSQL:
         self.follow(settings)
         self._known: dict[str, list[Partition]] = {}
         self._turns = Turns()
+        self._expired_rollups = ExpiredRollups()
 
     def follow(self, settings: Settings) -> None:
         """See Engine."""
@@ -142,8 +144,13 @@ class PostgreSQL:
                 self._known.pop(table, None)
                 dropped.extend(gone)
 
-        await each(connection, "retention", self._kept, drop)
-        await drop_expired_rollups(connection, self._settings, moment(now_us))
+        # Partitions before sums, one of which that cannot be deleted must not keep the disk filling.
+        expired = self._expired_rollups.due(ROLLUP_VIEWS, self._settings, moment(now_us))
+
+        async def work(name: str) -> None:
+            await (self._expired_rollups.drop(connection, *expired[name]) if name in expired else drop(name))
+
+        await each(connection, "retention", [*self._kept, *expired], work)
         return dropped
 
     async def reconcile(self, connection: AsyncConnection, settings: Settings) -> list[str]:
@@ -167,12 +174,6 @@ class PostgreSQL:
     def analyzes_parents(self) -> bool:
         """See Engine."""
         return True
-
-
-async def drop_expired_rollups(connection: AsyncConnection, settings: Settings, now: datetime) -> None:
-    """Of rollups that are tables."""
-    for view in ROLLUP_VIEWS:
-        await rollups.drop_before(connection, view, rollup_horizon(view.grain, settings, now))
 
 
 async def _create(connection: AsyncConnection, table: str, span: Range) -> Partition:

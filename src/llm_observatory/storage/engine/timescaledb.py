@@ -18,7 +18,8 @@ from llm_observatory.storage.each import each
 from llm_observatory.storage.engine import compaction
 from llm_observatory.storage.engine.columnstore import set_columnstore, set_job_settings
 from llm_observatory.storage.engine.edition import Edition
-from llm_observatory.storage.engine.kept import kept_for, refresh_window, rollup_horizon
+from llm_observatory.storage.engine.expired_rollups import ExpiredRollups
+from llm_observatory.storage.engine.kept import kept_for, refresh_window
 from llm_observatory.storage.engine.partitions import microseconds, moment
 from llm_observatory.storage.engine.policies import set_policies, wanted
 from llm_observatory.storage.engine.toast import compress_documents
@@ -50,6 +51,7 @@ class TimescaleDB:
         self.edition = edition
         self._restore_due = 0.0
         self._turns = Turns()
+        self._expired_rollups = ExpiredRollups()
 
     def __str__(self) -> str:
         return f"hypertables of {self.edition}"
@@ -73,19 +75,21 @@ class TimescaleDB:
         """See Engine. Under the Timescale licence that is what retention policies do."""
         now = moment(now_us)
         await remember_what_is_dropped(connection, self._settings, now)
-        tables = await rollups.that_are_tables(connection)
-        for view in ROLLUP_VIEWS:
-            if view.rollup in tables:
-                await rollups.drop_before(connection, view, rollup_horizon(view.grain, self._settings, now))
-        if self.edition.community:
-            return []
+        tables = () if self.edition.community else PARTITIONED
+        kept_as_tables = await rollups.that_are_tables(connection)
+        expiring = [view for view in ROLLUP_VIEWS if view.rollup in kept_as_tables]
+        expired = self._expired_rollups.due(expiring, self._settings, now)
         dropped: list[str] = []
 
         async def drop(table: str) -> None:
             cursor = await connection.execute(_DROP_CHUNKS, [table, now - kept_for(BY_NAME[table], self._settings)])
             dropped.extend(chunk for (chunk,) in await cursor.fetchall())
 
-        await each(connection, "retention", PARTITIONED, drop)
+        async def work(name: str) -> None:
+            await (self._expired_rollups.drop(connection, *expired[name]) if name in expired else drop(name))
+
+        # Chunks before sums, one of which that cannot be deleted must not keep the disk filling.
+        await each(connection, "retention", [*tables, *expired], work)
         if dropped:
             _log.info("expired chunks dropped", count=len(dropped))
         return dropped

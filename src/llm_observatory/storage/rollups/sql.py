@@ -46,6 +46,18 @@ def fill_state_table(view: RollupView) -> str:
     )
 
 
+def delete_from_state_table(view: RollupView) -> str:
+    """DELETE of buckets before %s, of %s rows at most: tenant by tenant, as the index has them, and not by a scan a batch."""
+    table = state_table(view)
+    return (
+        f"WITH RECURSIVE tenants AS (SELECT min(tenant) AS tenant FROM {table} UNION ALL"
+        f" SELECT (SELECT min(tenant) FROM {table} WHERE tenant > tenants.tenant) FROM tenants WHERE tenant IS NOT NULL),"
+        " horizon (bucket) AS (VALUES (%s::timestamptz))"
+        f" DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT old.ctid FROM tenants CROSS JOIN horizon CROSS JOIN {table} old"
+        " WHERE old.tenant = tenants.tenant AND old.bucket < horizon.bucket LIMIT %s))"
+    )
+
+
 def view_over_state(view: RollupView) -> str:
     """The SELECT of `view` over its table: what is computed, and in place of what has changed since, the source itself.
 

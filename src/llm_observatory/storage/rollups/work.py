@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from llm_observatory import metrics
-from llm_observatory.storage import touched
+from llm_observatory.storage import prune, touched
 from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.locks import Lock, transaction_lock
 from llm_observatory.storage.rollups import sql
@@ -112,10 +112,10 @@ async def _fill(connection: AsyncConnection, views: Sequence[RollupView], tenant
         await connection.execute(sql.fill_state_table(view).encode(), of)
 
 
-async def drop_before(connection: AsyncConnection, view: RollupView, horizon: datetime) -> None:
-    """Delete its computed buckets before `horizon`."""
-    with translated():
-        await connection.execute(f"DELETE FROM {sql.state_table(view)} WHERE bucket < %s".encode(), [horizon])
+async def drop_before(connection: AsyncConnection, view: RollupView, horizon: datetime) -> bool:
+    """Delete its computed buckets before `horizon`, as many rows as a round may. Whether none is left. Raises StorageError."""
+    _, done = await prune.in_batches(connection, sql.delete_from_state_table(view).encode(), horizon)
+    return done
 
 
 def _views(rollups: Sequence[Rollup], grain: str) -> list[RollupView]:
