@@ -192,6 +192,57 @@ async def test_a_failing_migration_is_named_with_its_reason(
     assert await migrate.verify(empty_database) == []
 
 
+@pytest.fixture
+def alters_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One migration more, which alters a fact table after it has made another one."""
+    name = "900_alter.sql"
+    shutil.copytree(migrate.root(), tmp_path / "migrations")
+    (tmp_path / "migrations" / name).write_text(
+        "-- migrate:up\nCREATE TABLE half (n int);\nALTER TABLE llm_traces ADD COLUMN another int;\n"
+        "-- migrate:down\nALTER TABLE llm_traces DROP COLUMN another;\nDROP TABLE half;\n"
+    )
+    monkeypatch.setattr(migrate, "root", lambda: tmp_path / "migrations")
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.01)
+    return name
+
+
+async def test_nobody_waits_behind_a_migration_that_waits_for_a_reader(database: str, alters_traces: str) -> None:
+    """Who commits while a reader lasts waits for less than a second; when it has gone the migration gets its turn."""
+    reader, writer = await connect(database), await connect(database)
+    lines: list[str] = []
+    try:
+        await writer.execute("SET lock_timeout = '1s'")
+        for migrating in (lambda: migrate.up(database, lines.append, Settings()), lambda: migrate.down(database, lines.append)):
+            async with reader.transaction(), asyncio.timeout(30):
+                await reader.execute("SELECT count(*) FROM llm_traces")
+                running = asyncio.create_task(migrating())
+                while not await _waiting(writer) or f"{alters_traces}: a table is in use, trying again" not in lines:
+                    assert not running.done()
+                await writer.execute("DELETE FROM llm_traces")
+            await running
+            assert [line for line in lines if line.startswith(("applying", "rolling"))][1:] == []
+            assert {line for line in lines if "in use" in line} == {f"{alters_traces}: a table is in use, trying again"}
+            lines.clear()
+    finally:
+        await reader.close()
+        await writer.close()
+
+
+async def test_a_table_that_is_always_in_use_fails_the_migration_in_words(
+    database: str, alters_traces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "PATIENCE_SECONDS", 0.0)
+    reader = await connect(database)
+    try:
+        async with reader.transaction():
+            await reader.execute("SELECT count(*) FROM llm_traces")
+            with pytest.raises(MigrationFailed, match=f"migration {alters_traces} failed.*55P03.*maintain terminate"):
+                await migrate.up(database, lambda _line: None, Settings())
+            assert await (await reader.execute("SELECT to_regclass('half') IS NULL")).fetchone() == (True,)
+    finally:
+        await reader.close()
+
+
 async def test_a_password_with_special_characters_stays_out_of_sight(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +318,7 @@ async def test_a_cancelled_run_leaves_no_child(
     empty_database: str, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While dbmate waits for a lock, we are cancelled: it is ended before the cancellation goes on."""
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "1min")
     children: list[asyncio.subprocess.Process] = []
     start = asyncio.create_subprocess_exec
 

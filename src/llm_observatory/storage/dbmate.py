@@ -47,8 +47,11 @@ def executable() -> Path:
     raise MigrationFailed(message)
 
 
-def database_url(connection: AsyncConnection, conninfo: str) -> str:
-    """Where `connection` (opened with `conninfo`) leads, as dbmate takes it."""
+def database_url(connection: AsyncConnection, conninfo: str, lock_timeout: str = "0") -> str:
+    """Where `connection` (opened with `conninfo`) leads, as dbmate takes it; no lock is waited for longer (0: without end).
+
+    A lock_timeout among the options of `conninfo` wins. Options go wherever `connection` came through, which has some, too.
+    """
     given, reached = conninfo_to_dict(conninfo), connection.info
     query = {
         "application_name": reached.get_parameters().get("application_name", "llm-observatory-migrate"),
@@ -60,8 +63,7 @@ def database_url(connection: AsyncConnection, conninfo: str) -> str:
     else:
         query["sslmode"] = "require" if connection.pgconn.ssl_in_use else "disable"
     query |= {name: value for name in _FILES if (value := reached.get_parameters().get(name))}
-    if given.get("options"):
-        query["options"] = str(given["options"])
+    query["options"] = f"-c lock_timeout={lock_timeout} {given.get('options') or ''}".strip()
     login = quote(reached.user, safe="") + (f":{quote(reached.password, safe='')}" if reached.password else "")
     host = reached.host
     if host.startswith(("/", "@")):

@@ -6,7 +6,9 @@ current is told by our own SQL, without dbmate, so that readiness can ask often.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,18 @@ Progress = Callable[[str], None]
 _UP, _DOWN = "-- migrate:up", "-- migrate:down"
 
 _COMMANDS = {"migrate": "up", "rollback": "down"}
+
+LOCK_TIMEOUT, EVERY_TENTH = "200ms", "1500ms"
+"""While a migration waits for a table everybody who comes waits behind it: shortly, and often. The second one is longer than
+PostgreSQL's deadlock_timeout (1 s), after which an autovacuum that is in the way is ended."""
+PAUSE_SECONDS = 1.0
+PATIENCE_SECONDS = 300.0
+"""As long as dbmate waits for another one that migrates."""
+TOLD_EVERY = 15
+"""Tries."""
+
+_BUSY = (f"({LOCK_NOT_AVAILABLE})", "(40P01)")
+"""At the end of what dbmate says: somebody holds a lock on a table, or waits for one that the migration holds."""
 
 _VERBS = {"Applying:": "applying", "Rolling back:": "rolling back"}
 
@@ -155,28 +169,40 @@ async def _applied(connection: AsyncConnection) -> set[str]:
 
 
 async def _dbmate(conninfo: str, command: str, progress: Progress) -> list[str]:
-    """Run dbmate; returns the files it worked on."""
-    async with connected(conninfo, "llm-observatory-migrate") as connection:
-        url, folders = dbmate.database_url(connection, conninfo), await _folders(connection)
+    """Run dbmate until what it needs is free, for PATIENCE_SECONDS at most; returns the files it worked on."""
     began: list[str] = []
 
     def on_line(line: str) -> None:
         for words, verb in _VERBS.items():
-            if line.startswith(words):
-                began.append(line.removeprefix(words).strip())
-                progress(f"{verb} {began[-1]}")
+            file = line.removeprefix(words).strip()
+            if line.startswith(words) and file not in began:
+                began.append(file)
+                progress(f"{verb} {file}")
 
-    returned, errors = await dbmate.run(url, folders, command, on_line)
-    if returned != 0:
-        raise MigrationFailed(_explain(_COMMANDS[command], began[-1] if began else None, returned, errors))
-    return began
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    attempt = 1
+    while True:
+        async with connected(conninfo, "llm-observatory-migrate") as connection:
+            url = dbmate.database_url(connection, conninfo, LOCK_TIMEOUT if attempt % 10 else EVERY_TENTH)
+            folders = await _folders(connection)
+        returned, errors = await dbmate.run(url, folders, command, on_line)
+        if returned == 0:
+            return began
+        busy = bool(errors) and errors[-1].endswith(_BUSY)
+        if not busy or time.monotonic() >= deadline:
+            raise MigrationFailed(_explain(_COMMANDS[command], began[-1] if began else None, returned, errors, busy=busy))
+        if attempt % TOLD_EVERY == 1:
+            progress(f"{began[-1] if began else 'the list of migrations'}: a table is in use, trying again")
+        attempt += 1
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _explain(ours: str, file: str | None, returned: int, errors: list[str]) -> str:
+def _explain(ours: str, file: str | None, returned: int, errors: Sequence[str], *, busy: bool) -> str:
     said = " ".join(errors).removeprefix("Error: ") or f"dbmate ended with status {returned}"
     if file is None:
         return f"no migration was run: {said}"
+    cause = "end who holds the table (pg_stat_activity, `llm-observatory maintain terminate`)" if busy else "mend the cause"
     return (
-        f"migration {file} failed: {said}. What it did is undone, the others are as they were; mend the cause and run"
+        f"migration {file} failed: {said}. What it did is undone, the others are as they were; {cause} and run"
         f" `llm-observatory migrate {ours}` again"
     )
