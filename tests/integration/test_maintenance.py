@@ -192,6 +192,109 @@ async def test_a_clock_that_jumps_ahead_makes_nothing_expire(
     assert await _count(connection, "dead_letters") == 0
 
 
+Shift = Callable[[timedelta], None]
+
+
+@pytest.fixture
+def shift(monkeypatch: pytest.MonkeyPatch) -> Shift:
+    """Has the clock of everybody be ahead by so much."""
+    real, ahead = maintenance._now, timedelta(0)
+
+    async def shifted(connection: AsyncConnection) -> datetime:
+        return await real(connection) + ahead
+
+    def shift(by: timedelta) -> None:
+        nonlocal ahead
+        ahead = by
+
+    monkeypatch.setattr(maintenance, "_now", shifted)
+    return shift
+
+
+async def _marks(connection: AsyncConnection) -> set[datetime]:
+    cursor = await connection.execute(
+        "SELECT right(obj_description(marked::regclass), 25)::timestamptz"
+        " FROM unnest(ARRAY['rollup_pending', 'usage_pending']) marked"
+    )
+    return {mark for (mark,) in await cursor.fetchall()}
+
+
+@pytest.mark.postgresql("partitions")
+@pytest.mark.parametrize("follows", [False, True])
+async def test_who_takes_over_while_the_clock_is_ahead_lets_nothing_expire(
+    make: Make, connection: AsyncConnection, clock: Clock, shift: Shift, *, follows: bool
+) -> None:
+    """Started anew, or a follower that saw the clock while it was right; an hour later it is believed."""
+    first, second = make(), make()
+    await first.run_once()
+    if follows:
+        await second.run_once()
+        await connection.execute("COMMENT ON TABLE rollup_pending IS NULL")
+    before, marks = set(await existing(connection, "llm_traces")), await _marks(connection)
+    shift(timedelta(days=400))
+    await first.close()
+    clock.now += 60
+    for _ in range(2):
+        assert await second.run_once() == dict.fromkeys(STEPS, "success")
+    assert before < set(await existing(connection, "llm_traces"))
+    assert await _marks(connection) == marks
+    clock.now += maintenance.QUIET_SECONDS
+    await second.run_once()
+    assert not before & set(await existing(connection, "llm_traces"))
+
+
+@pytest.mark.postgresql("partitions")
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_shorter_retention_is_told_from_a_clock_that_is_ahead(
+    make: Make, connection: AsyncConnection, clock: Clock, *, stored: bool
+) -> None:
+    """By requests that were stored more than an hour ago: without any, expiry begins an hour later."""
+    day = datetime.now(UTC) - timedelta(days=40)
+    first = make()
+    await first.run_once()
+    await first.close()
+    await connection.execute(
+        "CREATE TABLE llm_traces_p_old PARTITION OF llm_traces"
+        f" FOR VALUES FROM ('{day:%F}') TO ('{day + timedelta(days=1):%F}')".encode()
+    )
+    await _ledger(connection, timedelta(hours=2) if stored else timedelta(minutes=59), 1)
+    process = make(Settings(retention=timedelta(days=30)))
+    gone = "SELECT to_regclass('llm_traces_p_old') IS NULL"
+    await process.run_once()
+    assert await (await connection.execute(gone)).fetchone() == (stored,)
+    clock.now += maintenance.QUIET_SECONDS
+    await process.run_once()
+    assert await (await connection.execute(gone)).fetchone() == (True,)
+
+
+@pytest.mark.rollup_tables("the queue is theirs")
+async def test_what_a_clock_that_was_ahead_left_behind_is_put_back(
+    make: Make, connection: AsyncConnection, clock: Clock, shift: Shift
+) -> None:
+    """An hour after it is right again rollups go on, from that hour on. Before nothing is put back: it may be behind."""
+    process = make()
+    shift(timedelta(days=400))
+    await process.run_once()
+    await process.close()
+    shift(timedelta(0))
+    wrong = await _marks(connection)
+    assert min(wrong) > datetime.now(UTC) + timedelta(days=300)
+    process = make()
+    for passed in (0.0, maintenance.QUIET_SECONDS - 1):
+        clock.now += passed
+        assert await process.run_once() == dict.fromkeys(STEPS, "success")
+        assert await _marks(connection) == wrong
+    clock.now += 1
+    with structlog.testing.capture_logs() as logs:
+        await process.run_once()
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    assert await _marks(connection) <= {hour, hour - timedelta(hours=1)}
+    assert len([line for line in logs if "a clock was ahead" in line["event"]]) == 2
+    await connection.execute("INSERT INTO ingest_touched VALUES ('default', 'traces', %s, '{}', now())", [hour])
+    await process.run_once()
+    assert await _count(connection, "rollup_pending") == 1
+
+
 async def test_the_ledger_is_pruned_only_an_hour_after_the_start(make: Make, connection: AsyncConnection, clock: Clock) -> None:
     await _ledger(connection, timedelta(hours=7), 3)
     await _ledger(connection, timedelta(hours=5), 2)

@@ -12,6 +12,8 @@ _log = structlog.get_logger(__name__)
 
 JUMP_SECONDS = 300.0
 """A clock that gained more than this on the monotonic one since the last look was set ahead, or the host slept."""
+AWAY_SECONDS = 2 * 86_400.0
+"""As far as a first look may be ahead of what the database remembers, which is a day old where nobody was away."""
 DOUBT_SECONDS = 3600.0
 """A clock that is set wrong is mostly set right again within the hour; after that it is believed."""
 
@@ -26,15 +28,24 @@ class Clock:
         """What was told before the jump, and when."""
         self._jumped_at = -math.inf
 
-    def look(self, told: datetime) -> bool:
-        """Whether the clock, which now says `told`, jumped ahead since the last look."""
+    @property
+    def seen(self) -> bool:
+        """Whether it was looked at."""
+        return self._last is not None
+
+    def look(self, told: datetime, known: datetime | None = None) -> bool:
+        """Whether the clock, which now says `told`, jumped ahead since the last look; the first time, since `known`."""
         last, self._last = self._last, (told, self._monotonic())
+        most, words = JUMP_SECONDS, "the clock jumped ahead, nothing expires for an hour"
         if last is None:
-            return False
+            if known is None:
+                return False
+            last = (known, self._last[1])
+            most, words = AWAY_SECONDS, "the clock is far ahead, or nobody worked for days: nothing expires for an hour"
         gained = (told - last[0]).total_seconds() - (self._last[1] - last[1])
-        if gained <= JUMP_SECONDS:
+        if gained <= most:
             return False
-        _log.warning("the clock jumped ahead, nothing expires for an hour", seconds=round(gained))
+        _log.warning(words, seconds=round(gained))
         if not self.doubtful:
             self._believed = last
         self._jumped_at = self._last[1]

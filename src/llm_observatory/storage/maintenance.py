@@ -19,14 +19,14 @@ from llm_observatory import metrics
 from llm_observatory.errors import StorageError
 from llm_observatory.settings import Settings
 from llm_observatory.storage import log_feed, prune, search_filters, usage_corrections
-from llm_observatory.storage.clock import Clock
+from llm_observatory.storage.clock import DOUBT_SECONDS, Clock
 from llm_observatory.storage.connection import AsyncConnection, Connect
 from llm_observatory.storage.deadline import deadline, sever
 from llm_observatory.storage.each import each
 from llm_observatory.storage.engine.current import CurrentEngine
 from llm_observatory.storage.engine.partitions import time_us
 from llm_observatory.storage.engine.protocol import LOCK_TIMEOUT
-from llm_observatory.storage.engine.whole import rows_whole_since
+from llm_observatory.storage.engine.whole import known_time, marks_ahead, put_marks_back, spans_whole_since
 from llm_observatory.storage.forget import forget_dimensions
 from llm_observatory.storage.locks import Lock, release_session_lock, try_session_lock
 from llm_observatory.storage.translate import translated
@@ -74,6 +74,7 @@ class Maintenance:
         self._monotonic = monotonic
         self._quiet_from = monotonic()
         self._clock = Clock(monotonic)
+        self._marks_ahead_from: float | None = None
         self._analyze_due: dict[str, float] = {}
         self._forget_due = -math.inf
         self._connection: AsyncConnection | None = None
@@ -125,6 +126,7 @@ class Maintenance:
         """
         try:
             connection = await self._ready()
+            await self._look_at_the_clock(connection)  # who does not lead now may lead in the next minute
             if not self._leading:
                 with translated():
                     self._leading = await try_session_lock(connection, Lock.MAINTENANCE)
@@ -161,6 +163,12 @@ class Maintenance:
                 await self._connection.execute(_SESSION, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
         return self._connection
 
+    async def _look_at_the_clock(self, connection: AsyncConnection) -> None:
+        now = await _now(connection)
+        known = None if self._clock.seen else await known_time(connection, self._settings, now)
+        if self._clock.look(now, known):
+            self._quiet_from = self._monotonic()
+
     async def _round(self, connection: AsyncConnection) -> dict[str, str]:
         steps: dict[str, Step] = {
             "reconcile": self._reconcile,
@@ -176,8 +184,6 @@ class Maintenance:
             "analyze": self._analyze,
         }
         outcome: dict[str, str] = {}
-        if self._clock.look(await _now(connection)):
-            self._quiet_from = self._monotonic()
         for name, step in steps.items():
             outcome[name] = "error"
             try:
@@ -213,9 +219,22 @@ class Maintenance:
         if self._clock.doubtful:
             return
         now = await _now(connection)
+        await self._mend_marks(connection, now)
         await (await self._engine.get(connection)).drop_expired(connection, time_us(now))
         # With the spans that they are of; the days that both are summed up in outlive them.
-        await prune.delete_before(connection, USAGE_CORRECTIONS, await rows_whole_since(connection, self._settings, now))
+        await prune.delete_before(connection, USAGE_CORRECTIONS, await spans_whole_since(connection, self._settings, now))
+
+    async def _mend_marks(self, connection: AsyncConnection, now: datetime) -> None:
+        """No rollup is computed of what is before a mark. One in the future goes back when it was there for an hour.
+
+        It may be the clock that is wrong, before it is set for the first time.
+        """
+        if not await marks_ahead(connection, now):
+            self._marks_ahead_from = None
+        elif self._marks_ahead_from is None:
+            self._marks_ahead_from = self._monotonic()
+        elif self._monotonic() - self._marks_ahead_from >= DOUBT_SECONDS:
+            await put_marks_back(connection, now)
 
     async def _prune_ledger(self, connection: AsyncConnection) -> None:
         if self._monotonic() - self._quiet_from < QUIET_SECONDS:
@@ -231,7 +250,7 @@ class Maintenance:
         await search_filters.work_off(connection, now, oldest, self._filter_turns)
 
     async def _correct_usage(self, connection: AsyncConnection) -> None:
-        oldest = await rows_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))
+        oldest = await spans_whole_since(connection, self._settings, self._clock.believed(await _now(connection)))
         await usage_corrections.work_off(connection, oldest, self._usage_turns)
 
     async def _prune_log_feed(self, connection: AsyncConnection) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llm_observatory.storage.clock import DOUBT_SECONDS, JUMP_SECONDS, Clock
+from llm_observatory.storage.clock import AWAY_SECONDS, DOUBT_SECONDS, JUMP_SECONDS, Clock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -63,3 +63,24 @@ def test_one_that_is_set_right_again_is_not_overtaken(clock: Clock, monotonic: M
     monotonic.now += 60
     assert not clock.look(NOON + MINUTE)
     assert clock.believed(NOON + MINUTE) == NOON + MINUTE
+
+
+@pytest.mark.parametrize("known", [None, NOON + timedelta(days=900), NOON, NOON - timedelta(seconds=AWAY_SECONDS)])
+def test_the_first_look_is_believed_where_nothing_contradicts(monotonic: Monotonic, known: datetime | None) -> None:
+    clock = Clock(monotonic)
+    assert not clock.seen
+    assert not clock.look(NOON, known)
+    assert clock.seen
+    assert (clock.doubtful, clock.believed(NOON)) == (False, NOON)
+
+
+def test_the_first_look_is_doubted_where_it_is_far_from_what_was_known(monotonic: Monotonic) -> None:
+    """An hour later it is believed: nobody had worked for days. Meanwhile time goes on from there."""
+    clock, ahead = Clock(monotonic), NOON + timedelta(days=400)
+    assert clock.look(ahead, NOON)
+    monotonic.now += 60
+    assert not clock.look(ahead + MINUTE, NOON)
+    assert clock.doubtful
+    assert clock.believed(ahead + MINUTE) == NOON + MINUTE
+    monotonic.now += DOUBT_SECONDS - 60
+    assert not clock.doubtful
