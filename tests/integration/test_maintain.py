@@ -17,7 +17,8 @@ from llm_observatory.operate.maintain import ROLLUP_NAMES, TABLE_NAMES, Maintain
 from llm_observatory.settings import Settings
 from llm_observatory.storage import maintenance_mode
 from llm_observatory.storage.connection import connect
-from llm_observatory.storage.engine import detect
+from llm_observatory.storage.engine import CurrentEngine, detect
+from llm_observatory.storage.maintenance import Maintenance
 from llm_observatory.storage.upkeep import sessions
 from llm_observatory.tables import PARTITIONED
 from tests.contract.test_rollups import SETTINGS, Store, spread
@@ -186,6 +187,34 @@ async def test_sums_outlive_what_is_dropped_by_hand(engine_database: str) -> Non
     await store.settle()
     assert await fetch(engine_database, sums, horizon) == before
     assert await on(engine_database).before(PARTITIONED, horizon) == {}
+
+
+async def test_what_is_dropped_of_metrics_takes_no_correction_of_a_span_away(engine_database: str) -> None:
+    await Store(engine_database).add(1, spread(1, TODAY - 4 * DAY, 4 * DAY, 60))
+    await run(
+        engine_database,
+        "INSERT INTO usage_pending SELECT tenant, date_trunc('hour', timestamp), trace_id, now() FROM llm_traces LIMIT 1",
+        "INSERT INTO usage_corrections (tenant, timestamp, timestamp_nanos, trace_id, span_id, verdict, service_name,"
+        " input_band, call_count, error_count, unreported_count, timed_count, ttft_count)"
+        " SELECT tenant, timestamp, 0, trace_id, span_id, 'rollup', '', 0, 0, 0, 0, 0, 0 FROM llm_traces"
+        f" WHERE timestamp < '{TODAY - 2 * DAY}' LIMIT 1",
+    )
+
+    async def left_after_dropping(table: str) -> list[tuple[Any, ...]]:
+        found = {table: (await on(engine_database).before([table], TODAY - DAY))[table]}
+        assert errors(await on(engine_database).drop_before(found)) == []
+        engine = CurrentEngine(lambda: connect(engine_database), SETTINGS)
+        process = Maintenance(lambda: connect(engine_database), SETTINGS, engine)
+        try:
+            assert set((await process.run_once()).values()) == {"success"}
+        finally:
+            await process.close()
+        return await fetch(
+            engine_database, "SELECT count(*) FROM usage_corrections WHERE verdict = 'rollup' AND service_name = ''"
+        )
+
+    assert await left_after_dropping("llm_metrics") == [(1,)]
+    assert await left_after_dropping("llm_traces") == [(0,)]
 
 
 @pytest.mark.timescaledb("partitions are detached beside readers, tests/integration/test_engine.py")

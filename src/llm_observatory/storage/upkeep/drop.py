@@ -75,7 +75,8 @@ async def prepare(connection: AsyncConnection, table: str, end: datetime, settin
     """Have sums outlive the rows of `table` until `end`: none is computed from what is left of them. Raises StorageError."""
     if table not in {rollup.source for rollup in ROLLUPS}:
         return
-    await remember_dropped(connection, datetime.fromtimestamp(-(-end.timestamp() // 3600) * 3600, UTC))
+    hour = datetime.fromtimestamp(-(-end.timestamp() // 3600) * 3600, UTC)
+    await remember_dropped(connection, hour, spans=table in {rollup.source for rollup in ROLLUPS if rollup.signal == "traces"})
     # The policies of continuous aggregates, which would otherwise refresh what is gone.
     await (await detect(connection, settings)).reconcile(connection, settings)
 
