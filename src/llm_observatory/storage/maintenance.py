@@ -270,7 +270,7 @@ class Maintenance:
 
     async def _forget_dimensions(self, connection: AsyncConnection) -> None:
         now = self._monotonic()
-        if now - self._quiet_from < QUIET_SECONDS or now < self._forget_due:
+        if self._clock.doubtful or now - self._quiet_from < QUIET_SECONDS or now < self._forget_due:
             return
         engine = await self._engine.get(connection)
         if await forget_dimensions(connection, engine, self._settings, await _now(connection)):
