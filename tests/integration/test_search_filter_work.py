@@ -46,11 +46,11 @@ async def queue(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     async with await connect(database) as connection:
         made, build = Queue(connection), work.build
 
-        async def watched(connection: AsyncConnection, hour: Hour) -> None:
+        async def watched(connection: AsyncConnection, hour: Hour) -> bool:
             made.tried.append(hour)
             if hour in made.fails:
                 raise StorageUnavailable("it takes too long")
-            await build(connection, hour)
+            return await build(connection, hour)
 
         monkeypatch.setattr(work, "build", watched)
         yield made

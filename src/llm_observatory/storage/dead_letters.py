@@ -48,9 +48,6 @@ class DeadLetter:
         return self.payload_bytes >= PAYLOAD_MAX_BYTES
 
 
-_KEY = "tenant = %s AND signal = %s AND digest = %s AND received_at = %s"
-
-
 async def listed(connection: AsyncConnection) -> list[DeadLetter]:
     """All of them, the oldest first. Raises StorageError."""
     with translated():
@@ -61,7 +58,7 @@ async def listed(connection: AsyncConnection) -> list[DeadLetter]:
 async def payload(connection: AsyncConnection, letter: DeadLetter) -> bytes:
     """The request as it was received; empty when the letter is gone."""
     with translated():
-        cursor = await connection.execute(f"SELECT payload FROM dead_letters WHERE {_KEY}", _key(letter))
+        cursor = await connection.execute(statement("dead_letter_payload").encode(), _key(letter))
         row = await cursor.fetchone()
     return b"" if row is None else bytes(row[0])
 
@@ -69,13 +66,13 @@ async def payload(connection: AsyncConnection, letter: DeadLetter) -> bytes:
 async def forget_answer(connection: AsyncConnection, letter: DeadLetter) -> None:
     """Let the ledger forget what its sender was told: the same bytes would hear it again. A later answer stays."""
     with translated():
-        await connection.execute(f"DELETE FROM ingest_ledger WHERE {_KEY}", _key(letter))
+        await connection.execute(statement("forget_dead_letter_answer").encode(), _key(letter))
 
 
 async def remove(connection: AsyncConnection, letter: DeadLetter) -> None:
     """Take it away."""
     with translated():
-        await connection.execute(f"DELETE FROM dead_letters WHERE {_KEY}", _key(letter))
+        await connection.execute(statement("remove_dead_letter").encode(), _key(letter))
 
 
 def _key(letter: DeadLetter) -> tuple[str, str, bytes, datetime]:

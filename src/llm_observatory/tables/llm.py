@@ -197,7 +197,6 @@ LLM_COLUMNS: tuple[Column, ...] = (
         "llm.finish_reason",
         "gen_ai.response.finish_reason",
         "ai.response.finishReason",
-        "anthropic.message.stop_reason",
         "gen_ai.finishReason",
         "llm.response.finish_reason",
         "llm.response.stop_reason",

@@ -20,6 +20,7 @@ from llm_observatory.storage.connection import AsyncConnection
 from llm_observatory.storage.engine.kept import rows_horizon
 from llm_observatory.storage.engine.partitions import EPOCH
 from llm_observatory.storage.rollups import ROWS_WHOLE_SINCE
+from llm_observatory.storage.statements import statement
 from llm_observatory.storage.translate import translated
 from llm_observatory.tables import ROLLUP_PENDING, USAGE_PENDING
 
@@ -37,8 +38,6 @@ class _Mark(NamedTuple):
 
 _ROWS = _Mark(ROLLUP_PENDING.name, f"Hours that rollup tables are to be computed for. {ROWS_WHOLE_SINCE}")
 _SPANS = _Mark(USAGE_PENDING.name, "Traces whose spans are to be looked at together. Spans are whole since: ")
-
-_STORED_BETWEEN = "SELECT EXISTS (SELECT FROM ingest_ledger WHERE received_at >= %s AND received_at < %s)"
 
 
 async def remember_what_is_dropped(connection: AsyncConnection, settings: Settings, now: datetime) -> None:
@@ -91,7 +90,7 @@ async def known_time(connection: AsyncConnection, settings: Settings, now: datet
         return None
     with translated():
         between = [now - timedelta(seconds=AWAY_SECONDS), now - timedelta(seconds=DOUBT_SECONDS)]
-        row = await (await connection.execute(_STORED_BETWEEN, between)).fetchone()
+        row = await (await connection.execute(statement("stored_between").encode(), between)).fetchone()
     return now if row == (True,) else min(now, mark + settings.retention)
 
 

@@ -1,0 +1,2 @@
+SELECT payload FROM dead_letters
+WHERE tenant = %s AND signal = %s AND digest = %s AND received_at = %s
