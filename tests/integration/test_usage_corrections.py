@@ -415,6 +415,8 @@ async def test_corrections_expire_with_their_spans_and_their_days_stay(kept: Kep
     days = "SELECT sum(call_count)::int FROM usage_corrections_daily"
     assert (len(kept.corrections()), kept.rows(days)) == (2, [(-2,)])
     short = Settings(retention="7d", accept_max_age="6d", compress_after="2d")
+    # What was stored some hours ago says that the clock is right: it is the setting that changed.
+    execute(kept.query.database, "INSERT INTO ingest_ledger SELECT 'default', 'traces', 'd', now() - INTERVAL '3 hours', 'a'")
     await kept.round(short)
     await kept.round(short)
     assert [row[3].int for row in kept.corrections()] == [2]
