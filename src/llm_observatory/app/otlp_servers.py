@@ -45,10 +45,6 @@ class OtlpServers:
             raise
         return grpc_port, http_port
 
-    async def bodies_are_in(self) -> None:
-        """See Entrance."""
-        await self.entrance.bodies_are_in()
-
     async def stop(self, grace: float) -> None:
         """Refuse what is new, wait up to `grace` seconds for what is in flight, close."""
         async with asyncio.TaskGroup() as both:

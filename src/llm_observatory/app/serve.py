@@ -320,7 +320,7 @@ async def _drain(taken: Intake, until: float) -> None:
     """Let bodies that are on their way come in, as long as `Entrance.start_draining` leaves them, then see `Ingest.drain`."""
     with suppress(TimeoutError):
         async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + BODIES_SECONDS)):
-            await taken.servers.bodies_are_in()
+            await taken.servers.entrance.bodies_are_in()
     await taken.ingest.drain(until)
 
 
